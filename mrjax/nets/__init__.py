@@ -1,0 +1,1 @@
+"""Networks, written once against :class:`mrjax.numerics.arithmetic.Arithmetic`."""

@@ -1,0 +1,90 @@
+"""Layers the networks share. Modules hold hyper-parameters only; all arithmetic is a field.
+
+Initial values are not drawn here: :mod:`mrjax.nets.initial` draws them on the host from leaf
+names (``kernel``, ``transposed_kernel``, ``bias``, ``scale``), so that they depend neither on
+Flax's own key folding nor on the device.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mrjax.numerics.arithmetic import Arithmetic
+
+_zeros = nn.initializers.zeros
+
+
+class Conv(nn.Module):
+    """Convolution with bias, stride 1, output as large as the input."""
+
+    features: int
+    window: tuple[int, ...]
+    arithmetic: Arithmetic
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b *space i"]) -> Float[Array, "b *space o"]:
+        """Return x * kernel + bias."""
+        kernel = self.param("kernel", _zeros, (*self.window, x.shape[-1], self.features))
+        bias = self.param("bias", _zeros, (self.features,))
+        y = self.arithmetic.conv(x, kernel)
+        return self.arithmetic.add(y, bias.astype(y.dtype))
+
+
+class UpConv(nn.Module):
+    """Transposed convolution by 2 along each spatial axis, with bias."""
+
+    features: int
+    arithmetic: Arithmetic
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b *space i"]) -> Float[Array, "b *doubled o"]:
+        """Return the image of twice the size."""
+        window = (2,) * (x.ndim - 2)
+        kernel = self.param("transposed_kernel", _zeros, (*window, x.shape[-1], self.features))
+        bias = self.param("bias", _zeros, (self.features,))
+        y = self.arithmetic.conv_transpose(x, kernel)
+        return self.arithmetic.add(y, bias.astype(y.dtype))
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation with debiased running statistics.
+
+    ``mean``, ``var`` and ``weight`` are exponential averages of the batch mean, the biased batch
+    variance and 1, all begun at 0; inference divides by ``weight`` = 1 - momentum^t. After many
+    steps that is the usual rule; after few, it is not dominated by an arbitrary start, which with
+    momentum 0.99 would take 500 steps to fade.
+    """
+
+    momentum: float
+    eps: float
+    arithmetic: Arithmetic
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b *space c"], train: bool) -> Float[Array, "b *space c"]:
+        """Normalise by the batch when training, by the running statistics otherwise."""
+        ar, shape = self.arithmetic, (x.shape[-1],)
+        scale = self.param("scale", _zeros, shape)
+        bias = self.param("bias", _zeros, shape)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.zeros, shape, jnp.float32)
+        weight = self.variable("batch_stats", "weight", jnp.zeros, (1,), jnp.float32)
+        if not train:
+            return ar.normalise(
+                x,
+                ar.div(mean.value, weight.value),
+                ar.div(var.value, weight.value),
+                scale,
+                bias,
+                self.eps,
+            )
+        y, batch_mean, batch_var = ar.batch_norm(x, scale, bias, self.eps)
+        if not self.is_initializing():
+            self._update(mean, batch_mean)
+            self._update(var, batch_var)
+            self._update(weight, jnp.ones_like(weight.value))
+        return y
+
+    def _update(self, average: nn.Variable, value: Array) -> None:
+        ar, old = self.arithmetic, average.value
+        keep, take = (jnp.full((1,), v, old.dtype) for v in (self.momentum, 1 - self.momentum))
+        average.value = ar.add(ar.mul(old, keep), ar.mul(value.astype(old.dtype), take))

@@ -1,0 +1,1 @@
+"""Arithmetic of networks, losses and optimizers, and digests of what it computes."""

@@ -1,0 +1,103 @@
+"""XLA's own operations under the Arithmetic protocol."""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from mrjax.numerics import pooling
+from mrjax.numerics.native import conv as forms
+
+ConvForm = Literal["lax", "products"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Native:
+    """XLA's arithmetic in one data type.
+
+    Convolutions round their operands to `dtype`; normalisation, means and optimizers work in at
+    least float32 (what PyTorch calls autocast).
+
+    Attributes:
+        dtype: name of the type convolutions are computed in.
+        conv_form: ``lax`` is one convolution call (cuDNN on a GPU); ``products`` is the form that
+            is several times faster on a CPU (see :mod:`mrjax.numerics.native.conv`).
+    """
+
+    dtype: str = "float32"
+    conv_form: ConvForm = "lax"
+
+    def add(self, x: Array, y: Array) -> Array:
+        """Return x + y, broadcast."""
+        return x + y
+
+    def sub(self, x: Array, y: Array) -> Array:
+        """Return x - y, broadcast."""
+        return x - y
+
+    def mul(self, x: Array, y: Array) -> Array:
+        """Return x * y, broadcast."""
+        return x * y
+
+    def div(self, x: Array, y: Array) -> Array:
+        """Return x / y, broadcast."""
+        return x / y
+
+    def sum(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
+        """Return the sum over `axes`, all if None."""
+        return jnp.sum(x, axis=axes)
+
+    def mean(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
+        """Return the mean over `axes`, all if None."""
+        return jnp.mean(x, axis=axes)
+
+    def conv(self, x: Array, kernel: Array) -> Array:
+        """Cross-correlate, stride 1, zero padding to the same size."""
+        return forms.conv(self._cast(x), self._cast(kernel), self.conv_form)
+
+    def conv_transpose(self, x: Array, kernel: Array) -> Array:
+        """Transposed convolution whose stride is its window."""
+        return forms.conv_transpose(self._cast(x), self._cast(kernel))
+
+    def max_pool(self, x: Array) -> Array:
+        """Maximum over windows of 2."""
+        return pooling.max_pool(x)
+
+    def leaky_relu(self, x: Array, slope: float) -> Array:
+        """Return x where positive, slope * x elsewhere."""
+        return jnp.where(x > 0, x, x * jnp.asarray(slope, x.dtype))
+
+    def batch_norm(
+        self, x: Array, scale: Array, bias: Array, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """Normalise each channel by the batch; also its mean and biased variance."""
+        wide = x.astype(scale.dtype)
+        axes = tuple(range(x.ndim - 1))
+        mean = jnp.mean(wide, axis=axes)
+        var = jnp.mean(jnp.square(wide - mean), axis=axes)
+        return self.normalise(x, mean, var, scale, bias, eps), mean, var
+
+    def normalise(
+        self, x: Array, mean: Array, var: Array, scale: Array, bias: Array, eps: float
+    ) -> Array:
+        """Return scale * (x - mean) / sqrt(var + eps) + bias in the type of x."""
+        factor = scale / jnp.sqrt(var + jnp.asarray(eps, var.dtype))
+        return ((x.astype(scale.dtype) - mean) * factor + bias).astype(x.dtype)
+
+    def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Orthonormal DFT, zero frequency first."""
+        return jnp.fft.fftn(x, axes=axes, norm="ortho")
+
+    def ifft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Inverse of `fft`."""
+        return jnp.fft.ifftn(x, axes=axes, norm="ortho")
+
+    def adam(self, learning_rate: float) -> optax.GradientTransformation:
+        """Adam as optax writes it."""
+        return optax.adam(learning_rate)
+
+    def _cast(self, x: Array) -> Array:
+        return jax.lax.convert_element_type(x, self.dtype)
