@@ -24,8 +24,10 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b *space i"]) -> Float[Array, "b *space o"]:
         """Return x * kernel + bias."""
-        kernel = self.param("kernel", _zeros, (*self.window, x.shape[-1], self.features))
-        bias = self.param("bias", _zeros, (self.features,))
+        kernel = self.param(
+            "kernel", _zeros, (*self.window, x.shape[-1], self.features), jnp.float32
+        )
+        bias = self.param("bias", _zeros, (self.features,), jnp.float32)
         y = self.arithmetic.conv(x, kernel)
         return self.arithmetic.add(y, bias.astype(y.dtype))
 
@@ -40,8 +42,10 @@ class UpConv(nn.Module):
     def __call__(self, x: Float[Array, "b *space i"]) -> Float[Array, "b *doubled o"]:
         """Return the image of twice the size."""
         window = (2,) * (x.ndim - 2)
-        kernel = self.param("transposed_kernel", _zeros, (*window, x.shape[-1], self.features))
-        bias = self.param("bias", _zeros, (self.features,))
+        kernel = self.param(
+            "transposed_kernel", _zeros, (*window, x.shape[-1], self.features), jnp.float32
+        )
+        bias = self.param("bias", _zeros, (self.features,), jnp.float32)
         y = self.arithmetic.conv_transpose(x, kernel)
         return self.arithmetic.add(y, bias.astype(y.dtype))
 
@@ -63,8 +67,8 @@ class BatchNorm(nn.Module):
     def __call__(self, x: Float[Array, "b *space c"], train: bool) -> Float[Array, "b *space c"]:
         """Normalise by the batch when training, by the running statistics otherwise."""
         ar, shape = self.arithmetic, (x.shape[-1],)
-        scale = self.param("scale", _zeros, shape)
-        bias = self.param("bias", _zeros, shape)
+        scale = self.param("scale", _zeros, shape, jnp.float32)
+        bias = self.param("bias", _zeros, shape, jnp.float32)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         var = self.variable("batch_stats", "var", jnp.zeros, shape, jnp.float32)
         weight = self.variable("batch_stats", "weight", jnp.zeros, (1,), jnp.float32)
