@@ -1,0 +1,66 @@
+"""What XLA makes of our training steps for an H200, read without the device.
+
+Shown: which convolutions become cuDNN calls (the GPU form was compiled, not the CPU's), and that
+no kernel of XLA's own uses atomics, whose order of arrival changes the rounding of a sum.
+Not shown: which cuDNN engine runs (chosen on the device, ``algo_id`` is -1 here), whether that
+engine uses atomics itself, and that two executions agree: only a GPU can say so.
+"""
+
+import re
+
+import aot
+import pytest
+
+BUILDS = {"convolution_gradient": 2}
+"""Builder in tests/aot_builds.py -> the least number of cuDNN convolutions it must hold."""
+
+LEVELS = {
+    "not_guaranteed": "",
+    "run_to_run": "--xla_gpu_deterministic_ops=true --xla_gpu_exclude_nondeterministic_ops=true",
+}
+
+
+def cudnn_convolutions(hlo: str) -> list[str]:
+    return re.findall(r'custom_call_target="(__cudnn\$conv\w+)"', hlo)
+
+
+def atomics(ptx: str) -> list[str]:
+    """Read-modify-write instructions on memory, predicated ones included."""
+    return re.findall(r"^\s*(?:@!?%p\d+\s+)?((?:atom|red)\.\S+)", ptx, flags=re.MULTILINE)
+
+
+def plain_convolutions(hlo: str) -> list[str]:
+    return re.findall(r"= \S+ convolution\(", hlo)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("build", BUILDS)
+def test_training_graphs_use_cudnn_and_no_atomics(build, level, tmp_path):
+    compiled = aot.compile_for_h200(f"aot_builds:{build}", tmp_path, xla_flags=LEVELS[level])
+    assert len(cudnn_convolutions(compiled.hlo)) >= BUILDS[build]
+    assert not plain_convolutions(compiled.hlo)
+    assert ".target sm_90" in compiled.ptx
+    assert not atomics(compiled.ptx)
+
+
+def test_stock_max_pooling_has_atomics(tmp_path):
+    """Positive control: the search above finds atomics where they are known to be."""
+    compiled = aot.compile_for_h200("aot_builds:max_pool_gradient", tmp_path)
+    assert "atom." in compiled.ptx
+    assert atomics(compiled.ptx)
+
+
+def test_determinism_flags_reach_the_compiler(tmp_path):
+    """The same graph under the flags of run_to_run: XLA replaces the scatter by a sorted one."""
+    compiled = aot.compile_for_h200(
+        "aot_builds:max_pool_gradient", tmp_path, xla_flags=LEVELS["run_to_run"]
+    )
+    assert not atomics(compiled.ptx)
+    assert " sort(" in compiled.hlo or "sort" in compiled.ptx
+
+
+def test_weight_gradient_is_a_backward_filter_convolution(tmp_path):
+    """The gradient of a convolution reaches cuDNN as such, not as a general convolution."""
+    compiled = aot.compile_for_h200("aot_builds:convolution_gradient", tmp_path)
+    kinds = set(cudnn_convolutions(compiled.hlo))
+    assert kinds == {"__cudnn$convForward", "__cudnn$convBackwardFilter"}
