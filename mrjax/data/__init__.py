@@ -1,0 +1,1 @@
+"""From files or keys to batches: formats and builders at the border, subjects, patches, order."""

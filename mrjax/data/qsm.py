@@ -1,0 +1,185 @@
+"""The subjects of a QSM run: which ones, from which source, and how they are divided."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mrjax.arrays import QsmSubject
+from mrjax.errors import UserError
+from mrjax.physics.phantoms import brain
+
+Split = tuple[list[QsmSubject], list[QsmSubject]]
+
+# Held-out brains have indices of their own, so that --n_train leaves the test set alone.
+FIRST_TEST_INDEX = 1 << 20
+
+
+class Config(Protocol):
+    """The fields of a run's configuration that choose its subjects.
+
+    Attributes:
+        dataset: synthetic, tfds, qsmnet_mat, qsmnet_hdf5 or nifti.
+        data_dir: where the files are; not used by synthetic.
+        unit: unit of the field in the files: ppm, Hz or rad.
+        field_strength: B0 [T], for Hz and rad.
+        echo_time: [s], for rad.
+        n_train: synthetic brains to train on.
+        n_test: synthetic brains, or (nifti, qsmnet_hdf5) last subjects, held out.
+        volume: edge of a synthetic brain's volume [voxels].
+    """
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def data_dir(self) -> str: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+    @property
+    def field_strength(self) -> float: ...  # noqa: D102
+    @property
+    def echo_time(self) -> float: ...  # noqa: D102
+    @property
+    def n_train(self) -> int: ...  # noqa: D102
+    @property
+    def n_test(self) -> int: ...  # noqa: D102
+    @property
+    def volume(self) -> int: ...  # noqa: D102
+    def seed_for(self, stream: str) -> int: ...  # noqa: D102
+
+
+def subjects(config: Config) -> Split:
+    """The training and the held-out subjects of a run.
+
+    | dataset | training subjects | held-out subjects |
+    |---|---|---|
+    | synthetic | `n_train` brains from keys | `n_test` brains, independent of `n_train` |
+    | tfds | split `train` of the built data set | split `test` |
+    | qsmnet_mat | all of Train/ | all of Test/ |
+    | qsmnet_hdf5 | all patches | volumes of Test/ where present, else the last `n_test` patches |
+    | nifti | all but the last `n_test` by name | the last `n_test` by name |
+
+    Args:
+        config: the fields of `Config`.
+
+    Returns:
+        (training, held-out) subjects, neither empty.
+
+    Raises:
+        UserError: no --data_dir, a missing or unusable file, or an empty split.
+    """
+    if config.dataset not in SOURCES:
+        raise UserError(
+            f"unknown data set {config.dataset!r}; expected one of {', '.join(SOURCES)}; "
+            "set --dataset"
+        )
+    train, test = SOURCES[config.dataset](config)
+    for split, found in (("training", train), ("held-out", test)):
+        if not found:
+            raise UserError(
+                f"--dataset={config.dataset} gives no {split} subjects; expected at least one; "
+                "add files, or change --n_train or --n_test"
+            )
+    return train, test
+
+
+def synthetic_split(n_train: int, n_test: int, volume: int, data: int, noise: int) -> Split:
+    """Brains from keys; brain i of a split does not depend on how many others there are.
+
+    Args:
+        n_train: number of training brains.
+        n_test: number of held-out brains.
+        volume: edge of the cubic volume [voxels].
+        data: seed of the stream `data`.
+        noise: seed of the stream `noise`.
+
+    Returns:
+        (training, held-out) subjects.
+    """
+
+    def make(index: int) -> QsmSubject:
+        return brain.brain(data, noise, index, shape=(volume, volume, volume))
+
+    train = [make(i) for i in range(n_train)]
+    return train, [make(FIRST_TEST_INDEX + i) for i in range(n_test)]
+
+
+def _synthetic(config: Config) -> Split:
+    return synthetic_split(
+        config.n_train,
+        config.n_test,
+        config.volume,
+        config.seed_for("data"),
+        config.seed_for("noise"),
+    )
+
+
+def _tfds(config: Config) -> Split:
+    from mrjax.data import builders  # TFDS takes a second to import
+
+    return builders.load(_data_dir(config))
+
+
+def _qsmnet_mat(config: Config) -> Split:
+    from mrjax.data.formats import qsmnet
+
+    _require_ppm(config)
+    return qsmnet.qsmnet_mat(_data_dir(config))
+
+
+def _qsmnet_hdf5(config: Config) -> Split:
+    from mrjax.data.formats import qsmnet, qsmnet_hdf5
+
+    _require_ppm(config)
+    data_dir = _data_dir(config)
+    patches = qsmnet_hdf5.qsmnet_patches(data_dir)
+    test = qsmnet.test_subjects(data_dir) if data_dir.is_dir() else []
+    return (patches, test) if test else _hold_out(patches, config.n_test)
+
+
+def _nifti(config: Config) -> Split:
+    from mrjax.data.formats import nifti
+
+    found = nifti.nifti(
+        _data_dir(config),
+        config.unit,
+        field_strength=config.field_strength,
+        echo_time=config.echo_time,
+    )
+    return _hold_out(found, config.n_test)
+
+
+SOURCES: dict[str, Callable[[Config], Split]] = {
+    "synthetic": _synthetic,
+    "tfds": _tfds,
+    "qsmnet_mat": _qsmnet_mat,
+    "qsmnet_hdf5": _qsmnet_hdf5,
+    "nifti": _nifti,
+}
+
+
+def _hold_out(found: Sequence[QsmSubject], n_test: int) -> Split:
+    first = max(len(found) - n_test, 0)
+    return list(found[:first]), list(found[first:])
+
+
+def _data_dir(config: Config) -> Path:
+    if not config.data_dir:
+        raise UserError(
+            f"--dataset={config.dataset} reads files but --data_dir is not given; "
+            "expected their directory; set --data_dir"
+        )
+    path = Path(config.data_dir)
+    if not path.exists():
+        raise UserError(
+            f"--data_dir={path} does not exist; expected the directory with the data; "
+            "correct the path"
+        )
+    return path
+
+
+def _require_ppm(config: Config) -> None:
+    if config.unit not in ("", "ppm"):
+        raise UserError(
+            f"--unit={config.unit} does not fit --dataset={config.dataset}, which holds ppm by "
+            "definition; expected ppm; drop --unit or convert the files"
+        )
