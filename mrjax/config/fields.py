@@ -1,0 +1,105 @@
+"""Fields of a config: how one is declared, which types it has, which values it takes.
+
+A field is an int, a float, a bool or a str, or one of these or None.
+"""
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from typing import Any
+
+from mrjax.errors import UserError
+
+STREAMS = ("init", "order", "patch", "mask", "noise", "data", "fold")
+"""Named sources of random numbers; each has its own seed flag (see `mrjax.keys`)."""
+
+MAX_SEED = 2**63 - 1
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+    digest: bool = True,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A field of a config, and the flag made from it.
+
+    Args:
+        default: value without flag and preset; None only for a field annotated ``| None``.
+        help: what the flag means, without a full stop.
+        unit: unit of the value, "" where it has none.
+        choices: allowed values of a str field; () allows any.
+        digest: False for what cannot change a result (where it is written, say).
+        minimum: smallest allowed number, itself allowed.
+        maximum: largest allowed number, itself allowed.
+
+    Returns:
+        A dataclass field (typed Any, as `dataclasses.field` is, to fit every annotation).
+    """
+    metadata = {
+        "help": help,
+        "unit": unit,
+        "choices": choices,
+        "digest": digest,
+        "minimum": minimum,
+        "maximum": maximum,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@functools.cache
+def kinds(cls: type) -> dict[str, tuple[type, bool]]:
+    """Type of each field and whether it may be None, read from the annotations."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def _kind(hint: Any) -> tuple[type, bool]:
+    """``int | None`` -> (int, True); ``int`` -> (int, False)."""
+    if not isinstance(hint, types.UnionType):
+        return hint, False
+    (kind,) = (part for part in typing.get_args(hint) if part is not types.NoneType)
+    return kind, True
+
+
+def typed(name: str, value: Any, kind: type, optional: bool) -> Any:
+    """The value, as a `kind`; JSON and presets write 1 for 1.0, which is the same learning rate."""
+    if value is None and optional:
+        return None
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:  # not isinstance: True is an int
+        raise ValueError(f"{name}={value!r} is not of type {kind.__name__}")
+    return value
+
+
+def check_value(field: dataclasses.Field, value: Any) -> None:
+    """Refuse a value outside the field's choices or range, or that a flag file cannot hold."""
+    expected = _expectation(field, value)
+    if expected:
+        raise UserError(f"--{field.name}={value!r} is not allowed; expected {expected}; see --help")
+
+
+def _expectation(field: dataclasses.Field, value: Any) -> str:
+    """What the value should have been; "" for a good one."""
+    choices, minimum, maximum = (field.metadata[key] for key in ("choices", "minimum", "maximum"))
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        if choices and value not in choices:
+            return "one of " + ", ".join(choice or '""' for choice in choices)
+        clean = value == value.strip() and (value.isprintable())
+        return "" if clean else "printable text without blanks at its ends"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
+    if minimum is not None and value < minimum:
+        return f"at least {minimum}"
+    if maximum is not None and value > maximum:
+        return f"at most {maximum}"
+    return ""

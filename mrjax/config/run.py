@@ -1,0 +1,199 @@
+"""The flags all experiments share, and which of them contradict each other."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mrjax.config.fields import MAX_SEED, STREAMS, check_value, kinds, option, typed
+from mrjax.config.mirrors import digest
+from mrjax.errors import UserError
+
+
+def _seed_option(stream: str, what: str) -> Any:
+    return option(None, f"Seed of {what}; unset: that of --seed", minimum=0, maximum=MAX_SEED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What every experiment has in common; a task adds fields by subclassing.
+
+    Attributes: see the help text of each field, which is also that of its flag.
+    """
+
+    preset: str = option(
+        "demo",
+        "Set of values that single flags then override: tiny ends in seconds, demo in minutes on "
+        "2 cores, paper has the publication's sizes",
+        choices=("demo", "tiny", "paper"),
+        digest=False,  # a name for the values of other fields, which are all in the digest
+    )
+    steps: int = option(400, "Training steps", unit="steps", minimum=1)
+    batch_size: int = option(2, "Examples in one training step", unit="examples", minimum=1)
+    learning_rate: float = option(1e-3, "Learning rate of the optimizer", minimum=0.0)
+    checkpoint_every: int = option(
+        100, "Steps between two checkpoints; 0: at the end only", unit="steps", minimum=0
+    )
+
+    dataset: str = option("synthetic", "Where subjects come from; synthetic needs no file")
+    data_dir: str = option("", "Folder of the data, for every dataset but synthetic")
+    unit: str = option("", "Unit of the files read", choices=("", "ppm", "Hz", "rad"))
+
+    seed: int = option(0, "Seed of everything random", minimum=0, maximum=MAX_SEED)
+    seed_init: int | None = _seed_option("init", "the initial weights")
+    seed_order: int | None = _seed_option("order", "the order of the mini-batches")
+    seed_patch: int | None = _seed_option("patch", "random patch positions")
+    seed_mask: int | None = _seed_option("mask", "undersampling masks")
+    seed_noise: int | None = _seed_option("noise", "the noise of synthetic subjects")
+    seed_data: int | None = _seed_option("data", "the anatomy of synthetic subjects")
+    seed_fold: int | None = _seed_option("fold", "the division into folds")
+    repetition: int = option(
+        0, "Number of this repetition: a run folder of its own, and no other change", minimum=0
+    )
+
+    platform: str = option(
+        "auto", "Kind of device; auto: a GPU if there is one", choices=("auto", "cpu", "gpu")
+    )
+    device_index: int = option(0, "First GPU to use, counted from 0", minimum=0)
+    devices: int = option(
+        1, "Devices that share each batch; on a CPU virtual ones", unit="devices", minimum=1
+    )
+    xla_deterministic: bool = option(
+        False, "Level run_to_run: the same machine and software give the same bits"
+    )
+    xla_autotune: str = option(
+        "auto",
+        "Timed choice of GPU kernels; auto: XLA's default, none under --xla_deterministic; on: "
+        "stores its choices in --xla_autotune_file; frozen: loads them from there, times nothing",
+        choices=("auto", "on", "off", "frozen"),
+    )
+    xla_autotune_file: str = option(
+        "", "File of the autotuner's choices (name ending .txt or .textproto: text)"
+    )
+    numerics: str = option(
+        "native",
+        "Arithmetic: XLA's own, or order-free (level machine_to_machine)",
+        choices=("native", "reproducible"),
+    )
+    dtype: str = option(
+        "float32",
+        "Data type of parameters and activations",
+        choices=("float32", "bfloat16", "float16", "float64"),
+    )
+    matmul_precision: str = option(
+        "highest",
+        "Precision of float32 products and convolutions on a GPU; high and default allow TF32",
+        choices=("highest", "high", "default"),
+    )
+    conv_form: str = option(
+        "auto",
+        "How a CPU computes convolutions, its stand-in for cuDNN's choice of algorithm; auto: "
+        "the faster form for each shape",
+        choices=("auto", "lax", "products"),
+    )
+    xla_cpu_isa: str = option(
+        "",
+        "Newest CPU instruction set XLA may use, a stand-in for another device model; empty: "
+        "the machine's",
+        choices=("", "SSE4_2", "AVX", "AVX2", "AVX512"),
+    )
+    cpu_threads: int = option(
+        0, "CPU threads XLA uses; 0: one for each core", unit="threads", minimum=0
+    )
+
+    workdir: str = option(
+        "", "Run folder; empty: runs/<experiment>/<digest of the config>", digest=False
+    )
+    resume: bool = option(True, "Continue an unfinished run found in the run folder", digest=False)
+    allow_mixed: bool = option(
+        False, "Resume although code, software or device changed", digest=False
+    )
+
+    def __post_init__(self) -> None:
+        """Bring every value to its declared type, so that equal configs have equal digests.
+
+        Raises:
+            ValueError: for a value of another type (an int is welcome where a float is due).
+        """
+        for name, (kind, optional) in kinds(type(self)).items():
+            value = typed(name, getattr(self, name), kind, optional)
+            object.__setattr__(self, name, value)
+
+    def seed_for(self, stream: str) -> int:
+        """Seed of one stream: its own flag if set, else ``--seed``.
+
+        Raises:
+            ValueError: for a name that is not in `STREAMS`.
+        """
+        if stream not in STREAMS:
+            raise ValueError(f"no stream {stream!r}; expected one of {', '.join(STREAMS)}")
+        own = getattr(self, f"seed_{stream}")
+        return self.seed if own is None else own
+
+    def check(self) -> None:
+        """Refuse values out of range and flags that contradict each other.
+
+        A subclass with rules of its own calls this first.
+
+        Raises:
+            UserError: for the first problem found.
+        """
+        for field in dataclasses.fields(self):
+            check_value(field, getattr(self, field.name))
+        for problem in _contradictions(self):
+            raise UserError(problem)
+
+    def folder(self, experiment: str) -> Path:
+        """Run folder: ``--workdir``, or ``runs/<experiment>/<first 16 digits of the digest>``."""
+        return Path(self.workdir) if self.workdir else Path("runs", experiment, digest(self)[:16])
+
+
+def _contradictions(config: RunConfig) -> Iterator[str]:
+    """One line for each pair of flags that cannot both be meant."""
+    if config.numerics == "reproducible":
+        yield (
+            "--numerics=reproducible is not in this version; expected native; order-free "
+            "arithmetic comes with a later release, for float32 only"
+        )
+    if config.dataset != "synthetic" and not config.data_dir:
+        yield (
+            f"--dataset={config.dataset} without --data_dir; expected the folder that holds the "
+            "data; give --data_dir=DIR"
+        )
+    if config.batch_size % config.devices:
+        yield (
+            f"--batch_size={config.batch_size} does not divide among --devices={config.devices}; "
+            "expected a multiple; change one of them"
+        )
+    yield from _autotune_contradictions(config)
+
+
+def _autotune_contradictions(config: RunConfig) -> Iterator[str]:
+    """The same for the flags of the autotuner, which determinism switches off in XLA."""
+    mode, file = config.xla_autotune, config.xla_autotune_file
+    if config.xla_deterministic and mode == "on":
+        yield (
+            "--xla_autotune=on contradicts --xla_deterministic; expected auto or off, since "
+            "XLA's deterministic mode never tunes; drop one of the two"
+        )
+    if config.xla_deterministic and mode == "frozen":
+        yield (
+            "--xla_autotune=frozen with --xla_deterministic is refused, since it is untested "
+            "whether XLA's deterministic mode honours loaded choices; expected one of the two; "
+            "drop the other"
+        )
+    if mode == "frozen" and not Path(file).is_file():  # Path("") is a folder
+        yield (
+            f"--xla_autotune=frozen finds no file {file!r}; expected the choices stored by a run "
+            "with --xla_autotune=on; name them with --xla_autotune_file=FILE"
+        )
+    if file and mode in ("auto", "off"):
+        yield (
+            f"--xla_autotune_file={file} is not used under --xla_autotune={mode}; expected on or "
+            "frozen; drop the file or choose one of these"
+        )
+    if file and mode == "on" and not Path(file).parent.is_dir():
+        yield (
+            f"--xla_autotune_file={file} cannot be written; expected an existing folder; create "
+            f"{Path(file).parent}"
+        )
