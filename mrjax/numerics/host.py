@@ -1,0 +1,188 @@
+"""Order-free arithmetic on the host: the bits of a phantom must not depend on the machine.
+
+numpy's exp, sin, log and its BLAS products change with the instruction set, the BLAS kernel and
+the thread count. Everything here is built from operations that cannot: integers, IEEE ``+ - * /``
+on whole arrays, maxima, and sums whose every partial sum is exact.
+"""
+
+import functools
+import math
+
+import jax
+import numpy as np
+from jaxtyping import Float, UInt32
+
+MANTISSA = 53
+"""Bits of a float64 significand: integers up to 2**53 add without rounding, in any order."""
+_FIXED = 160
+"""Fractional bits of the integers that hold pi, sines and cosines."""
+
+
+def to_grid(x: np.ndarray, bits: int) -> np.ndarray:
+    """Round to the nearest multiple of ``2**-bits`` times the power of two above the maximum.
+
+    On such a grid every element is an integer of at most ``bits`` bits times one power of two, so
+    products and sums of a bounded number of products are exact. The maximum, which chooses the
+    grid, does not depend on the order of the elements.
+
+    Args:
+        x: finite real array of any shape.
+        bits: grid resolution [bits]; the error is at most ``2**-bits`` of the maximum.
+
+    Returns:
+        float64 array of the same shape.
+
+    Raises:
+        ValueError: an element is not finite.
+    """
+    x = np.asarray(x, np.float64)
+    largest = float(np.max(np.abs(x), initial=0.0))
+    if not math.isfinite(largest):
+        raise ValueError("cannot put an array with NaN or infinite elements on a grid")
+    exponent = math.frexp(largest)[1]
+    if largest == 0.0 or exponent < -900:
+        return np.zeros_like(x)
+    rounded = x * math.ldexp(1.0, bits - exponent)
+    np.rint(rounded, out=rounded)
+    rounded *= math.ldexp(1.0, exponent - bits)
+    return rounded
+
+
+def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Matrix product whose bits do not depend on the order of summation.
+
+    Each operand is rounded to a grid of ``B`` bits with ``2 B + ceil(log2 K) <= 53``. Then every
+    product and every partial sum is a float64 integer times one power of two: BLAS may use any
+    kernel, block size, thread count or fused multiply-add and returns the same bits.
+    The error is at most ``K * 2**(1 - B) * max|a| * max|b|`` and about ``sqrt(K)`` of that in
+    practice (K = 192 gives B = 22).
+
+    Args:
+        a: [... m K] real.
+        b: [K n] real.
+
+    Returns:
+        [... m n] float64.
+
+    Source: pre-rounding as in Demmel and Nguyen, "Fast reproducible floating-point summation",
+    ARITH 2013, applied to a product.
+    """
+    terms = a.shape[-1]
+    bits = (MANTISSA - max(terms - 1, 0).bit_length()) // 2
+    return np.matmul(to_grid(a, bits), to_grid(b, bits))
+
+
+def exact_mean(x: np.ndarray, where: np.ndarray) -> float:
+    """Mean over a mask, the same bits for any order of the elements (grid sum, one division).
+
+    Args:
+        x: finite real array.
+        where: boolean array of the same shape, True for at least one element.
+
+    Returns:
+        The mean; its error is at most ``2**(log2(n) - 52)`` of the largest magnitude.
+    """
+    chosen = np.asarray(x, np.float64)[where]
+    bits = MANTISSA - max(chosen.size - 1, 0).bit_length()
+    return float(np.sum(to_grid(chosen, bits))) / chosen.size
+
+
+def _arctan_inverse(x: int) -> int:
+    """arctan(1/x) in fixed point, by its alternating series."""
+    term = (1 << _FIXED) // x
+    total, k = term, 1
+    while term:
+        term //= x * x
+        k += 2
+        total += -term // k if k % 4 == 3 else term // k
+    return total
+
+
+@functools.lru_cache(maxsize=1)
+def _two_pi() -> int:
+    """2 pi in fixed point (Machin's formula)."""
+    return 8 * (4 * _arctan_inverse(5) - _arctan_inverse(239))
+
+
+def _cos_sin(angle: int) -> tuple[int, int]:
+    """Taylor series of cosine and sine of a fixed-point angle in [0, pi/4]."""
+    sums, term, k = [0, 0], 1 << _FIXED, 0
+    while term:
+        sums[k % 2] += -term if k % 4 >= 2 else term
+        k += 1
+        term = term * angle // k >> _FIXED
+    return sums[0], sums[1]
+
+
+def _cosine(j: int, n: int) -> float:
+    """cos(2 pi j / n), the nearest float64, with exact symmetries (by folding to one octant)."""
+    j = min(j % n, n - j % n)
+    if 4 * j > n:
+        return 0.0 - _folded_cosine(n - 2 * j, 2 * n)
+    return _folded_cosine(2 * j, 2 * n)
+
+
+def _folded_cosine(j: int, n: int) -> float:
+    """cos(2 pi j / n) for angles of at most a quarter turn."""
+    if 8 * j > n:
+        angle = _two_pi() * (n - 4 * j) // (4 * n)
+        return _cos_sin(angle)[1] / (1 << _FIXED)
+    return _cos_sin(_two_pi() * j // n)[0] / (1 << _FIXED)
+
+
+@functools.lru_cache(maxsize=64)
+def cosines(n: int) -> Float[np.ndarray, "n"]:
+    """cos(2 pi j / n) for j = 0 .. n-1, from integer arithmetic, rounded once.
+
+    libm's cosine is chosen by CPU feature and may differ in the last bit; this one may not.
+    The array is shared between callers and read-only.
+    """
+    table = np.array([_cosine(j, n) for j in range(n)])
+    table.setflags(write=False)
+    return table
+
+
+@functools.lru_cache(maxsize=64)
+def dft_matrices(n: int) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n n"]]:
+    """Cosine and sine of 2 pi j k / n: the DFT matrix is ``cos - i sin`` (read-only arrays).
+
+    Args:
+        n: length of the transform.
+
+    Returns:
+        Two float64 matrices of correctly rounded entries.
+    """
+    turns = np.outer(np.arange(n), np.arange(n)) % n
+    sines = np.array([_cosine(4 * j - n, 4 * n) for j in range(n)])  # sin t = cos(t - pi/2)
+    pair = cosines(n)[turns], sines[turns]
+    for matrix in pair:
+        matrix.setflags(write=False)
+    return pair
+
+
+def bits(key: jax.Array, shape: tuple[int, ...]) -> UInt32[np.ndarray, "..."]:
+    """Random 32-bit words of a typed key, drawn on the CPU whatever the default device is."""
+    with jax.default_device(jax.devices("cpu")[0]):
+        return np.asarray(jax.random.bits(key, shape, "uint32"))
+
+
+def uniform(key: jax.Array, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """Uniform on (0, 1), float64: (word + 1/2) / 2**32, exact."""
+    return (bits(key, shape).astype(np.float64) + 0.5) * 2.0**-32
+
+
+def integers(key: jax.Array, shape: tuple[int, ...], below: int) -> np.ndarray:
+    """Integers 0 .. below-1 (int64) by multiply and shift; bias under ``below / 2**32``."""
+    return (bits(key, shape).astype(np.uint64) * np.uint64(below) >> np.uint64(32)).astype(np.int64)
+
+
+def gaussian(key: jax.Array, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """Nearly normal draws, mean 0, variance 1: the sum of twelve uniform 16-bit integers.
+
+    No log or cosine, whose bits change with the CPU. Tails end at six standard deviations; the
+    excess kurtosis is -0.1.
+    """
+    words = bits(key, (6, *shape))
+    total = np.sum(words & np.uint32(0xFFFF), axis=0, dtype=np.int64)
+    total += np.sum(words >> np.uint32(16), axis=0, dtype=np.int64)
+    return (total - 6 * 0xFFFF).astype(np.float64) * 2.0**-16

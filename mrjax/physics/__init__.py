@@ -1,0 +1,1 @@
+"""Physics of the field: Fourier transforms, dipole model, classical inversions, phantoms."""

@@ -1,0 +1,1 @@
+"""Synthetic subjects, drawn from keys, the same bytes on every machine."""
