@@ -1,0 +1,1 @@
+"""Quantitative susceptibility mapping by QSMnet."""

@@ -1,0 +1,120 @@
+"""Configuration of a QSM run and its presets. Imports no jax."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mrjax.config import RunConfig, option
+from mrjax.errors import UserError
+
+DATASETS = ("synthetic", "tfds", "qsmnet_mat", "qsmnet_hdf5", "nifti")
+SMALLEST_VOLUME = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(RunConfig):
+    """Everything that determines a QSM run."""
+
+    dataset: str = option(
+        "synthetic",
+        "where subjects come from: brains made from keys, the TFDS build of them, the QSMnet "
+        "authors' .mat or patch HDF5 layout, NIfTI files",
+        choices=DATASETS,
+    )
+    steps: int = option(
+        400, "Training steps; 0 only infers, with --from_run", unit="steps", minimum=0
+    )
+    field_strength: float = option(
+        3.0, "B0 of the data set, to convert Hz and rad", unit="T", minimum=0.0
+    )
+    echo_time: float = option(
+        0.0, "echo time of the data set, to convert rad", unit="s", minimum=0.0
+    )
+    n_train: int = option(24, "synthetic brains to train on", minimum=1)
+    n_test: int = option(4, "subjects held out", minimum=1)
+    volume: int = option(48, "edge of a synthetic brain", unit="voxels of 1 mm", minimum=1)
+    patch: int = option(32, "edge of a training patch", unit="voxels", minimum=1)
+    patches_x: int = option(2, "patches along x; neighbours overlap", minimum=1)
+    patches_y: int = option(2, "patches along y", minimum=1)
+    patches_z: int = option(2, "patches along z", minimum=1)
+    width: int = option(8, "features of the first level; doubled at each level below", minimum=1)
+    levels: int = option(3, "poolings of the network", minimum=1)
+    window: int = option(5, "edge of the convolution window, odd", unit="voxels")
+    init: str = option(
+        "he_uniform",
+        "initial weights: uniform with He's variance and zero biases (the same bits on any "
+        "machine), or the QSMnet authors' truncated normal weights and N(0,1) biases",
+        choices=("he_uniform", "authors"),
+    )
+    model_weight: float = option(0.5, "weight of the dipole-model loss against L1")
+    gradient_weight: float = option(0.1, "weight of the gradient-difference loss against L1")
+    from_run: str = option(
+        "",
+        "begin with the trained network, normalisation and tuned baselines of this finished run "
+        "folder; with --steps=0 only infer",
+    )
+
+    @property
+    def multiple(self) -> int:
+        """What each axis of an input must be divisible by."""
+        return 2**self.levels
+
+    @property
+    def patches_per_axis(self) -> tuple[int, int, int]:
+        """Patches along x, y, z."""
+        return self.patches_x, self.patches_y, self.patches_z
+
+    def check(self) -> None:
+        """Raise UserError for values that do not go together."""
+        super().check()
+        if self.window % 2 == 0 or self.window < 1:
+            raise UserError(f"--window={self.window} is even; expected an odd length; try 5")
+        if self.patch % self.multiple:
+            raise UserError(
+                f"--patch={self.patch} with --levels={self.levels}; expected a patch divisible by "
+                f"{self.multiple}; change --patch or --levels"
+            )
+        if self.dataset == "synthetic" and self.volume < max(self.patch, SMALLEST_VOLUME):
+            raise UserError(
+                f"--volume={self.volume} is smaller than a patch or than {SMALLEST_VOLUME}; "
+                f"expected at least {max(self.patch, SMALLEST_VOLUME)}; raise --volume"
+            )
+        if self.steps == 0 and not self.from_run:
+            raise UserError(
+                "--steps=0 infers with a trained network; expected --from_run; name a finished "
+                "run folder, or train at least one step"
+            )
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # Minutes on two cores, with images worth looking at.
+    "demo": {"steps": 400, "batch_size": 2, "checkpoint_every": 50},
+    # A whole run, compile included, in half a minute on two cores: for tests and studies.
+    "tiny": {
+        "steps": 60,
+        "batch_size": 8,
+        "checkpoint_every": 20,
+        "n_train": 8,
+        "n_test": 8,
+        "volume": 24,
+        "patch": 16,
+        "width": 4,
+        "levels": 2,
+        "window": 3,
+    },
+    # Yoon et al. 2018 and the authors' code: 64^3 patches on a 6 x 8 x 7 grid, batch 12, 25 epochs.
+    "paper": {
+        "steps": 17500,
+        "batch_size": 12,
+        "checkpoint_every": 250,
+        "n_train": 25,
+        "n_test": 5,
+        "volume": 160,
+        "patch": 64,
+        "patches_x": 6,
+        "patches_y": 8,
+        "patches_z": 7,
+        "width": 32,
+        "levels": 4,
+    },
+}

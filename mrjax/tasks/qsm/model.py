@@ -1,0 +1,143 @@
+"""The network of a QSM run with its loss, optimizer and initial state."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.traverse_util as traverse
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PyTree
+
+from mrjax import losses
+from mrjax.arrays import QsmSubject
+from mrjax.data.pipeline import Normalisation
+from mrjax.nets.initial import initialise
+from mrjax.nets.qsmnet import qsmnet
+from mrjax.nets.unet import UNet
+from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.native import Native
+from mrjax.physics import dipole
+from mrjax.tasks.qsm.config import Config
+from mrjax.train.step import LossFunction, State, initial_state
+
+FIRST_HALF_SCALE = 2.0**15
+
+
+def arithmetic_of(config: Config, platform: str) -> Arithmetic:
+    """Return what computes: on a CPU the fast forms of convolution, elsewhere the library's."""
+    automatic = "products" if platform == "cpu" else "lax"
+    form = automatic if config.conv_form == "auto" else config.conv_form
+    return Native(dtype=config.dtype, conv_form=form)
+
+
+def master_dtype(config: Config) -> str:
+    """Type of parameters, statistics, losses and updates: float32, or float64 if asked for."""
+    return "float64" if config.dtype == "float64" else "float32"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A QSM network and what trains it.
+
+    Attributes:
+        config: the run's configuration.
+        arithmetic: what computes.
+        net: the Linen module.
+    """
+
+    config: Config
+    arithmetic: Arithmetic
+    net: UNet
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam, as in the publication."""
+        return self.arithmetic.adam(self.config.learning_rate)
+
+    def initial_params(self) -> dict[str, np.ndarray]:
+        """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
+        shapes = {path: leaf.shape for path, leaf in self._shapes("params").items()}
+        return initialise(shapes, self.config.seed_for("init"), self.config.init)
+
+    def initial_state(self, params: Mapping[str, np.ndarray]) -> State:
+        """Return the state before the first step."""
+        dtype = master_dtype(self.config)
+        tree = traverse.unflatten_dict({k: jnp.asarray(v, dtype) for k, v in params.items()}, "/")
+        stats = {k: jnp.zeros(v.shape, dtype) for k, v in self._shapes("batch_stats").items()}
+        scale = FIRST_HALF_SCALE if self.config.dtype == "float16" else 1.0
+        return initial_state(tree, traverse.unflatten_dict(stats, "/"), self.optimizer, scale)
+
+    def loss_function(self, constants: Normalisation, geometry: QsmSubject) -> LossFunction:
+        """Return (params, batch_stats, batch) -> (loss, new batch_stats).
+
+        Args:
+            constants: normalisation of the training subjects.
+            geometry: any training subject; gives voxel size and B0 direction of all.
+
+        Returns:
+            The loss of Yoon et al.: L1 + model_weight x model + gradient_weight x gradient
+            difference, on batches of `field`, `chi` [ppm] and `mask`, each (b, x, y, z, 1).
+        """
+        config, ar, dtype = self.config, self.arithmetic, master_dtype(self.config)
+        edge = (config.patch,) * 3
+        kernel = jnp.asarray(dipole.kernel(edge, geometry.voxel_size, geometry.b0_direction), dtype)
+
+        def loss(params: PyTree, stats: PyTree, batch: Mapping[str, Array]) -> tuple[Array, PyTree]:
+            field, chi, mask = (batch[k].astype(dtype) for k in ("field", "chi", "mask"))
+            inputs = standardise(ar, field, constants.field_mean, constants.field_std)
+            target = standardise(ar, chi, constants.chi_mean, constants.chi_std)
+            output, changed = self.net.apply(
+                {"params": params, "batch_stats": stats}, inputs, True, mutable=["batch_stats"]
+            )
+            output = output.astype(dtype)
+            predicted = restore(ar, output, constants.chi_mean, constants.chi_std)
+            parts = (
+                (1.0, losses.l1(ar, output, target)),
+                (config.model_weight, losses.model(ar, predicted, field, mask, kernel)),
+                (config.gradient_weight, losses.gradient_difference(ar, output, target)),
+            )
+            total = jnp.zeros((), dtype)
+            for weight, part in parts:
+                total = ar.add(total, ar.mul(part, jnp.asarray(weight, dtype)))
+            return total, changed["batch_stats"]
+
+        return loss
+
+    def predictor(self, constants: Normalisation) -> Callable[[PyTree, PyTree, Array], Array]:
+        """Return the jitted map (params, batch_stats, field) -> chi, in ppm."""
+        ar, dtype = self.arithmetic, master_dtype(self.config)
+
+        @jax.jit
+        def predict(params: PyTree, stats: PyTree, field: Array) -> Array:
+            inputs = standardise(ar, field.astype(dtype), constants.field_mean, constants.field_std)
+            output = self.net.apply({"params": params, "batch_stats": stats}, inputs, False)
+            return restore(ar, output.astype(dtype), constants.chi_mean, constants.chi_std)
+
+        return predict
+
+    def _shapes(self, collection: str) -> dict[str, Any]:
+        edge = self.config.multiple
+        image = jax.ShapeDtypeStruct((1, edge, edge, edge, 1), "float32")
+        key = jax.random.key(0, impl="threefry2x32")
+        tree = jax.eval_shape(lambda k, x: self.net.init(k, x, True), key, image)
+        return traverse.flatten_dict(tree[collection], sep="/")
+
+
+def build(config: Config, platform: str) -> Model:
+    """Return the model of a configuration on a platform (``cpu`` or ``gpu``)."""
+    ar = arithmetic_of(config, platform)
+    net = qsmnet(ar, width=config.width, levels=config.levels, window=config.window)
+    return Model(config, ar, net)
+
+
+def standardise(ar: Arithmetic, x: Array, mean: float, std: float) -> Array:
+    """Return (x - mean) / std."""
+    return ar.div(ar.sub(x, jnp.asarray(mean, x.dtype)), jnp.asarray(std, x.dtype))
+
+
+def restore(ar: Arithmetic, x: Array, mean: float, std: float) -> Array:
+    """Return x * std + mean, the inverse of `standardise`."""
+    return ar.add(ar.mul(x, jnp.asarray(std, x.dtype)), jnp.asarray(mean, x.dtype))

@@ -1,0 +1,122 @@
+"""The training loop, on one screen: steps, evidence, checkpoints, and nothing else."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mrjax.errors import RunFailed
+from mrjax.runs.folder import RunFolder
+from mrjax.runs.jsonl import JsonLines
+from mrjax.runs.ledger import Ledger
+from mrjax.train import checkpoint
+from mrjax.train.progress import Progress
+from mrjax.train.signals import StopRequest
+from mrjax.train.step import Batch, Evidence, State
+
+StepFunction = Callable[[State, Batch], tuple[State, Evidence]]
+
+
+class Outcome(NamedTuple):
+    """How training ended.
+
+    Attributes:
+        state: after the last step taken.
+        step: number of steps taken in all.
+        stopped_by: number of the signal that asked to stop, or None if all steps were taken.
+    """
+
+    state: State
+    step: int
+    stopped_by: int | None
+
+
+def train(
+    folder: RunFolder,
+    step_function: StepFunction,
+    state: State,
+    batches: Callable[[int], Batch],
+    *,
+    steps: int,
+    checkpoint_every: int,
+) -> Outcome:
+    """Take steps until there are `steps`, continuing from the folder's last checkpoint.
+
+    A checkpoint is written only after the ledger up to its step is on disk, and a resumed run
+    cuts the ledger back to its checkpoint: killed at any moment, a run loses the steps since the
+    last checkpoint and repeats them bit for bit.
+
+    Args:
+        folder: where evidence goes.
+        step_function: compiled step; may consume its state.
+        state: initial state, replaced by a checkpoint's if there is one.
+        batches: step (from 0) to batch; pure, so that only the step number need be saved.
+        steps: number of steps in all.
+        checkpoint_every: steps between checkpoints; 0 writes one at the end only.
+
+    Returns:
+        The outcome; the state of `outcome.step` is on disk.
+
+    Raises:
+        RunFailed: if a loss is not finite; names the step.
+    """
+    found = checkpoint.latest(folder.checkpoints, state)
+    start, state = found if found else (0, state)
+    with (
+        Ledger(folder.ledger) as ledger,
+        JsonLines(folder.timing) as timing,
+        Progress(start, steps) as progress,
+        StopRequest() as stop,
+    ):
+        ledger.cut(start)
+        timing.cut(start)
+        record = _Recorder(ledger, timing, progress)
+        for step in range(start + 1, steps + 1):
+            state, evidence = step_function(state, batches(step - 1))
+            # The step before is read only now, while this one runs.
+            record(step, evidence)
+            due = step == steps or (checkpoint_every and step % checkpoint_every == 0)
+            if due or stop.signal:
+                record.finish()
+                ledger.sync()
+                timing.sync()
+                checkpoint.save(folder.checkpoints, step, state)
+            if stop.signal:
+                return Outcome(state, step, stop.signal)
+    return Outcome(state, max(start, steps), None)
+
+
+class _Recorder:
+    """Writes each step's evidence one step late, so that the device is never waited for."""
+
+    def __init__(self, ledger: Ledger, timing: JsonLines, progress: Progress) -> None:
+        self._ledger, self._timing, self._progress = ledger, timing, progress
+        self._pending: tuple[int, Evidence] | None = None
+        self._since = time.perf_counter()
+
+    def __call__(self, step: int, evidence: Evidence) -> None:
+        self.finish()
+        self._pending = (step, evidence)
+
+    def finish(self) -> None:
+        if self._pending is None:
+            return
+        step, evidence = self._pending
+        self._pending = None
+        loss = float(evidence.loss)
+        params, grads, batch = (int(d) for d in (evidence.params, evidence.grads, evidence.batch))
+        self._ledger.append(step, loss, params, grads, batch)
+        now = time.perf_counter()
+        line: dict = {"step": step, "seconds": now - self._since}
+        if bool(evidence.skipped):
+            line["skipped"] = True
+        self._timing.append(line)
+        self._since = now
+        if not np.isfinite(loss):
+            self._ledger.sync()
+            raise RunFailed(
+                f"the loss is {loss} at step {step}; the ledger holds the steps up to it and no "
+                "checkpoint was written after it; try a smaller --learning_rate or another --dtype"
+            )
+        self._progress.update(step, loss)

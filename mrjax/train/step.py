@@ -1,0 +1,140 @@
+"""One training step as a pure function of state and batch, with its evidence.
+
+The forward pass, the loss and the update know nothing of files, time or randomness: two
+executions that start from the same state and batch differ only by what the machine does.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, PyTree, UInt64
+
+from mrjax.numerics.fingerprint import fingerprint
+
+Batch = Mapping[str, Array]
+LossFunction = Callable[[PyTree, PyTree, Batch], tuple[Float[Array, ""], PyTree]]
+
+
+class LossScale(NamedTuple):
+    """Dynamic scale of the loss: keeps float16 gradients above underflow.
+
+    Attributes:
+        value: factor, a power of two, so that scaling itself rounds nothing.
+        finite_steps: steps since the last change.
+    """
+
+    value: Float[Array, ""]
+    finite_steps: Array
+
+
+class State(NamedTuple):
+    """All that training carries from step to step; keys derive from the step, none is carried."""
+
+    params: PyTree
+    batch_stats: PyTree
+    optimizer: PyTree
+    scale: LossScale
+
+
+class Evidence(NamedTuple):
+    """What a step leaves in the ledger.
+
+    Attributes:
+        loss: before the update.
+        params: digest of trainables and batch statistics after the update.
+        grads: digest of the gradients.
+        batch: digest of the batch.
+        skipped: True if overflowing gradients made the loss scale shrink instead of an update.
+    """
+
+    loss: Float[Array, ""]
+    params: UInt64[Array, ""]
+    grads: UInt64[Array, ""]
+    batch: UInt64[Array, ""]
+    skipped: Bool[Array, ""]
+
+
+GROWTH_INTERVAL = 200
+LARGEST_SCALE = 2.0**24
+
+
+def initial_state(
+    params: PyTree, batch_stats: PyTree, optimizer: optax.GradientTransformation, scale: float = 1.0
+) -> State:
+    """Return the state before the first step.
+
+    Args:
+        params: trainables.
+        batch_stats: running statistics, zeros.
+        optimizer: gives the optimizer's state.
+        scale: first loss scale; 1 for types with the exponent range of float32.
+
+    Returns:
+        The state.
+    """
+    start = LossScale(jnp.asarray(scale, jnp.float32), jnp.asarray(0, jnp.int32))
+    return State(params, batch_stats, optimizer.init(params), start)
+
+
+def make_step(
+    loss_function: LossFunction, optimizer: optax.GradientTransformation, *, dynamic_scale: bool
+) -> Callable[[State, Batch], tuple[State, Evidence]]:
+    """Return the pure training step.
+
+    Args:
+        loss_function: (params, batch_stats, batch) to (loss, new batch_stats).
+        optimizer: the update rule.
+        dynamic_scale: whether the loss is scaled and overflowing steps are skipped (float16).
+
+    Returns:
+        step(state, batch) to (state, evidence); jit it, donating the state.
+    """
+
+    def scaled(params: PyTree, batch_stats: PyTree, batch: Batch, scale: Array) -> tuple:
+        loss, new_stats = loss_function(params, batch_stats, batch)
+        return loss * scale.astype(loss.dtype) if dynamic_scale else loss, (loss, new_stats)
+
+    def step(state: State, batch: Batch) -> tuple[State, Evidence]:
+        gradient = jax.grad(scaled, has_aux=True)
+        grads, (loss, stats) = gradient(state.params, state.batch_stats, batch, state.scale.value)
+        if dynamic_scale:
+            grads = jax.tree.map(lambda g: g / state.scale.value.astype(g.dtype), grads)
+        updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
+        new = State(optax.apply_updates(state.params, updates), stats, optimizer_state, state.scale)
+        skipped = jnp.asarray(False)
+        if dynamic_scale:
+            finite = _all_finite(grads)
+            new, skipped = _keep_if_overflown(finite, new, state), ~finite
+        kept = {"params": new.params, "batch_stats": new.batch_stats}
+        evidence = Evidence(
+            loss, fingerprint(kept), fingerprint(grads), fingerprint(dict(batch)), skipped
+        )
+        return new, evidence
+
+    return step
+
+
+def _all_finite(tree: PyTree) -> Bool[Array, ""]:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _keep_if_overflown(finite: Bool[Array, ""], new: State, old: State) -> State:
+    """Take the new state if all gradients were finite, else the old one with half the scale."""
+    chosen = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
+    count = jnp.where(finite, old.scale.finite_steps + 1, 0)
+    grow = count >= GROWTH_INTERVAL
+    value = jnp.where(finite, old.scale.value, jnp.maximum(old.scale.value / 2, 1))
+    value = jnp.where(grow, jnp.minimum(value * 2, LARGEST_SCALE), value)
+    return chosen._replace(scale=LossScale(value, jnp.where(grow, 0, count).astype(jnp.int32)))
+
+
+def describe(state: State) -> dict[str, Any]:
+    """Return the number of trainable values and their bytes, for a human reader."""
+    leaves = jax.tree.leaves(state.params)
+    return {
+        "parameters": sum(leaf.size for leaf in leaves),
+        "bytes": sum(leaf.size * leaf.dtype.itemsize for leaf in leaves),
+    }
