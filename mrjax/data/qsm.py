@@ -132,7 +132,7 @@ def _qsmnet_hdf5(config: Config) -> Split:
     _require_ppm(config)
     data_dir = _data_dir(config)
     patches = qsmnet_hdf5.qsmnet_patches(data_dir)
-    test = qsmnet.test_subjects(data_dir) if data_dir.is_dir() else []
+    test = qsmnet.read_test(data_dir) if data_dir.is_dir() else []
     return (patches, test) if test else _hold_out(patches, config.n_test)
 
 

@@ -56,7 +56,7 @@ def test_each_of_the_two_seeds_matters():
 def test_files_need_an_existing_data_dir(dataset, tmp_path):
     with pytest.raises(UserError, match=f"--dataset={dataset} .* set --data_dir$"):
         qsm.subjects(Config(dataset=dataset))
-    with pytest.raises(UserError, match="does not exist; expected .*; correct the path$"):
+    with pytest.raises(UserError, match=r"does not exist; expected .*; correct the path$"):
         qsm.subjects(Config(dataset=dataset, data_dir=str(tmp_path / "gone")))
 
 

@@ -1,0 +1,1 @@
+"""Formats users have: axes and units are settled here, and only here."""

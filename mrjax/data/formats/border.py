@@ -1,0 +1,101 @@
+"""What every loader checks before a volume enters mrjax."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mrjax.arrays import QsmSubject, Vector
+from mrjax.errors import UserError
+
+SHORTEST_AXIS = 8
+
+
+def checked_subject(
+    *,
+    name: str,
+    field: np.ndarray,
+    chi: np.ndarray | None,
+    mask: np.ndarray,
+    voxel_size: Vector = (1.0, 1.0, 1.0),
+    b0_direction: Vector = (0.0, 0.0, 1.0),
+) -> QsmSubject:
+    """A subject whose volumes are usable: float32, zero outside the mask, finite inside it.
+
+    Values outside the mask are set to zero whatever they are, because tools mark the background
+    with zero or NaN as they like.
+
+    Args:
+        name: of the subject, for messages.
+        field: local field [x y z] [ppm].
+        chi: susceptibility [x y z] [ppm], or None.
+        mask: [x y z], above zero inside the brain.
+        voxel_size: edge lengths [mm].
+        b0_direction: unit vector in voxel axes.
+
+    Returns:
+        The subject.
+
+    Raises:
+        UserError: not three axes, shapes that differ, an axis shorter than 8 voxels, an empty
+            mask, or a value inside the mask that is not finite.
+    """
+    volumes = {"field": field, "mask": mask} | ({} if chi is None else {"chi": chi})
+    _check_shapes(name, volumes)
+    inside = np.nan_to_num(mask) > 0
+    if not inside.any():
+        raise UserError(
+            f"the mask of {name} is empty; expected voxels above zero inside the brain; "
+            "check the mask file"
+        )
+    return QsmSubject(
+        name=name,
+        field=_inside(name, "field", field, inside),
+        chi=None if chi is None else _inside(name, "chi", chi, inside),
+        mask=inside,
+        voxel_size=voxel_size,
+        b0_direction=b0_direction,
+    )
+
+
+def _check_shapes(name: str, volumes: dict[str, np.ndarray]) -> None:
+    field = volumes["field"].shape
+    for kind, volume in volumes.items():
+        if volume.ndim != 3:
+            raise UserError(
+                f"the {kind} of {name} has {volume.ndim} axes; expected the three axes x y z; "
+                "write one volume a file"
+            )
+        if volume.shape != field:
+            raise UserError(
+                f"the {kind} of {name} has {times(volume.shape)} voxels, its field has "
+                f"{times(field)}; expected equal shapes; resample one of them"
+            )
+    if min(field) < SHORTEST_AXIS:
+        raise UserError(
+            f"the volumes of {name} have {times(field)} voxels; expected at least "
+            f"{SHORTEST_AXIS} along every axis; check the files and the order of their axes"
+        )
+
+
+def _inside(name: str, kind: str, volume: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    bad = int(np.count_nonzero(~np.isfinite(volume[inside])))
+    if bad:
+        raise UserError(
+            f"the {kind} of {name} is NaN or infinite in {bad} voxels of the mask; "
+            "expected finite values; shrink the mask or repair the file"
+        )
+    return np.where(inside, volume, 0).astype(np.float32)
+
+
+def require_directory(path: Path) -> None:
+    """UserError unless path is an existing directory."""
+    if not path.is_dir():
+        raise UserError(
+            f"no directory {path}; expected the directory with the data; correct the path"
+        )
+
+
+def times(shape: Sequence[int]) -> str:
+    """A shape for messages: 3 x 4 x 5."""
+    return " x ".join(str(int(n)) for n in shape)

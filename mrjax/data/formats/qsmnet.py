@@ -1,0 +1,165 @@
+"""Volumes in the layout of the QSMnet authors' repository.
+
+    Train/Input/train_input<n>.mat   phs_tissue   [x y z] or [x y z direction]   [ppm]
+    Train/Input/train_mask<n>.mat    mask         [x y z] or [x y z direction]
+    Train/Label/train_label<n>.mat   chi_cosmos   [x y z] or [x y z direction]   [ppm]
+    Test/Input/test_input<n>.mat     phs_tissue, mask
+    Test/Label/test_label<n>.mat     chi_cosmos   (ours: the authors ship no readable label)
+
+n counts from 1. B0 is along the third axis and voxels are cubes of 1 mm.
+
+Source: SNU-LIST/QSMnet, Code/training_data_patch.py and Code/inference.py.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from mrjax.arrays import QsmSubject
+from mrjax.data.formats import border, matlab
+from mrjax.data.patches import chi_of
+from mrjax.errors import UserError
+
+FIELD, CHI, MASK = "phs_tissue", "chi_cosmos", "mask"
+
+
+def qsmnet_mat(data_dir: Path) -> tuple[list[QsmSubject], list[QsmSubject]]:
+    """All subjects of a folder in the authors' layout; each head direction is a subject.
+
+    Args:
+        data_dir: folder that holds Train/ and Test/, or a Data/ folder with both.
+
+    Returns:
+        (training, test) subjects in the order of their numbers. A test subject without a label
+        file has no chi. Either list may be empty, not both.
+
+    Raises:
+        UserError: no such folder, no subject in it, a file or a variable missing, or a volume that
+            cannot be used.
+    """
+    border.require_directory(data_dir)
+    train, test = read_train(data_dir), read_test(data_dir)
+    if not train and not test:
+        raise UserError(
+            f"no subjects in {data_dir}; expected Train/Input/train_input1.mat and so on; "
+            "point --data_dir at the folder that holds Train and Test"
+        )
+    return train, test
+
+
+def read_train(data_dir: Path) -> list[QsmSubject]:
+    """The training subjects of the layout; none where the folder has no Train/Input."""
+    train = _root(data_dir) / "Train"
+    subjects = []
+    for number, path in _numbered(train / "Input", "train_input"):
+        mask = matlab.read(train / "Input" / f"train_mask{number}.mat", MASK)
+        chi = matlab.read(train / "Label" / f"train_label{number}.mat", CHI)
+        subjects += _directions(f"train{number}", matlab.read(path, FIELD), chi, mask)
+    return subjects
+
+
+def read_test(data_dir: Path) -> list[QsmSubject]:
+    """The test subjects of the layout; none where the folder has no Test/Input."""
+    test = _root(data_dir) / "Test"
+    subjects = []
+    for number, path in _numbered(test / "Input", "test_input"):
+        label = test / "Label" / f"test_label{number}.mat"
+        chi = matlab.read(label, CHI) if label.exists() else None
+        field, mask = matlab.read(path, FIELD), matlab.read(path, MASK)
+        subjects += _directions(f"test{number}", field, chi, mask)
+    return subjects
+
+
+def write_qsmnet_mat(
+    subjects: Sequence[QsmSubject], data_dir: Path, *, test: Sequence[QsmSubject] = ()
+) -> None:
+    """Write subjects in the authors' layout, numbered from 1 in their order.
+
+    The layout holds neither voxel size nor field direction, so only what it implies is accepted.
+
+    Args:
+        subjects: training subjects, each with chi.
+        data_dir: folder to write into; made if absent.
+        test: test subjects; a label file is written for those with chi.
+
+    Raises:
+        UserError: a training subject without chi, voxels that are no cubes (the dipole kernel of
+            cubes does not depend on their size), or a field that is not along the third axis.
+    """
+    for subject in (*subjects, *test):
+        _check_geometry(subject)
+    for number, subject in enumerate(subjects, 1):
+        chi = chi_of(subject)
+        _save(data_dir / "Train/Input" / f"train_input{number}.mat", {FIELD: subject.field})
+        _save(data_dir / "Train/Input" / f"train_mask{number}.mat", {MASK: subject.mask})
+        _save(data_dir / "Train/Label" / f"train_label{number}.mat", {CHI: chi})
+    for number, subject in enumerate(test, 1):
+        inputs = {FIELD: subject.field, MASK: subject.mask}
+        _save(data_dir / "Test/Input" / f"test_input{number}.mat", inputs)
+        if subject.chi is not None:
+            _save(data_dir / "Test/Label" / f"test_label{number}.mat", {CHI: subject.chi})
+
+
+def _root(data_dir: Path) -> Path:
+    return data_dir / "Data" if (data_dir / "Data").is_dir() else data_dir
+
+
+def _numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
+    """Files <stem><number>.mat of a folder, by number (2 before 10)."""
+    matches = [(re.fullmatch(rf"{stem}(\d+)\.mat", p.name), p) for p in folder.glob("*.mat")]
+    return sorted((int(match[1]), path) for match, path in matches if match)
+
+
+def _directions(
+    name: str, field: np.ndarray, chi: np.ndarray | None, mask: np.ndarray
+) -> list[QsmSubject]:
+    if field.ndim == 3:
+        return [border.checked_subject(name=name, field=field, chi=chi, mask=mask)]
+    if field.ndim != 4:
+        raise UserError(
+            f"the field of {name} has {field.ndim} axes; expected x y z or x y z direction; "
+            "save it again"
+        )
+    return [
+        border.checked_subject(
+            name=f"{name}_direction{i + 1}",
+            field=field[..., i],
+            chi=None if chi is None else _direction(name, "chi", chi, i),
+            mask=_direction(name, "mask", mask, i),
+        )
+        for i in range(field.shape[3])
+    ]
+
+
+def _direction(name: str, kind: str, volume: np.ndarray, index: int) -> np.ndarray:
+    if volume.ndim < 4:  # one volume for all directions
+        return volume
+    if index >= volume.shape[3]:
+        raise UserError(
+            f"the {kind} of {name} has {volume.shape[3]} directions, fewer than its field; "
+            "expected one each, or one for all; save it again"
+        )
+    return volume[..., index]
+
+
+def _check_geometry(subject: QsmSubject) -> None:
+    x, y, z = subject.voxel_size
+    if max(abs(y / x - 1), abs(z / x - 1)) > 1e-3:
+        raise UserError(
+            f"{subject.name} has voxels of {x} x {y} x {z} mm, which the QSMnet layout cannot "
+            "say; expected cubes; resample the volumes"
+        )
+    if abs(subject.b0_direction[2]) < 1 - 1e-6:
+        raise UserError(
+            f"{subject.name} has B0 along {subject.b0_direction}, which the QSMnet layout cannot "
+            "say; expected (0, 0, 1); rotate the volumes"
+        )
+
+
+def _save(path: Path, variables: dict[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = {k: v.astype(np.uint8) if v.dtype == bool else v for k, v in variables.items()}
+    scipy.io.savemat(path, stored, do_compression=True)
