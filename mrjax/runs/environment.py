@@ -1,0 +1,175 @@
+"""``environment.json``: where and with what a run was computed.
+
+::
+
+    {"schema_version": 1,
+     "python": "3.11.9",
+     "system": {"os": ..., "host": ..., "libc": ...},
+     "cpu": {"model": ..., "features": [...], "logical": 2, "threads": 2},
+     "variables": {"XLA_FLAGS": ..., ...},         those that can change numbers or speed
+     "code": {"sources": <64 hex>, "commit": ..., "diff": ...},
+     "backend": {...}}                             free: what the framework says of itself
+
+A further key, ``resumed_with``, is a list of later environments in which the run was continued
+although they differ (``--allow_mixed``): its absence says that the record is of one environment.
+
+A foreign program fills what it knows; `differences` compares entries that both sides have or one
+lacks, by value, and needs no entry in particular.
+"""
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mrjax.runs import code
+
+SCHEMA_VERSION = 1
+
+_VARIABLES = re.compile(
+    "(XLA|JAX|NVIDIA|CUDA|CUDNN|CUBLAS|OMP|MKL|OPENBLAS|NPY|TORCH|PYTORCH)_.*"
+    "|TF_(XLA|CUDNN|ENABLE|DISABLE|FORCE|FP16|GPU|CPU)_.*|NPROC|PJRT_NPROC|GLIBC_TUNABLES|PYTHONHASHSEED"
+)
+_SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
+# Entries without a say in the numbers: where and which card of its kind, not what it computes.
+_IMMATERIAL = re.compile(
+    r"schema_version|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
+    r"|variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC)"
+    r"|backend\.(.*\.)?(notes|host|pid|time|seconds)"
+)
+# Of some hundred CPU features, those that choose among numerical code paths.
+_NUMERIC_FEATURE = re.compile("s?sse|avx|fma|f16c|amx|asimd|sve|fphp|bf16|i8mm")
+_DUMP = re.compile(r"-*xla_dump_\S*")
+
+
+def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str]) -> dict[str, Any]:
+    """Describe this process, machine and code.
+
+    Args:
+        backend_facts: what the framework says of itself, as JSON: versions, platform, device
+            kind, XLA flags as the backend saw them.
+        code_root: the folder that holds ``mrjax/``.
+
+    Returns:
+        The content of ``environment.json``.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "python": platform.python_version(),
+        "system": {
+            "os": platform.platform(),
+            "host": platform.node(),
+            "libc": "-".join(platform.libc_ver()),
+        },
+        "cpu": _cpu(),
+        "variables": _variables(os.environ),
+        "code": code.state(Path(code_root)),
+        "backend": dict(backend_facts),
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What makes a run continued in another environment a mixture.
+
+    Compared are code, Python, everything the backend says, the CPU with the features that choose
+    among numerical code paths, thread count, libc, and the variables that can change numbers.
+    Not compared are host name, operating system build, which card of a kind, flags that only
+    dump, and the commit where the sources are the same.
+
+    Args:
+        old: the environment recorded.
+        new: the present one.
+
+    Returns:
+        One phrase an entry, such as ``backend.versions.jax 0.10.1 there, 0.10.2 here``; empty if
+        the run is continued where it was.
+    """
+    there, here = _flat(old), _flat(new)
+    names = sorted(there.keys() | here.keys(), key=lambda name: (name not in there, name))
+    return [
+        _phrase(name, there.get(name), here.get(name), old, new)
+        for name in names
+        if there.get(name) != here.get(name)
+    ]
+
+
+def _phrase(
+    name: str, there: Any, here: Any, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> str:
+    if name == "code.sources":
+        commits = [_commit(environment.get("code", {})) for environment in (old, new)]
+        return f"code {commits[0]} there, {commits[1]} here"
+    if isinstance(there, frozenset) and isinstance(here, frozenset):
+        lost, gained = sorted(there - here), sorted(here - there)
+        return f"{name} {_some(lost)} only there, {_some(gained)} only here"
+    return f"{name} {_short(there)} there, {_short(here)} here"
+
+
+def _commit(state: Mapping[str, Any]) -> str:
+    name = state.get("commit", "")[:8] or f"sources {state.get('sources', '')[:8]}"
+    return name + (f" with changes {state['diff'][:8]}" if state.get("diff") else "")
+
+
+def _some(words: list[str]) -> str:
+    shown = " ".join(words[:4]) or "none"
+    return shown + (f" and {len(words) - 4} more" if len(words) > 4 else "")
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value).replace("\n", " ")
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Entries that count, by dotted name; lists as sets of words."""
+    flat: dict[str, Any] = {}
+    for key, value in environment.items():
+        name = f"{prefix}{key}"
+        if _IMMATERIAL.fullmatch(name):
+            continue
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{name}."))
+        else:
+            flat[name] = _comparable(name, value)
+    return flat
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if name == "cpu.features":
+        return frozenset(word for word in value if _NUMERIC_FEATURE.match(word))
+    if name == "variables.XLA_FLAGS":
+        value = str(value).split()
+    if isinstance(value, list | tuple):
+        return frozenset(str(word) for word in value if not _DUMP.match(str(word)))
+    return value
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: environ[name]
+        for name in sorted(environ)
+        if _VARIABLES.fullmatch(name) and not _SECRET.fullmatch(name)
+    }
+
+
+def _cpu() -> dict[str, Any]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    given = os.environ.get("NPROC", "")
+    return {
+        "model": _cpuinfo("model name") or platform.processor(),
+        "features": sorted((_cpuinfo("flags") or _cpuinfo("Features")).split()),
+        "logical": os.cpu_count(),
+        "threads": int(given) if given.isdigit() else usable or 1,
+    }
+
+
+def _cpuinfo(entry: str) -> str:
+    """An entry of the first processor in /proc/cpuinfo, "" where there is no such file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in found if key.strip() == entry), "")

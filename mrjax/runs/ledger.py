@@ -1,0 +1,194 @@
+"""The ledger: what a training computed at each step, as digests.
+
+``ledger.jsonl`` has one JSON object a line for each step, in order, from step 1::
+
+    {"step": 1, "loss": 0.5, "loss_hex": "0x1.0000000000000p-1",
+     "params": "<16 hex>", "grads": "<16 hex>", "batch": "<16 hex>"}
+
+``step``
+    Number of the update; the first is 1.
+``loss``, ``loss_hex``
+    The step's loss, decimal for people (null if it is not finite) and exactly: C's ``%a`` of the
+    value as a double, or ``nan``, ``inf``, ``-inf``.
+``batch``, ``grads``, ``params``
+    Fingerprints (`mrjax.runs.digests`) of what the step was given, of the gradients, and of the
+    trainables and batch statistics after the update.
+
+No times: two identical runs have identical ledgers, line for line.
+"""
+
+import dataclasses
+import itertools
+import math
+import os
+import re
+import struct
+from types import TracebackType
+from typing import Any, Self
+
+from mrjax.errors import UserError
+from mrjax.runs import jsonl
+from mrjax.runs.digests import hex64
+
+# What a step computes, in the order in which it does: the first that differs is the cause.
+FIELDS = ("batch", "loss_hex", "grads", "params")
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """The first place where two ledgers disagree.
+
+    Attributes:
+        step: the step of the first line that differs.
+        field: the first field to differ there, of `FIELDS` in the order in which a step computes
+            them; ``end`` if one ledger ends before this step.
+        values: what either ledger says; "" for the ledger that ended.
+    """
+
+    step: int
+    field: str
+    values: tuple[str, str]
+
+
+class Ledger:
+    """Writes ``ledger.jsonl``; killed at any moment, it leaves a readable file."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the ledger at `path` for appending; it comes into being where it is absent."""
+        self._lines = jsonl.JsonLines(path)
+        self.path = self._lines.path
+
+    def append(self, step: int, loss: float, params: int, grads: int, batch: int) -> None:
+        """Write the line of one step.
+
+        Args:
+            step: number of the update, from 1.
+            loss: the step's loss; may be NaN or infinite.
+            params: fingerprint of trainables and batch statistics after the update.
+            grads: fingerprint of the gradients.
+            batch: fingerprint of the batch.
+        """
+        loss = float(loss)
+        self._lines.append(
+            {
+                "step": int(step),
+                "loss": loss if math.isfinite(loss) else None,
+                "loss_hex": loss.hex(),
+                "params": hex64(params),
+                "grads": hex64(grads),
+                "batch": hex64(batch),
+            }
+        )
+
+    def sync(self) -> None:
+        """Return when every line is on the disk; to be called before a checkpoint is saved."""
+        self._lines.sync()
+
+    def cut(self, step: int) -> None:
+        """Drop the lines after `step`, that of the checkpoint (0: start again).
+
+        Raises:
+            UserError: the ledger does not reach `step`, so the run could not be completed to a
+                whole ledger.
+        """
+        last = self._lines.cut(step)
+        if last != step:
+            raise UserError(
+                f"{self.path} ends at step {last}, the checkpoint is of step {step}; expected a "
+                "ledger that reaches the checkpoint; repeat the run in an empty workdir"
+            )
+
+    def close(self) -> None:
+        """Close the file; the object is of no use afterwards."""
+        self._lines.close()
+
+    def __enter__(self) -> Self:
+        """Return the ledger itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+
+def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read a ledger, written by mrjax or by another program.
+
+    Args:
+        path: the file.
+
+    Returns:
+        One dictionary a step, as at the top of this module. A torn last line is left out.
+
+    Raises:
+        UserError: the file cannot be read or a line is not as described.
+    """
+    records = list(jsonl.read(path))
+    previous = 0
+    for record in records:
+        _check(path, record, previous)
+        previous = record["step"]
+    return records
+
+
+def first_difference(
+    path_a: str | os.PathLike[str], path_b: str | os.PathLike[str]
+) -> Difference | None:
+    """First step, and first quantity in it, in which two runs differ.
+
+    Args:
+        path_a: a ledger.
+        path_b: another one.
+
+    Returns:
+        The difference, or None if the ledgers are equal.
+
+    Raises:
+        UserError: a ledger cannot be read.
+    """
+    for a, b in itertools.zip_longest(read(path_a), read(path_b)):
+        if a is None or b is None or a["step"] != b["step"]:
+            return _end(a, b)
+        for field in FIELDS:
+            if _exact(field, a[field]) != _exact(field, b[field]):
+                return Difference(a["step"], field, (a[field], b[field]))
+    return None
+
+
+def _end(a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference:
+    """The difference of two ledgers one of which lacks a step."""
+    steps = [record["step"] for record in (a, b) if record is not None]
+    step = min(steps)
+    has = tuple(str(step) if r is not None and r["step"] == step else "" for r in (a, b))
+    return Difference(step, "end", (has[0], has[1]))
+
+
+def _exact(field: str, text: str) -> str | bytes:
+    """A loss by its value, for ``%a`` has several spellings of one number; a digest as it is."""
+    if field != "loss_hex":
+        return text
+    value = float.fromhex(text)
+    return "nan" if math.isnan(value) else struct.pack("<d", value)
+
+
+def _check(path: str | os.PathLike[str], record: dict[str, Any], previous: int) -> None:
+    digests = [str(record.get(field)) for field in FIELDS if field != "loss_hex"]
+    good = all(re.fullmatch("[0-9a-f]{16}", digest) for digest in digests)
+    if not (good and _is_number(record.get("loss_hex")) and record["step"] > previous):
+        raise UserError(
+            f"{path} step {record['step']} is not a ledger line; expected ascending steps with "
+            "loss_hex and 16 hex digits each for params, grads, batch; see mrjax/runs/ledger.py"
+        )
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float.fromhex(text)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

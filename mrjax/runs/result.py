@@ -1,0 +1,172 @@
+"""``result.json``: what a finished run found; its existence is what makes a run finished.
+
+::
+
+    {"schema_version": 1,
+     "experiment": "qsm",                          the task; one word
+     "framework": "jax",                           or "torch", or another program's name
+     "level": "run_to_run",                        or "not_guaranteed", "machine_to_machine"
+     "steps": 400,                                 updates done
+     "subjects": ["brain_24", ...],                held-out subjects, the rows of all metrics
+     "metrics": {"nrmse": [0.36, ...], ...},       the network; one number a subject
+     "baselines": {"tkd": {"nrmse": [...]}, ...},  classical methods, each with metrics' keys
+     "digests": {"init": "<64 hex>", "order": ..., "data": ..., "params": ...,
+                 "predictions": ...},              sha256 of contents, mrjax.runs.digests
+     "seconds": {"setup": 1.0, "compile": ..., "train": ..., "infer": ...},
+     "memory_bytes": 123}                          peak, or null where it cannot be known
+
+Metrics are ``nrmse``, ``psnr`` [dB], ``ssim``, ``hfen``, ``dice``, as apply, fractions unless
+stated; null where a subject has no value (no reference, say). ``params`` covers trainables and
+batch statistics at the end, ``init`` the same at the start, ``order`` the example numbers in the
+order in which training saw them, ``data`` the training and held-out arrays, ``predictions`` the
+network's outputs by subject.
+
+Two further keys are optional: ``children``, names of run folders inside this one, of which it is
+the summary (then ``subjects`` names the rows the summary has, repetitions for instance, and a
+digest is the content digest's rule applied to the children's); and ``extra``, an object free for
+what a task adds. Other keys are refused, so a misspelled one does not go unseen.
+"""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mrjax.errors import UserError
+from mrjax.runs import atomic, jsonfile
+
+SCHEMA_VERSION = 1
+NAME = "result.json"
+LEVELS = ("not_guaranteed", "run_to_run", "machine_to_machine")
+METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice")
+DIGESTS = ("init", "order", "data", "params", "predictions")
+SECONDS = ("setup", "compile", "train", "infer")
+
+_KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
+         "baselines", "digests", "seconds", "memory_bytes")  # fmt: skip
+_OPTIONAL = ("children", "extra")
+
+
+def validate(result: Mapping[str, Any]) -> None:
+    """Check a result against the schema at the top of this module.
+
+    Raises:
+        ValueError: names the key that is wrong and says what was expected.
+    """
+    _require(isinstance(result, dict), "result", "an object")
+    _exact_keys(result, "result", _KEYS, _OPTIONAL)
+    _require(result["schema_version"] == SCHEMA_VERSION, "schema_version", str(SCHEMA_VERSION))
+    for key in ("experiment", "framework"):
+        _require(_is_text(result[key]), key, "a word")
+    _require(result["level"] in LEVELS, "level", " or ".join(LEVELS))
+    _require(_is_count(result["steps"]), "steps", "a number of updates")
+    memory = result["memory_bytes"]
+    _require(memory is None or _is_count(memory), "memory_bytes", "a number of bytes or null")
+    _check_names(result["subjects"], "subjects")
+    _check_names(result.get("children", []), "children")
+    _require(isinstance(result.get("extra", {}), dict), "extra", "an object")
+    _check_tables(result)
+    _check_digests(result["digests"])
+    _check_seconds(result["seconds"])
+
+
+def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
+    """Write a run's result, after everything else: from now on the run is finished.
+
+    Args:
+        folder: the run folder.
+        result: as at the top of this module.
+
+    Raises:
+        ValueError: the result does not follow the schema; nothing is written.
+    """
+    validate(result)
+    atomic.write_json(Path(folder) / NAME, dict(result))
+
+
+def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and check a run's result.
+
+    Args:
+        folder: the run folder, or its ``result.json``.
+
+    Raises:
+        UserError: there is none, so the run is not finished; or it does not follow the schema.
+    """
+    path = Path(folder)
+    path = path if path.name == NAME else path / NAME
+    result = jsonfile.read(path, "the result of a finished run", "finish the run first")
+    try:
+        validate(result)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; correct the program that wrote it") from error
+    return result
+
+
+def _check_tables(result: Mapping[str, Any]) -> None:
+    rows = len(result["subjects"])
+    _check_metrics(result["metrics"], "metrics", rows)
+    _require(isinstance(result["baselines"], dict), "baselines", "an object")
+    for name, metrics in result["baselines"].items():
+        _check_metrics(metrics, f"baselines.{name}", rows)
+
+
+def _check_metrics(metrics: Any, where: str, rows: int) -> None:
+    _require(isinstance(metrics, dict), where, "an object")
+    _exact_keys(metrics, where, (), METRICS)
+    for name, values in metrics.items():
+        _require(_is_row_list(values, rows), f"{where}.{name}", f"{rows} numbers, one a subject")
+
+
+def _is_row_list(values: Any, rows: int) -> bool:
+    if not isinstance(values, list) or len(values) != rows:
+        return False
+    return all(value is None or _is_finite(value) for value in values)
+
+
+def _check_digests(digests: Any) -> None:
+    _require(isinstance(digests, dict), "digests", "an object")
+    _exact_keys(digests, "digests", DIGESTS)
+    for name, digest in digests.items():
+        good = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
+        _require(bool(good), f"digests.{name}", "64 lower-case hex digits")
+
+
+def _check_seconds(seconds: Any) -> None:
+    _require(isinstance(seconds, dict), "seconds", "an object")
+    _exact_keys(seconds, "seconds", SECONDS)
+    for name, value in seconds.items():
+        _require(_is_finite(value) and value >= 0, f"seconds.{name}", "a duration [s]")
+
+
+def _check_names(names: Any, where: str) -> None:
+    good = isinstance(names, list) and all(_is_text(name) for name in names)
+    _require(good and len(set(names)) == len(names), where, "a list of distinct names")
+
+
+def _exact_keys(
+    content: Mapping[str, Any], where: str, needed: tuple[str, ...], free: tuple[str, ...] = ()
+) -> None:
+    for key in needed:
+        _require(key in content, f"{where} without {key}", f"the keys {', '.join(needed)}")
+    for key in content:
+        _require(key in needed + free, f"{where}.{key}", f"only {', '.join(needed + free)}")
+
+
+def _require(condition: bool, where: str, expected: str) -> None:
+    if not condition:
+        raise ValueError(f"{where} does not follow the schema of results; expected {expected}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and "\n" not in value
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

@@ -1,0 +1,141 @@
+"""Checkpoints: one file a step, whole or absent, checked by content when read.
+
+``step_00000400.npz`` is an ordinary NumPy archive with one member for each leaf of the training
+state, named by its path, and a member ``manifest.json``::
+
+    {"schema_version": 1, "step": 400, "content": "<64 hex>", "dtypes": {<path>: <dtype>, ...}}
+
+``content`` is `mrjax.runs.digests.content` of the leaves. Types NumPy's format does not know
+(bfloat16) are stored as unsigned integers of their width; ``dtypes`` has the true ones.
+"""
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mrjax.numerics.trees import named_leaves, rebuild
+from mrjax.runs import atomic, digests
+
+_MANIFEST = "manifest.json"
+# Everything reading a damaged archive can raise; none of it is worth stopping a resume.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile,
+           NotImplementedError)  # fmt: skip
+
+
+def save(directory: str | os.PathLike[str], step: int, state_tree: Any, keep: int = 2) -> Path:
+    """Save a training state; afterwards remove all but the newest `keep` checkpoints.
+
+    A kill at any moment leaves the older checkpoints or these and the new one. Two are kept so
+    that a damaged newest file costs steps, not the run.
+
+    Args:
+        directory: folder of the run's checkpoints; made where absent.
+        step: number of updates done.
+        state_tree: everything the next step depends on: arrays and Python numbers, no PRNG keys
+            (keys derive from the step).
+        keep: how many checkpoints to leave, at least 1.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ValueError: `keep` is less than 1, or a leaf is not an array of numbers.
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; expected at least 1")
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(state_tree).items()}
+    path = folder / f"step_{step:08d}.npz"
+    with atomic.replacement(path) as temporary:
+        _write(temporary, step, arrays)
+    _remove_all_but(folder, path, keep)
+    return path
+
+
+def latest(directory: str | os.PathLike[str], like_tree: Any) -> tuple[int, Any] | None:
+    """Read the newest checkpoint that is whole; damaged ones are passed over.
+
+    Args:
+        directory: folder of the run's checkpoints; may be absent.
+        like_tree: a state with the structure, shapes, dtypes and placement wanted. A JAX array
+            is restored to the devices of its counterpart here, anything else as a NumPy array.
+
+    Returns:
+        The number of updates done and the state, or None where there is no whole checkpoint.
+
+    Raises:
+        ValueError: the checkpoint is whole but of another structure, shape or dtype.
+    """
+    for path in reversed(_files(Path(directory))):
+        found = _read(path)
+        if found is not None:
+            step, arrays = found
+            return step, jax.tree.map(_place, like_tree, rebuild(like_tree, arrays))
+    return None
+
+
+def _write(path: Path, step: int, arrays: Mapping[str, np.ndarray]) -> None:
+    manifest = {
+        "schema_version": 1,
+        "step": step,
+        "content": digests.content(arrays),
+        "dtypes": {name: array.dtype.name for name, array in arrays.items()},
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, _storable(array), allow_pickle=False)
+        archive.writestr(zipfile.ZipInfo(_MANIFEST), json.dumps(manifest))
+
+
+def _read(path: Path) -> tuple[int, dict[str, np.ndarray]] | None:
+    """Step and arrays of a checkpoint, or None if it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(_MANIFEST))
+            arrays = {
+                name: _member(archive, name, dtype) for name, dtype in manifest["dtypes"].items()
+            }
+        whole = digests.content(arrays) == manifest["content"]
+        return (int(manifest["step"]), arrays) if whole else None
+    except _DAMAGE:
+        return None
+
+
+def _member(archive: zipfile.ZipFile, name: str, dtype: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False).view(np.dtype(dtype))
+
+
+def _storable(array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array, order="C")
+    return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
+
+
+def _place(like: Any, value: np.ndarray) -> Any:
+    if not isinstance(like, jax.Array):
+        return value
+    # A copy: the step donates its state, and must not be given memory NumPy owns.
+    return jax.device_put(value, like.sharding, may_alias=False)
+
+
+def _remove_all_but(folder: Path, newest: Path, keep: int) -> None:
+    """Leave `newest` and the `keep` - 1 before it; later ones are from an abandoned attempt."""
+    files = _files(folder)
+    before = files[: files.index(newest)]
+    for path in before[: len(before) - (keep - 1)] + files[files.index(newest) + 1 :]:
+        path.unlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Checkpoint files in order of their steps."""
+    names = sorted(folder.glob("step_*.npz"), key=lambda path: (len(path.name), path.name))
+    return [path for path in names if re.fullmatch(r"step_\d{8,}\.npz", path.name)]
