@@ -44,7 +44,7 @@ def circular_field(
         Local field [ppm]. On a patch the sources outside it are missing and those inside wrap
         around; the authors train with this approximation, so it is kept.
     """
-    spectrum = ar.mul(ar.fft(chi, SPACE), kernel[..., None].astype(chi.dtype))
+    spectrum = ar.mul(ar.fft(chi, SPACE), kernel[None, ..., None].astype(chi.dtype))
     return jnp.real(ar.ifft(spectrum, SPACE))
 
 

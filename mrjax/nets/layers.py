@@ -14,6 +14,11 @@ from mrjax.numerics.arithmetic import Arithmetic
 _zeros = nn.initializers.zeros
 
 
+def per_channel(values: Float[Array, " c"], x: Float[Array, "*axes c"]) -> Array:
+    """Return values in the type of x, with as many axes."""
+    return values.astype(x.dtype).reshape((1,) * (x.ndim - 1) + values.shape)
+
+
 class Conv(nn.Module):
     """Convolution with bias, stride 1, output as large as the input."""
 
@@ -29,7 +34,7 @@ class Conv(nn.Module):
         )
         bias = self.param("bias", _zeros, (self.features,), jnp.float32)
         y = self.arithmetic.conv(x, kernel)
-        return self.arithmetic.add(y, bias.astype(y.dtype))
+        return self.arithmetic.add(y, per_channel(bias, y))
 
 
 class UpConv(nn.Module):
@@ -47,7 +52,7 @@ class UpConv(nn.Module):
         )
         bias = self.param("bias", _zeros, (self.features,), jnp.float32)
         y = self.arithmetic.conv_transpose(x, kernel)
-        return self.arithmetic.add(y, bias.astype(y.dtype))
+        return self.arithmetic.add(y, per_channel(bias, y))
 
 
 class BatchNorm(nn.Module):

@@ -77,15 +77,18 @@ class Native:
         wide = x.astype(scale.dtype)
         axes = tuple(range(x.ndim - 1))
         mean = jnp.mean(wide, axis=axes)
-        var = jnp.mean(jnp.square(wide - mean), axis=axes)
+        centred = wide - mean.reshape((1,) * len(axes) + mean.shape)
+        var = jnp.mean(jnp.square(centred), axis=axes)
         return self.normalise(x, mean, var, scale, bias, eps), mean, var
 
     def normalise(
         self, x: Array, mean: Array, var: Array, scale: Array, bias: Array, eps: float
     ) -> Array:
         """Return scale * (x - mean) / sqrt(var + eps) + bias in the type of x."""
+        shape = (1,) * (x.ndim - 1) + scale.shape
         factor = scale / jnp.sqrt(var + jnp.asarray(eps, var.dtype))
-        return ((x.astype(scale.dtype) - mean) * factor + bias).astype(x.dtype)
+        centred = x.astype(scale.dtype) - mean.reshape(shape)
+        return (centred * factor.reshape(shape) + bias.reshape(shape)).astype(x.dtype)
 
     def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Orthonormal DFT, zero frequency first."""
