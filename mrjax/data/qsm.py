@@ -47,7 +47,7 @@ class Config(Protocol):
     def seed_for(self, stream: str) -> int: ...  # noqa: D102
 
 
-def subjects(config: Config) -> Split:
+def subjects(config: Config, *, need_train: bool = True) -> Split:
     """The training and the held-out subjects of a run.
 
     | dataset | training subjects | held-out subjects |
@@ -60,9 +60,11 @@ def subjects(config: Config) -> Split:
 
     Args:
         config: the fields of `Config`.
+        need_train: False where a trained network only infers: no training subject is made, read
+            or asked for.
 
     Returns:
-        (training, held-out) subjects, neither empty.
+        (training, held-out) subjects; the first is empty only without need_train.
 
     Raises:
         UserError: no --data_dir, a missing or unusable file, or an empty split.
@@ -72,14 +74,14 @@ def subjects(config: Config) -> Split:
             f"unknown data set {config.dataset!r}; expected one of {', '.join(SOURCES)}; "
             "set --dataset"
         )
-    train, test = SOURCES[config.dataset](config)
-    for split, found in (("training", train), ("held-out", test)):
+    train, test = SOURCES[config.dataset](config, need_train)
+    for split, found in (("training", train or not need_train), ("held-out", test)):
         if not found:
             raise UserError(
                 f"--dataset={config.dataset} gives no {split} subjects; expected at least one; "
                 "add files, or change --n_train or --n_test"
             )
-    return train, test
+    return train if need_train else [], test
 
 
 def synthetic_split(n_train: int, n_test: int, volume: int, data: int, noise: int) -> Split:
@@ -103,9 +105,9 @@ def synthetic_split(n_train: int, n_test: int, volume: int, data: int, noise: in
     return train, [make(FIRST_TEST_INDEX + i) for i in range(n_test)]
 
 
-def _synthetic(config: Config) -> Split:
+def _synthetic(config: Config, need_train: bool) -> Split:
     return synthetic_split(
-        config.n_train,
+        config.n_train if need_train else 0,
         config.n_test,
         config.volume,
         config.seed_for("data"),
@@ -113,20 +115,21 @@ def _synthetic(config: Config) -> Split:
     )
 
 
-def _tfds(config: Config) -> Split:
+def _tfds(config: Config, need_train: bool) -> Split:
     from mrjax.data import builders  # TFDS takes a second to import
 
     return builders.load(_data_dir(config))
 
 
-def _qsmnet_mat(config: Config) -> Split:
+def _qsmnet_mat(config: Config, need_train: bool) -> Split:
     from mrjax.data.formats import qsmnet
 
     _require_ppm(config)
-    return qsmnet.qsmnet_mat(_data_dir(config))
+    data_dir = _data_dir(config)
+    return qsmnet.qsmnet_mat(data_dir) if need_train else ([], qsmnet.read_test(data_dir))
 
 
-def _qsmnet_hdf5(config: Config) -> Split:
+def _qsmnet_hdf5(config: Config, need_train: bool) -> Split:
     from mrjax.data.formats import qsmnet, qsmnet_hdf5
 
     _require_ppm(config)
@@ -136,7 +139,7 @@ def _qsmnet_hdf5(config: Config) -> Split:
     return (patches, test) if test else _hold_out(patches, config.n_test)
 
 
-def _nifti(config: Config) -> Split:
+def _nifti(config: Config, need_train: bool) -> Split:
     from mrjax.data.formats import nifti
 
     found = nifti.nifti(
@@ -148,7 +151,7 @@ def _nifti(config: Config) -> Split:
     return _hold_out(found, config.n_test)
 
 
-SOURCES: dict[str, Callable[[Config], Split]] = {
+SOURCES: dict[str, Callable[[Config, bool], Split]] = {
     "synthetic": _synthetic,
     "tfds": _tfds,
     "qsmnet_mat": _qsmnet_mat,
