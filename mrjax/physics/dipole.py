@@ -111,6 +111,7 @@ def field(
     shape, axes = chi.shape[-3:], (-3, -2, -1)
     larger = _padded(shape, padding)
     half = kernel(larger, voxel_size, b0_direction)[..., : larger[2] // 2 + 1]
+    half = half.reshape((1,) * (chi.ndim - 3) + half.shape)
     spectrum = jnp.fft.rfftn(chi, s=larger, axes=axes)
     result = jnp.fft.irfftn(spectrum * jnp.asarray(half, chi.dtype), s=larger, axes=axes)
     return result[..., : shape[0], : shape[1], : shape[2]].astype(chi.dtype)

@@ -14,7 +14,7 @@ from mrjax.physics.phantoms import anatomy, shapes
 from mrjax.physics.phantoms.shapes import Draws, Points, Triple, Volume
 
 Shape = tuple[int, int, int]
-NOISE = 0.0025
+NOISE = 0.0035
 """Mean standard deviation of the field noise [ppm]."""
 
 

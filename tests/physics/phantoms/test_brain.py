@@ -1,0 +1,134 @@
+"""Synthetic brains: streams, plausibility, difficulty, the same bytes on every CPU."""
+
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from helpers import ROOT
+from mrjax import keys, metrics
+from mrjax.physics import dipole, inversion
+from mrjax.physics.phantoms import anatomy
+from mrjax.physics.phantoms.brain import NOISE, brain, draw
+
+SMALL = (24, 24, 24)
+
+
+@pytest.fixture(scope="module")
+def subject():
+    return brain(0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw(keys.stream(0, "data", 0))
+
+
+def test_types_and_mask(subject):
+    assert subject.field.dtype == subject.chi.dtype == np.float32
+    assert subject.mask.dtype == bool and subject.field.shape == (48, 48, 48)
+    assert not subject.field[~subject.mask].any() and not subject.chi[~subject.mask].any()
+    assert 0.12 < subject.mask.mean() < 0.4
+    edges = [subject.mask.take([0, -1], axis) for axis in range(3)]
+    assert not any(edge.any() for edge in edges)  # the head lies inside the volume
+    assert abs(subject.chi[subject.mask].mean()) < 1e-7
+
+
+def test_streams_change_what_they_name():
+    base, other = brain(0, 0, 0, SMALL), brain(0, 1, 0, SMALL)
+    assert np.array_equal(base.chi, other.chi) and not np.array_equal(base.field, other.field)
+    again = brain(0, 0, 0, SMALL)
+    assert np.array_equal(base.field, again.field) and np.array_equal(base.chi, again.chi)
+    for different in (brain(1, 0, 0, SMALL), brain(0, 0, 1, SMALL)):
+        assert not np.array_equal(base.mask, different.mask)
+        assert not np.array_equal(base.chi, different.chi)
+    assert base.name != brain(0, 0, 1, SMALL).name
+
+
+def test_field_is_the_dipole_model_plus_noise():
+    direction = (0.0, 0.6, 0.8)
+    subject = brain(0, 0, 2, (24, 28, 24), (1.2, 1.0, 1.0), direction)
+    assert subject.b0_direction == direction and subject.voxel_size == (1.2, 1.0, 1.0)
+    clean = dipole.field_host(subject.chi, (1.2, 1.0, 1.0), direction)
+    noise = (subject.field - clean)[subject.mask]
+    assert abs(noise.mean()) < 5 * NOISE / np.sqrt(noise.size)
+    assert noise.std() == pytest.approx(NOISE, rel=0.05)
+    wrong = subject.field - dipole.field_host(subject.chi, (1.2, 1.0, 1.0))
+    assert wrong[subject.mask].std() > 1.2 * NOISE
+
+
+def test_every_structure_is_there_with_its_contrast(drawn):
+    means = {}
+    for value, name in enumerate(anatomy.LABELS[:12]):
+        inside = drawn.labels == value
+        assert inside.sum() >= (4 if value > 7 else 20), name
+        means[name] = drawn.chi[inside].mean()
+    assert means["white_matter"] < means["grey_matter"] < means["globus_pallidus"] < means["vein"]
+    assert 0.03 < means["grey_matter"] - means["white_matter"] < 0.08
+    assert 0.10 < means["globus_pallidus"] - means["white_matter"] < 0.26
+    assert np.array_equal(drawn.labels > 0, drawn.mask)
+    shares = {n: (drawn.labels == i)[drawn.mask].mean() for i, n in enumerate(anatomy.LABELS)}
+    assert 0.25 < shares["white_matter"] < 0.7 and 0.15 < shares["grey_matter"] < 0.5
+
+
+def test_subjects_differ_in_shape_and_susceptibility():
+    several = [draw(keys.stream(0, "data", i), SMALL) for i in range(6)]
+    sizes = [d.mask.sum() for d in several]
+    assert np.std(sizes) > 0.02 * np.mean(sizes)
+    pallidum = [d.chi[d.labels == anatomy.LABELS.index("globus_pallidus")].mean() for d in several]
+    assert 0.01 < np.std(pallidum) < 0.08
+
+
+def test_the_best_classical_method_leaves_half_of_the_contrast(subject):
+    def best(method, name, values):
+        maps = [method(subject.field, subject.mask, **{name: v}) for v in values]
+        return min(metrics.nrmse(m, subject.chi, subject.mask, demean=True) for m in maps)
+
+    assert 0.45 < best(inversion.l2, "weight", (0.003, 0.006, 0.01, 0.02)) < 0.62
+    assert 0.48 < best(inversion.tkd, "threshold", (0.15, 0.2, 0.25, 0.3)) < 0.70
+
+
+PROGRAM = """
+import hashlib, sys
+import numpy as np
+from mrjax.physics.phantoms.brain import brain
+from mrjax.physics.inversion import l2, tkd
+s = brain(3, 4, 5, (24, 26, 22), (1.0, 1.1, 1.0), (0.0, 0.6, 0.8))
+arrays = s.field, s.chi, s.mask, tkd(s.field, s.mask), l2(s.field, s.mask)
+print(hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
+x = (np.arange(1 << 16) % 7919 / 7919.0 - 0.5).reshape(256, 256)
+plain = np.exp(x), np.sin(x), x @ x.T @ x, (x @ x[:, 0]), np.exp(x.astype(np.float32))
+print(hashlib.sha256(b"".join(a.tobytes() for a in plain)).hexdigest())
+"""
+
+
+def _digests(**variables: str) -> list[str]:
+    """Digest of a brain and its inversions, and of plain numpy, in a process of its own."""
+    environ = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)} | variables
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def _dispatched() -> str:
+    """CPU features that numpy chooses code by on this machine."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+    return " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name))
+
+
+def test_bytes_do_not_depend_on_cpu_features_blas_or_threads():
+    reference = _digests()
+    variants = [
+        {"NPY_DISABLE_CPU_FEATURES": _dispatched()},
+        {"OPENBLAS_CORETYPE": "Haswell"},
+        {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"},
+        {"OPENBLAS_NUM_THREADS": "1", "JAX_ENABLE_X64": "0"},
+        {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F", "PYTHONHASHSEED": "7"},
+    ]
+    results = [_digests(**variant) for variant in variants]
+    assert [ours for ours, _ in results] == [reference[0]] * len(variants)
+    if all(plain == reference[1] for _, plain in results):  # control: plain numpy does change
+        warnings.warn("no variant changed plain numpy on this CPU: the test shows little", stacklevel=1)
