@@ -9,7 +9,8 @@ import hashlib
 import operator
 
 import jax
-import numpy as np
+import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Key
 
 from mrjax.config.fields import MAX_SEED, STREAMS
@@ -49,16 +50,16 @@ def stream(seed: int, name: str, *indices: int | Array) -> Key[Array, ""]:
     return key
 
 
-def _words(seed: int) -> np.ndarray:
+def _words(seed: int) -> Array:
     """High and low half of the seed; `jax.random.key` would drop the high one without x64."""
     if not 0 <= operator.index(seed) <= MAX_SEED:
         raise ValueError(f"seed {seed} is out of range; expected 0 to 2**63 - 1")
-    return np.array(divmod(operator.index(seed), _WORD), np.uint32)
+    return jnp.array(divmod(operator.index(seed), _WORD), jnp.uint32)
 
 
 def _index(index: int | Array) -> int | Array:
     """The index, checked where its value is known; `fold_in` cuts wide arrays silently."""
-    if isinstance(index, jax.core.Tracer):
+    if isinstance(index, Tracer):
         return index
     if not 0 <= operator.index(index) < _WORD:
         raise ValueError(f"index {index} is out of range; expected 0 to 2**32 - 1")

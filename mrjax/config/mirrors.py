@@ -4,14 +4,26 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from mrjax.errors import UserError
 
-T = TypeVar("T")
+
+class Declared(Protocol):
+    """A config, as far as its mirrors look: a dataclass whose fields `option` made."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def preset(self) -> str:
+        """Name of the set of values it was made from."""
+        ...
 
 
-def to_json(config: Any) -> dict[str, Any]:
+T = TypeVar("T", bound=Declared)
+
+
+def to_json(config: Declared) -> dict[str, Any]:
     """Every field, as JSON values."""
     return dataclasses.asdict(config)
 
@@ -33,7 +45,7 @@ def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
     return cls(**values)
 
 
-def digest(config: Any) -> str:
+def digest(config: Declared) -> str:
     """Name of what was asked for: sha256, as hex, of the digest fields as canonical JSON.
 
     Canonical: keys sorted, no blanks, ASCII, floats by their shortest exact decimal.
@@ -43,12 +55,12 @@ def digest(config: Any) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def digest_fields(cls: type) -> tuple[str, ...]:
+def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
     """Names of the fields that can change a result."""
     return tuple(field.name for field in dataclasses.fields(cls) if field.metadata["digest"])
 
 
-def to_flags(config: Any) -> str:
+def to_flags(config: Declared) -> str:
     """The config as a flag file: every digest field spelled out, so that presets may change.
 
     Fields that are None are left out, since unset is what they mean.

@@ -1,0 +1,117 @@
+"""The text in XLA_FLAGS: read, extended, and tried out before it can kill the process."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from mrjax.backend.levels import OWNED
+from mrjax.errors import UserError
+
+_TOKEN = re.compile(r"""--([^\s=]+)(?:=("[^"]*"|'[^']*'|\S*))?(?!\S)""")
+_PROBE = "from jaxlib import xla_client; xla_client.make_cpu_client()"
+
+
+def parse(text: str) -> dict[str, str]:
+    """Flags in the text, {name: value}, read as XLA reads them: bare means true, the last one wins.
+
+    Raises:
+        UserError: for text that does not start with ``--``, which XLA takes as the name of a file.
+    """
+    if text.strip() and not text.strip().startswith("--"):
+        raise UserError(
+            f"XLA_FLAGS={text.strip()!r} names a file; expected flags that start with --; use "
+            'XLA_FLAGS="$(cat FILE)"'
+        )
+    return {found[1]: _value(found[2]) for found in _TOKEN.finditer(text)}
+
+
+def _value(text: str | None) -> str:
+    """What follows the equals sign, without quotes; None where there is none."""
+    if text is None:
+        return "true"
+    return text[1:-1] if text[:1] in ("'", '"') else text
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two values mean the same; a switch is on by 1 and by true in any case."""
+    return one == other or _switch(one) == _switch(other) != ""
+
+
+def _switch(value: str) -> str:
+    """The value as true or false; "" for what is no switch."""
+    return {"1": "true", "true": "true", "0": "false", "false": "false"}.get(value.lower(), "")
+
+
+def merge(text: str, wanted: Mapping[str, str]) -> str:
+    """The user's XLA_FLAGS as they are, followed by the flags of a run.
+
+    A flag of XLA that a run sets through a flag of its own must not be set to anything else here:
+    the level and the arm in the record of the run would be wrong.
+
+    Args:
+        text: XLA_FLAGS of the environment.
+        wanted: flags of the config, from `mrjax.backend.levels.xla_flags`.
+
+    Returns:
+        The new XLA_FLAGS, "" for none.
+
+    Raises:
+        UserError: where the two contradict each other.
+    """
+    given = parse(text)
+    for name, (default, ours) in OWNED.items():
+        value = wanted.get(name, default)
+        if not same(given.get(name, value), value):
+            raise UserError(
+                f"XLA_FLAGS sets --{name}={given[name]}, which contradicts this run's {value!r}; "
+                f"expected it to be set by {ours} only; remove it from XLA_FLAGS"
+            )
+    added = [_written(name, value) for name, value in wanted.items() if name not in given]
+    return " ".join([text.strip(), *added]).strip()
+
+
+def _written(name: str, value: str) -> str:
+    """A flag as XLA_FLAGS takes it, quoted where the value has blanks."""
+    return f'--{name}="{value}"' if re.search(r"\s", value) else f"--{name}={value}"
+
+
+def probe(text: str, environ: Mapping[str, str]) -> None:
+    """Let a short process parse XLA_FLAGS, since XLA ends the process over a flag it does not know.
+
+    Takes about 0.4 s: jaxlib makes its CPU client, JAX is not imported. Flags of every platform
+    are known to every build of jaxlib.
+
+    Args:
+        text: XLA_FLAGS to try.
+        environ: environment of the process.
+
+    Raises:
+        UserError: naming the flags jaxlib does not know, or the value it cannot read. If the
+            process fails for another reason nothing is concluded: XLA will say so itself.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE],
+        env={**environ, "XLA_FLAGS": text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        _explain(done.stderr)
+
+
+def _explain(stderr: str) -> None:
+    """Turn XLA's last words into one line."""
+    unknown = re.search(r"Unknown flags? in XLA_FLAGS: (.*)", stderr)
+    if unknown:
+        raise UserError(
+            f"this jaxlib does not know {unknown[1].strip()} in XLA_FLAGS; expected flags of its "
+            "version; correct or remove them"
+        )
+    value = re.search(r"Couldn't interpret value (.*) for flag (\w+)", stderr)
+    if value:
+        raise UserError(
+            f"XLA_FLAGS sets --{value[2]}={value[1]}; expected a value XLA can read (true or false "
+            "for a switch); correct it"
+        )

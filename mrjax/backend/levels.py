@@ -1,0 +1,94 @@
+"""What a run promises, and the XLA flags that the promise and the arm of a study consist of."""
+
+from mrjax.config import RunConfig
+
+NOT_GUARANTEED = "not_guaranteed"
+RUN_TO_RUN = "run_to_run"
+MACHINE_TO_MACHINE = "machine_to_machine"
+LEVELS = (NOT_GUARANTEED, RUN_TO_RUN, MACHINE_TO_MACHINE)
+"""Levels of reproducibility, weakest first."""
+
+HOST_DEVICES = "xla_force_host_platform_device_count"
+
+OWNED = {
+    "xla_gpu_deterministic_ops": ("false", "--xla_deterministic"),
+    "xla_gpu_exclude_nondeterministic_ops": ("false", "--xla_deterministic"),
+    "xla_gpu_autotune_level": ("4", "--xla_autotune"),
+    "xla_gpu_dump_autotune_results_to": ("", "--xla_autotune=on --xla_autotune_file"),
+    "xla_gpu_load_autotune_results_from": ("", "--xla_autotune=frozen --xla_autotune_file"),
+    "xla_gpu_require_complete_aot_autotune_results": ("false", "--xla_autotune=frozen"),
+    "xla_cpu_max_isa": ("", "--xla_cpu_isa"),
+    HOST_DEVICES: ("1", "--devices"),
+}
+"""XLA flags a run sets through flags of its own: {name: (XLA's default, our flag)}."""
+
+
+def level(config: RunConfig) -> str:
+    """The level of reproducibility the config asks for, one of `LEVELS`."""
+    if config.numerics == "reproducible":
+        return MACHINE_TO_MACHINE
+    return RUN_TO_RUN if config.xla_deterministic else NOT_GUARANTEED
+
+
+def xla_flags(config: RunConfig) -> dict[str, str]:
+    """XLA flags of the config's level and arm, {name: value}, all of them in `OWNED`."""
+    flags = _determinism(config) | _autotune(config)
+    if config.xla_cpu_isa:
+        flags["xla_cpu_max_isa"] = config.xla_cpu_isa
+    if config.devices > 1 and config.platform != "gpu":
+        flags[HOST_DEVICES] = str(config.devices)
+    return flags
+
+
+def _determinism(config: RunConfig) -> dict[str, str]:
+    """Both flags: in jax 0.10.2 only the second one stops the tuning of fusions."""
+    if not config.xla_deterministic:
+        return {}
+    return {
+        "xla_gpu_deterministic_ops": "true",
+        "xla_gpu_exclude_nondeterministic_ops": "true",
+    }
+
+
+def _autotune(config: RunConfig) -> dict[str, str]:
+    """Flags of the autotuner; none for auto.
+
+    Off together with determinism adds nothing: the determinism flags stop live tuning themselves,
+    and level 0 would skip the pass that gives each convolution a deterministic cuDNN engine.
+    """
+    mode, file = config.xla_autotune, config.xla_autotune_file
+    if mode == "off" and not config.xla_deterministic:
+        return {"xla_gpu_autotune_level": "0"}
+    if mode == "on":
+        store = {"xla_gpu_dump_autotune_results_to": file} if file else {}
+        return {"xla_gpu_autotune_level": "4"} | store
+    if mode == "frozen":
+        return {
+            "xla_gpu_load_autotune_results_from": file,
+            "xla_gpu_require_complete_aot_autotune_results": "true",
+        }
+    return {}
+
+
+def without_effect(config: RunConfig, platform: str) -> list[str]:
+    """One note for each flag that asks for something this kind of device does not have.
+
+    Args:
+        config: what was asked for.
+        platform: "cpu" or "gpu".
+    """
+    asked = {
+        "cpu": {
+            "--xla_deterministic": config.xla_deterministic,
+            f"--xla_autotune={config.xla_autotune}": config.xla_autotune != "auto",
+            f"--matmul_precision={config.matmul_precision}": config.matmul_precision != "highest",
+            f"--device_index={config.device_index}": config.device_index > 0,
+        },
+        "gpu": {
+            f"--xla_cpu_isa={config.xla_cpu_isa}": bool(config.xla_cpu_isa),
+            f"--cpu_threads={config.cpu_threads}": config.cpu_threads > 0,
+            f"--conv_form={config.conv_form}": config.conv_form != "auto",
+        },
+    }
+    given = [flag for flag, present in asked[platform].items() if present]
+    return [f"{flag} has no effect on a {platform}" for flag in given]

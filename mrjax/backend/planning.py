@@ -1,0 +1,114 @@
+"""The environment a run needs, as a pure function of its config and the present environment."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from mrjax.backend.flagtext import merge, same
+from mrjax.backend.levels import xla_flags
+from mrjax.config import RunConfig
+from mrjax.errors import UserError
+
+Settings = dict[str, str | None]  # None: take the variable away
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What the process of a run is to be started with.
+
+    Attributes:
+        environ: all environment variables.
+        xla_flags: the flags in XLA_FLAGS that this run adds, ``--name=value``.
+        notes: what of the user's environment was changed, one line each.
+    """
+
+    environ: dict[str, str]
+    xla_flags: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def plan(config: RunConfig, environ: Mapping[str, str]) -> Plan:
+    """Environment of a run: a flag beats an environment variable, and a note says so.
+
+    Only XLA_FLAGS that contradict a flag are refused, since they would decide silently.
+
+    Args:
+        config: what was asked for, checked.
+        environ: the environment now.
+
+    Returns:
+        The plan; where nothing needs to change, its environ equals the given one.
+
+    Raises:
+        UserError: for contradicting XLA_FLAGS, or GPUs that CUDA_VISIBLE_DEVICES hides.
+    """
+    wanted = xla_flags(config)
+    settings = _jax(config) | _platform(config) | _threads(config) | _gpus(config, environ)
+    notes = [_note(name, environ[name], settings[name]) for name in settings if name in environ]
+    text = merge(environ.get("XLA_FLAGS", ""), wanted)
+    settings["XLA_FLAGS"] = text or None
+    merged = {**environ, **settings}
+    return Plan(
+        environ={name: value for name, value in merged.items() if value is not None},
+        xla_flags=tuple(f"--{name}={value}" for name, value in wanted.items()),
+        notes=tuple(note for note in [*notes, *_remarks(config, environ)] if note),
+    )
+
+
+def _jax(config: RunConfig) -> Settings:
+    """Settings of JAX that decide about bits.
+
+    x64: random draws depend on it, and the study compares float64. The persistent compilation
+    cache keeps kernels chosen by an earlier process, so it would be a source of its own.
+    """
+    return {
+        "JAX_ENABLE_X64": "1",
+        "JAX_THREEFRY_PARTITIONABLE": "1",
+        "JAX_DEFAULT_MATMUL_PRECISION": config.matmul_precision,
+        "JAX_ENABLE_COMPILATION_CACHE": "0",
+        "JAX_COMPILATION_CACHE_DIR": None,
+        "JAX_NUM_CPU_DEVICES": None,  # --devices decides
+    }
+
+
+def _platform(config: RunConfig) -> Settings:
+    """The CPU stays beside a GPU: weights are drawn there."""
+    known = {"cpu": "cpu", "gpu": "cuda,cpu"}
+    return {"JAX_PLATFORMS": known[config.platform]} if config.platform in known else {}
+
+
+def _threads(config: RunConfig) -> Settings:
+    """Size of XLA's thread pool, for which it knows two variables."""
+    return {"NPROC": str(config.cpu_threads), "PJRT_NPROC": None} if config.cpu_threads else {}
+
+
+def _gpus(config: RunConfig, environ: Mapping[str, str]) -> Settings:
+    """Show the process the GPUs it uses and no others, counted among those it may use."""
+    name = "CUDA_VISIBLE_DEVICES"
+    first, last = config.device_index, config.device_index + config.devices
+    if config.platform == "cpu" or environ.get(name) in ("", "-1"):
+        return {}
+    if name not in environ:
+        return {name: ",".join(map(str, range(first, last)))}
+    visible = environ[name].split(",")
+    if last > len(visible):
+        raise UserError(
+            f"--device_index={first} --devices={config.devices} goes beyond the {len(visible)} "
+            f"GPUs of {name}={environ[name]}; expected an index among them; change one of these"
+        )
+    return {name: ",".join(visible[first:last])}
+
+
+def _note(name: str, old: str, new: str | None) -> str:
+    """What the user should know about a variable that changes; "" for nothing."""
+    if new is None:
+        return f"{name}={old} of the environment is not used"
+    return "" if same(old, new) else f"{name}={old} of the environment is replaced by {new}"
+
+
+def _remarks(config: RunConfig, environ: Mapping[str, str]) -> list[str]:
+    """Variables of the user that stay, and have a say."""
+    return [
+        f"{name}={environ[name]} of the environment sets the number of CPU threads"
+        for name in ("NPROC", "PJRT_NPROC")
+        if name in environ and not config.cpu_threads
+    ]

@@ -1,0 +1,41 @@
+"""One restart of the process, so that JAX finds its environment in place."""
+
+import json
+import os
+import sys
+
+from mrjax.backend.flagtext import probe
+from mrjax.backend.planning import plan
+from mrjax.config import RunConfig
+
+_GUARD = "MRJAX_RESTARTED"
+
+
+def reexec(config: RunConfig) -> None:
+    """Start this process again in the planned environment; return at once in the second life.
+
+    The second life is known by its process id, which `os.execve` keeps: a child process inherits
+    the variable but not the id, and plans for itself. ``python -m`` keeps working because
+    `sys.orig_argv` holds the interpreter's own arguments too.
+
+    Args:
+        config: what was asked for, checked.
+
+    Raises:
+        UserError: where no such environment can be, or XLA does not know a flag.
+    """
+    if notes() is not None:
+        return
+    planned = plan(config, os.environ)
+    if planned.environ.get("XLA_FLAGS"):
+        probe(planned.environ["XLA_FLAGS"], planned.environ)
+    guard = json.dumps({"pid": os.getpid(), "notes": planned.notes})
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, sys.orig_argv, {**planned.environ, _GUARD: guard})
+
+
+def notes() -> list[str] | None:
+    """Notes of the plan this process was restarted by; None where it was not."""
+    guard = json.loads(os.environ.get(_GUARD, "null"))
+    return guard["notes"] if guard and guard["pid"] == os.getpid() else None
