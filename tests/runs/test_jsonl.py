@@ -45,9 +45,7 @@ def test_damage_before_the_last_line_is_reported(tmp_path):
     path = tmp_path / "a.jsonl"
     for content in ('{"step":1}\nxx\n{"step":3}\n', '{"step":1}\n[2]\n', '{"a":1}\n{"step":1.0}\n'):
         path.write_text(content)
-        with pytest.raises(
-            UserError, match=r"a.jsonl line [12] is damaged; expected .*; "
-        ) as error:
+        with pytest.raises(UserError, match=r"line [12] is damaged; expected .*; ") as error:
             list(jsonl.read(path))
         assert "\n" not in str(error.value)
 

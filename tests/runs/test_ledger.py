@@ -119,7 +119,7 @@ def test_a_foreign_ledger_is_checked(tmp_path, wrong):
     path = write(tmp_path / "a", [1.0, 2.0])
     first, second = ledger.read(path)
     path.write_text("".join(json.dumps(line) + "\n" for line in (first, second | wrong)))
-    with pytest.raises(UserError, match="not a ledger line; expected .*; see ") as error:
+    with pytest.raises(UserError, match=r"not a ledger line; expected .*; see ") as error:
         ledger.read(path)
     assert "\n" not in str(error.value)
 
