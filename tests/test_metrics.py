@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from mrjax import metrics
-from mrjax.errors import UserError
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from mrjax import metrics
+from mrjax.errors import UserError
 
 
 @pytest.fixture(params=[(40, 37), (20, 22, 19)], ids=["2d", "3d"])
@@ -36,9 +37,7 @@ def test_ssim_is_that_of_skimage(pair):
 
 def test_psnr_is_that_of_skimage(pair):
     x, reference, mask = pair
-    expected = peak_signal_noise_ratio(
-        reference[mask], x[mask], data_range=reference[mask].max()
-    )
+    expected = peak_signal_noise_ratio(reference[mask], x[mask], data_range=reference[mask].max())
     assert metrics.psnr(x, reference, mask) == pytest.approx(expected, abs=1e-10)
     assert metrics.psnr(reference, reference, mask) == math.inf
 

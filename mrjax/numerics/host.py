@@ -14,6 +14,8 @@ from jaxtyping import Float, UInt32
 
 MANTISSA = 53
 """Bits of a float64 significand: integers up to 2**53 add without rounding, in any order."""
+BLOCK = 1 << 14
+"""Random words drawn at a time."""
 _FIXED = 160
 """Fractional bits of the integers that hold pi, sines and cosines."""
 
@@ -131,7 +133,7 @@ def _folded_cosine(j: int, n: int) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def cosines(n: int) -> Float[np.ndarray, "n"]:
+def cosines(n: int) -> Float[np.ndarray, " n"]:
     """cos(2 pi j / n) for j = 0 .. n-1, from integer arithmetic, rounded once.
 
     libm's cosine is chosen by CPU feature and may differ in the last bit; this one may not.
@@ -161,9 +163,26 @@ def dft_matrices(n: int) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n
 
 
 def bits(key: jax.Array, shape: tuple[int, ...]) -> UInt32[np.ndarray, "..."]:
-    """Random 32-bit words of a typed key, drawn on the CPU whatever the default device is."""
-    with jax.default_device(jax.devices("cpu")[0]):
-        return np.asarray(jax.random.bits(key, shape, "uint32"))
+    """Random 32-bit words of a typed key.
+
+    Drawn on the CPU whatever the default device is, and with JAX's present assignment of
+    counters to elements whatever ``JAX_THREEFRY_PARTITIONABLE`` says: it would change the words.
+    Drawn in blocks of one size, because every new shape costs a compilation of seconds.
+
+    Args:
+        key: typed threefry key.
+        shape: of the result.
+
+    Returns:
+        uint32 array.
+    """
+    count = math.prod(shape)
+    with jax.default_device(jax.devices("cpu")[0]), jax.threefry_partitionable(True):
+        blocks = [
+            np.asarray(jax.random.bits(jax.random.fold_in(key, block), (BLOCK,), "uint32"))
+            for block in range(-(-count // BLOCK))
+        ]
+    return np.concatenate([np.zeros(0, np.uint32), *blocks])[:count].reshape(shape)
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:

@@ -14,7 +14,7 @@ from mrjax.numerics.spectral import even_part, filter3d
 Shape = tuple[int, ...]
 
 
-def frequencies(n: int, spacing: float) -> Float[np.ndarray, "n"]:
+def frequencies(n: int, spacing: float) -> Float[np.ndarray, " n"]:
     """Frequencies of an n-point DFT in FFT order [1/mm]; the Nyquist term is the negative one."""
     index = np.arange(n)
     return np.where(2 * index >= n, index - n, index).astype(np.float64) / (n * spacing)
@@ -72,7 +72,7 @@ def kernel(
         ValueError: not three axes, sizes not positive, or a direction that is no unit vector.
 
     Source: Salomir et al., Concepts Magn Reson 19B:26 (2003); Marques and Bowtell, Concepts Magn
-    Reson 25B:65 (2005), Eq. 8.
+    Reson 25B:65 (2005).
     """
     vectors = tuple(map(float, voxel_size)), tuple(map(float, b0_direction))
     return _kernel(tuple(map(int, shape)), *vectors)

@@ -42,7 +42,7 @@ def tkd(
     Raises:
         ValueError: threshold not positive, or as :func:`mrjax.physics.dipole.kernel`.
 
-    Source: Shmueli et al., Magn Reson Med 62:1510 (2009), Eq. 5 to 7.
+    Source: Shmueli et al., Magn Reson Med 62:1510 (2009).
     """
     _positive(threshold, "threshold")
     divisor = dipole.kernel(field.shape, voxel_size, b0_direction)
@@ -84,7 +84,7 @@ def l2(
     Raises:
         ValueError: weight not positive, or as :func:`mrjax.physics.dipole.kernel`.
 
-    Source: Bilgic et al., Magn Reson Med 72:1444 (2014), Eq. 4.
+    Source: Bilgic et al., Magn Reson Med 72:1444 (2014), closed-form solution.
     """
     _positive(weight, "weight")
     transfer = dipole.kernel(field.shape, voxel_size, b0_direction)

@@ -6,6 +6,7 @@ from fractions import Fraction
 import jax
 import numpy as np
 import pytest
+
 from mrjax.numerics import host, spectral
 
 
@@ -27,7 +28,10 @@ def test_product_is_exact_on_its_grid_and_plain_blas_is_not():
     on_grid = [host.to_grid(m, 22) for m in (a, b)]
     exact = np.array(
         [
-            [sum(Fraction(p) * Fraction(q) for p, q in zip(r, c, strict=True)) for c in on_grid[1].T]
+            [
+                sum(Fraction(p) * Fraction(q) for p, q in zip(r, c, strict=True))
+                for c in on_grid[1].T
+            ]
             for r in on_grid[0]
         ]
     )
@@ -74,7 +78,7 @@ def _decimal_cosine(j: int, n: int) -> float:
 def test_cosines_are_correctly_rounded(n):
     for j, value in enumerate(host.cosines(n)):
         expected = _decimal_cosine(j, n)
-        assert value == expected or abs(expected) < 1e-50 and value == 0.0, (j, n)
+        assert value == expected or (abs(expected) < 1e-50 and value == 0.0), (j, n)
 
 
 @pytest.mark.parametrize("n", [1, 4, 7, 24, 30])

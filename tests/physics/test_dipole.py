@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from mrjax.physics import dipole
 
 OBLIQUE = (0.36, 0.48, 0.8)

@@ -1,7 +1,8 @@
-"""TKD and closed-form L2: exact where they must be, against slow numpy, against their optimality."""
+"""TKD against plain numpy, closed-form L2 against the equations it solves."""
 
 import numpy as np
 import pytest
+
 from mrjax.physics import dipole, inversion
 
 VOXEL, OBLIQUE = (1.0, 1.5, 2.0), (0.36, 0.48, 0.8)

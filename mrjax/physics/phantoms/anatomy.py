@@ -3,8 +3,8 @@
 Axes: x to the right, y to the front, z up; origin between the commissures. Structures with two
 sides are given for x > 0. Positions and sizes are rounded from the MNI152 atlas frame.
 
-Susceptibilities (ppm, relative to tissue water as in the sources) and their spread between
-subjects: Marques et al., Magn Reson Med 86:526 (2021), Table 1 (phantom of QSM challenge 2.0);
+Susceptibilities are rounded from, and their spread between subjects chosen to cover, the values
+of Marques et al., Magn Reson Med 86:526 (2021) (tissue values of the QSM challenge 2.0 phantom);
 Langkammer et al., NeuroImage 62:1593 (2012), and Li et al., Hum Brain Mapp 35:2698 (2014), for
 deep grey matter and its spread with age; Haacke et al., J Magn Reson Imaging 32:663 (2010), and
 Fan et al., Magn Reson Med 72:149 (2014), for veins; Liu et al., Radiology 262:269 (2012), for

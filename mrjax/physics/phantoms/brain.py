@@ -83,11 +83,10 @@ def _points(draws: Draws, shape: Shape, voxel_size: Vector) -> tuple[Points, Tri
 
 def _depth(points: Points) -> tuple[Volume, Volume, Volume]:
     """Distance to the surface [mm], negative inside: cerebrum, cerebellum, brainstem."""
-    x, y, z = points
     zero = (0.0, 0.0, 0.0)
     top = shapes.ellipsoid(points, zero, anatomy.CEREBRUM_TOP)
     base = shapes.ellipsoid(points, zero, anatomy.CEREBRUM_BASE)
-    cerebrum = np.where(z > 0.0, top, base * (66.0 / 38.0))
+    cerebrum = np.where(points[2] > 0.0, top, base * (66.0 / 38.0))
     cerebellum = shapes.ellipsoid(points, *anatomy.CEREBELLUM)
     start, end, thickness = anatomy.BRAINSTEM
     return cerebrum, cerebellum, shapes.segment(points, start, end) - thickness
@@ -99,12 +98,11 @@ def _cortex(canvas: _Canvas, points: Points, cerebrum: Volume, cerebellum: Volum
     Sulci are the zero sheets of a smooth random field near the surface; grey matter lines the
     surface and both sides of every sheet.
     """
-    x, y, z = points
     spacing = max(15.0, 4.0 * canvas.voxel)
     folds = np.abs(canvas.noise(spacing)) * (0.55 * spacing)
     sulci = folds + np.maximum(0.0, -cerebrum - 24.0)
     core = shapes.ellipsoid(points, (0.0, -5.0, 4.0), (60.0, 52.0, 26.0))
-    fissure = np.abs(x) + np.maximum(0.0, -core)
+    fissure = np.abs(points[0]) + np.maximum(0.0, -core)
     gap = np.minimum(np.minimum(-cerebrum, sulci), fissure)
     folia = np.minimum(-cerebellum, folds * 0.7 + np.maximum(0.0, -cerebellum - 14.0))
     gap = np.maximum(gap, np.where(cerebellum < 0.0, folia, gap))
@@ -174,7 +172,8 @@ def _vessels(canvas: _Canvas, points: Points) -> None:
     share = np.zeros(canvas.shape)
     for knots in lines:
         thickness = max(draws.between(0.8, 1.8), 0.4 * canvas.voxel)
-        share = np.maximum(share, shapes.inside(shapes.path(points, knots) - thickness, canvas.voxel))
+        distance = shapes.path(points, knots) - thickness
+        share = np.maximum(share, shapes.inside(distance, canvas.voxel))
     canvas.tissue("vein", share)
 
 
@@ -188,9 +187,7 @@ def _lesions(canvas: _Canvas, points: Points) -> None:
     ]
     for _ in range(3):
         reach, direction = draws.between(0.3, 0.8), draws.direction()
-        centre = tuple(
-            reach * a * d for a, d in zip(anatomy.CEREBRUM_BASE, direction, strict=True)
-        )
+        centre = tuple(reach * a * d for a, d in zip(anatomy.CEREBRUM_BASE, direction, strict=True))
         spots.append(("microbleed", centre, draws.between(-0.4, 0.4)))
     for name, centre, chi in spots:
         size = draws.between(1.5, 3.0) + 0.25 * canvas.voxel

@@ -4,6 +4,8 @@ All of it ``+ - * /``, square roots, comparisons and exact products, so the byte
 not depend on the machine.
 """
 
+import functools
+import itertools
 import math
 
 import jax
@@ -33,7 +35,7 @@ class Draws:
         """
         self._key, self._blocks, self._pool = key, 0, np.zeros(0)
 
-    def words(self, count: int) -> Float[np.ndarray, "count"]:
+    def words(self, count: int) -> Float[np.ndarray, " count"]:
         """The next ``count`` uniforms on (0, 1)."""
         while self._pool.size < count:
             block = host.uniform(jax.random.fold_in(self._key, self._blocks), (self.BLOCK,))
@@ -135,10 +137,8 @@ def segment(points: Points, start: Triple, end: Triple) -> Volume:
 
 def path(points: Points, knots: list[Triple]) -> Volume:
     """Distance [mm] to a polyline."""
-    distance = segment(points, knots[0], knots[1])
-    for start, end in zip(knots[1:-1], knots[2:], strict=True):
-        distance = np.minimum(distance, segment(points, start, end))
-    return distance
+    pieces = (segment(points, start, end) for start, end in itertools.pairwise(knots))
+    return functools.reduce(np.minimum, pieces)
 
 
 def inside(distance: Volume, width: float) -> Volume:

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
 from helpers import ROOT
+
 from mrjax import keys, metrics
 from mrjax.physics import dipole, inversion
 from mrjax.physics.phantoms import anatomy
@@ -122,13 +122,15 @@ def _dispatched() -> str:
 def test_bytes_do_not_depend_on_cpu_features_blas_or_threads():
     reference = _digests()
     variants = [
-        {"NPY_DISABLE_CPU_FEATURES": _dispatched()},
-        {"OPENBLAS_CORETYPE": "Haswell"},
-        {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"},
-        {"OPENBLAS_NUM_THREADS": "1", "JAX_ENABLE_X64": "0"},
-        {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F", "PYTHONHASHSEED": "7"},
+        {"NPY_DISABLE_CPU_FEATURES": _dispatched(), "OPENBLAS_NUM_THREADS": "1"},
+        {"OPENBLAS_CORETYPE": "Prescott", "JAX_ENABLE_X64": "0"},
+        {
+            "OPENBLAS_CORETYPE": "Haswell",
+            "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
+            "JAX_THREEFRY_PARTITIONABLE": "0",
+        },
     ]
     results = [_digests(**variant) for variant in variants]
     assert [ours for ours, _ in results] == [reference[0]] * len(variants)
-    if all(plain == reference[1] for _, plain in results):  # control: plain numpy does change
-        warnings.warn("no variant changed plain numpy on this CPU: the test shows little", stacklevel=1)
+    # positive control: what numpy offers (exp, sin, products) did change under these variants
+    assert any(plain != reference[1] for _, plain in results)
