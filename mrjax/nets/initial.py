@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from mrjax import keys
+from mrjax.numerics import host
 
 SCHEMES = ("he_uniform", "authors")
 
@@ -66,7 +67,7 @@ def _constant(path: str, shape: tuple[int, ...]) -> np.ndarray:
 def _he_uniform(path: str, shape: tuple[int, ...], key: jax.Array) -> np.ndarray:
     if not _is_kernel(path):
         return _constant(path, shape)
-    integers = np.asarray(jax.random.bits(key, shape, "uint32")) >> np.uint32(8)
+    integers = host.bits(key, shape) >> np.uint32(8)
     odd = 2.0 * integers.astype(np.float64) + 1.0 - 2.0**24  # symmetric, never 0, exact
     return (odd * 2.0**-24 * np.sqrt(6.0 / _fan_in(path, shape))).astype(np.float32)
 

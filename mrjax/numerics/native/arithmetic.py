@@ -99,8 +99,18 @@ class Native:
         return jnp.fft.ifftn(x, axes=axes, norm="ortho")
 
     def adam(self, learning_rate: float) -> optax.GradientTransformation:
-        """Adam as optax writes it."""
-        return optax.adam(learning_rate)
+        """Adam as optax writes it, its bias correction in the type of the parameters.
+
+        optax computes decay^count from an integer count, which under x64 is a float64 power; a
+        floating count is exact up to 2^24 steps and keeps a float32 step free of float64.
+        """
+        rule = optax.adam(learning_rate)
+
+        def init(params: optax.Params) -> optax.OptState:
+            dtype = jax.tree.leaves(params)[0].dtype
+            return optax.tree_utils.tree_set(rule.init(params), count=jnp.zeros((), dtype))
+
+        return optax.GradientTransformation(init, rule.update)
 
     def _cast(self, x: Array) -> Array:
         return jax.lax.convert_element_type(x, self.dtype)
