@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core import writer
+from tensorflow_datasets.core import file_adapters, writer
 from tensorflow_datasets.proto import tf_example_pb2
 
 from mrjax.arrays import QsmSubject
@@ -16,7 +16,7 @@ from mrjax.data.qsm import FIRST_TEST_INDEX, Split
 from mrjax.errors import UserError
 from mrjax.physics.phantoms import brain
 
-FILE_FORMAT = "array_record"  # TFDS's default, tfrecord, needs TensorFlow
+FILE_FORMAT = file_adapters.FileFormat.ARRAY_RECORD  # TFDS's default, tfrecord, needs TensorFlow
 
 
 class SortedWriter(writer.ExampleWriter):
@@ -69,8 +69,14 @@ class QsmBrain(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [Brains()]  # noqa: RUF012  (TFDS's interface)
 
+    @property
+    def brains(self) -> Brains:
+        """Which brains this data set holds."""
+        assert isinstance(self.builder_config, Brains)
+        return self.builder_config
+
     def _info(self) -> tfds.core.DatasetInfo:
-        shape = (self.builder_config.volume,) * 3
+        shape = (self.brains.volume,) * 3
         volume = tfds.features.Tensor(shape=shape, dtype=np.float32, encoding="bytes")
         vector = tfds.features.Tensor(shape=(3,), dtype=np.float64, encoding="bytes")
         return tfds.core.DatasetInfo(
@@ -93,7 +99,7 @@ class QsmBrain(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict]]]:
         del dl_manager
-        brains = self.builder_config
+        brains = self.brains
         test = range(FIRST_TEST_INDEX, FIRST_TEST_INDEX + brains.n_test)
         return {
             "train": self._generate_examples(range(brains.n_train)),
@@ -101,7 +107,7 @@ class QsmBrain(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, indices: range) -> Iterator[tuple[str, dict]]:
-        brains = self.builder_config
+        brains = self.brains
         for index in indices:
             subject = brain.brain(
                 brains.seed_data, brains.seed_noise, index, shape=(brains.volume,) * 3
@@ -109,7 +115,7 @@ class QsmBrain(tfds.core.GeneratorBasedBuilder):
             yield subject.name, _example(subject)
 
     def _example_writer(self) -> writer.ExampleWriter:
-        return SortedWriter(file_format=self.info.file_format)
+        return SortedWriter(FILE_FORMAT)
 
 
 def build(data_dir: Path, brains: Brains) -> Path:
@@ -167,7 +173,7 @@ def load(data_dir: Path) -> Split:
 def _split(builder: tfds.core.DatasetBuilder, split: str) -> list[QsmSubject]:
     if split not in builder.info.splits:  # TFDS writes no empty split
         return []
-    subjects = [_subject(example) for example in builder.as_data_source(split=split)]
+    subjects = [_subject(example) for example in builder.as_data_source(split)]
     return sorted(subjects, key=lambda subject: (len(subject.name), subject.name))
 
 

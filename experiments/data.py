@@ -1,0 +1,100 @@
+"""Make synthetic brains and store them: as a TFDS data set, or in a format that users have.
+
+    python -m experiments.data --build=qsm_brain --data_dir=DIR --n_train=24 --n_test=4
+    python -m experiments.data --write=qsmnet_mat --data_dir=DIR
+
+Then train from them: python -m experiments.qsm --dataset=tfds --data_dir=DIR, or
+--dataset=qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from absl import flags, logging
+
+from mrjax.errors import UserError
+
+FLAGS = flags.FlagValues()
+BUILDS = ("qsm_brain",)
+FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
+
+flags.DEFINE_enum("build", None, BUILDS, "Build this TFDS data set", flag_values=FLAGS)
+flags.DEFINE_enum("write", None, FORMATS, "Write brains in this format", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", None, "Folder to write into", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
+for _name, _default, _least, _help in (
+    ("n_train", 24, 1, "training brains"),
+    ("n_test", 4, 1, "held-out brains"),
+    ("volume", 48, 8, "edge of a brain's volume [voxels of 1 mm]"),
+    ("seed", 0, 0, "seed of everything random"),
+    ("seed_data", None, 0, "seed of the anatomy; default: --seed"),
+    ("seed_noise", None, 0, "seed of the noise; default: --seed"),
+    ("patch", 32, 8, "qsmnet_hdf5: edge of a patch [voxels]"),
+    ("patches_x", 2, 1, "qsmnet_hdf5: patches along x"),
+    ("patches_y", 2, 1, "qsmnet_hdf5: patches along y"),
+    ("patches_z", 2, 1, "qsmnet_hdf5: patches along z"),
+):
+    flags.DEFINE_integer(_name, _default, _help, lower_bound=_least, flag_values=FLAGS)
+
+
+def main(argv: list[str]) -> int:
+    """Parse, make, store; a user's mistake is one line and exit code 2."""
+    try:
+        rest = FLAGS(argv)[1:]
+        if FLAGS.help:
+            print(__doc__, FLAGS.get_help())
+            return 0
+        _check(rest)
+        print(_build() if FLAGS.build else _write())
+    except (UserError, flags.Error) as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check(rest: list[str]) -> None:
+    if rest:
+        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
+    if bool(FLAGS.build) == bool(FLAGS.write):
+        raise UserError("neither or both of --build and --write; expected exactly one; see --help")
+    if not FLAGS.data_dir:
+        raise UserError("--data_dir is not given; expected the folder to write into; set it")
+
+
+def _build() -> Path:
+    from mrjax.data import builders
+
+    logging.set_verbosity(logging.ERROR)  # TFDS warns of every choice that is not its default
+    seed_data, seed_noise = _seeds()
+    brains = builders.Brains(
+        n_train=FLAGS.n_train,
+        n_test=FLAGS.n_test,
+        volume=FLAGS.volume,
+        seed_data=seed_data,
+        seed_noise=seed_noise,
+    )
+    return builders.build(Path(FLAGS.data_dir), brains)
+
+
+def _write() -> Path:
+    from mrjax.data import export, qsm
+
+    split = qsm.synthetic_split(FLAGS.n_train, FLAGS.n_test, FLAGS.volume, *_seeds())
+    per_axis = (FLAGS.patches_x, FLAGS.patches_y, FLAGS.patches_z)
+    data_dir = Path(FLAGS.data_dir)
+    export.write(FLAGS.write, split, data_dir, patch=FLAGS.patch, per_axis=per_axis)
+    return data_dir
+
+
+def _seeds() -> tuple[int, int]:
+    """Seeds of the streams data and noise."""
+    chosen = (FLAGS.seed_data, FLAGS.seed_noise)
+    data, noise = (FLAGS.seed if seed is None else seed for seed in chosen)
+    return data, noise
+
+
+if __name__ == "__main__":
+    # Brains are made on the host; jax reads these when it is first imported, which is later.
+    os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
+    sys.exit(main(sys.argv))

@@ -1,0 +1,81 @@
+"""Subjects written in the formats that `--dataset` reads, to exchange them or to try a format."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mrjax.arrays import QsmSubject
+from mrjax.data.formats import nifti, qsmnet, qsmnet_hdf5
+from mrjax.data.qsm import Split
+from mrjax.errors import UserError
+
+FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
+
+
+def write(
+    name: str,
+    split: Split,
+    data_dir: Path,
+    *,
+    patch: int = 32,
+    per_axis: int | Sequence[int] = 2,
+) -> None:
+    """Write training and test subjects so that `--dataset=<name> --data_dir=...` reads them back.
+
+    For nifti the subjects are numbered, training first: `--n_test` then finds the same split.
+
+    Args:
+        name: one of `FORMATS`.
+        split: (training, test) subjects.
+        data_dir: an empty or absent folder.
+        patch: qsmnet_hdf5: edge of a patch [voxels].
+        per_axis: qsmnet_hdf5: patches along each axis.
+
+    Raises:
+        UserError: unknown format, a folder with something in it or that cannot be written, or
+            subjects that the format cannot hold.
+    """
+    if name not in FORMATS:
+        raise UserError(
+            f"unknown format {name!r}; expected one of {', '.join(FORMATS)}; change --write"
+        )
+    _require_empty(data_dir)
+    train, test = split
+    if name == "qsmnet_mat":
+        qsmnet.write_qsmnet_mat(train, data_dir, test=test)
+    elif name == "qsmnet_hdf5":
+        file = f"Train/Training_data_patch/training_data_patch_QSMnet_{patch}.hdf5"
+        qsmnet_hdf5.write_qsmnet_patches(data_dir / file, train, patch, per_axis)
+        qsmnet.write_qsmnet_mat([], data_dir, test=test)
+    else:
+        _write_nifti([*train, *test], data_dir)
+
+
+def _write_nifti(subjects: Sequence[QsmSubject], data_dir: Path) -> None:
+    for number, subject in enumerate(subjects, 1):
+        volumes = {"localfield": subject.field, "mask": subject.mask, "Chimap": subject.chi}
+        for kind, volume in volumes.items():
+            if volume is None:
+                continue
+            stem = f"sub-{number:04d}"
+            nifti.write_nifti(
+                data_dir / stem / f"{stem}_{kind}.nii.gz",
+                volume,
+                subject.voxel_size,
+                subject.b0_direction,
+            )
+
+
+def _require_empty(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        occupied = any(data_dir.iterdir())
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {data_dir} ({error.strerror}); expected a writable folder; "
+            "choose another --data_dir"
+        ) from error
+    if occupied:
+        raise UserError(
+            f"{data_dir} is not empty; expected an empty or absent folder, so that no older "
+            "subject is taken for a new one; choose another --data_dir"
+        )

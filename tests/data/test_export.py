@@ -1,0 +1,59 @@
+"""What is written in a format is what --dataset reads from it."""
+
+import types
+
+import numpy as np
+import pytest
+
+from mrjax.data import export, pipeline, qsm
+from mrjax.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def split():
+    return qsm.synthetic_split(2, 1, 16, 0, 0)
+
+
+def config(dataset: str, data_dir, n_test: int = 1):
+    return types.SimpleNamespace(
+        dataset=dataset,
+        data_dir=str(data_dir),
+        unit="ppm",
+        field_strength=3.0,
+        echo_time=0.0,
+        n_train=7,
+        n_test=n_test,
+        volume=16,
+    )
+
+
+@pytest.mark.parametrize("name", export.FORMATS)
+def test_the_written_split_comes_back(name, split, tmp_path):
+    export.write(name, split, tmp_path / "new", patch=8, per_axis=(2, 2, 3))
+    train, test = qsm.subjects(config(name, tmp_path / "new"))
+    direct = pipeline.Patches(split[0], 8, (2, 2, 3))
+    read = pipeline.Patches(train, 8, (2, 2, 3))
+    assert len(direct) == len(read) == 2 * 12
+    for kind, array in direct.stack(range(24)).items():
+        np.testing.assert_array_equal(read.stack(range(24))[kind], array)
+    assert len(test) == 1
+    np.testing.assert_array_equal(test[0].field, split[1][0].field)
+    np.testing.assert_array_equal(test[0].chi, split[1][0].chi)
+    assert qsm.subjects(config(name, tmp_path / "new"), need_train=False)[0] == []
+
+
+def test_without_test_volumes_the_last_patches_are_held_out(split, tmp_path):
+    export.write("qsmnet_hdf5", (split[0], []), tmp_path, patch=8, per_axis=2)
+    train, test = qsm.subjects(config("qsmnet_hdf5", tmp_path, n_test=3))
+    assert [s.name for s in test] == [f"patch{i:06d}" for i in (13, 14, 15)]
+    assert len(train) == 13
+
+
+def test_a_used_folder_a_file_and_an_unknown_format_are_one_line(split, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"is not empty; expected an empty or absent folder"):
+        export.write("nifti", split, tmp_path)
+    with pytest.raises(UserError, match=r"cannot write to .*file.*; expected a writable folder"):
+        export.write("nifti", split, tmp_path / "file")
+    with pytest.raises(UserError, match="unknown format 'dicom'; expected one of qsmnet_mat"):
+        export.write("dicom", split, tmp_path / "x")
