@@ -1,0 +1,204 @@
+"""The command line from outside: a small experiment, started as users start one."""
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers import ROOT
+
+from mrjax import command
+from mrjax.config import RunConfig, option
+from mrjax.errors import RunFailed, UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(RunConfig):
+    width: int = option(8, "Filters of the first level", unit="filters", minimum=1)
+    end: str = option("well", "How the run ends", choices=("well", "failed"))
+
+
+PRESETS = {"demo": {"steps": 300}, "tiny": {"steps": 20}}
+
+EXPERIMENT = '''
+"""A small experiment.
+
+Second paragraph of its description.
+"""
+from mrjax import command
+from test_command import PRESETS, Config
+
+if __name__ == "__main__":
+    command.main(Config, PRESETS, "small.work:run")
+'''
+
+WORK = """
+import os
+from pathlib import Path
+import jax
+from mrjax.errors import RunFailed
+
+def run(config, backend, flags_text):
+    if config.end == "failed":
+        raise RunFailed("loss is not finite at step 17")
+    Path(os.environ["FLAGS_OUT"]).write_text(flags_text)
+    dtype = jax.numpy.ones(1).dtype
+    print(config.steps, config.width, backend.level, os.environ["JAX_ENABLE_X64"], dtype)
+    return 7 if config.width == 77 else 0
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the small experiment with some flags; JAX_ENABLE_X64 is for it to set."""
+    package = tmp_path / "small"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "main.py").write_text(EXPERIMENT)
+    (package / "work.py").write_text(WORK)
+    inherited = {k: v for k, v in os.environ.items() if k not in ("JAX_ENABLE_X64", "XLA_FLAGS")}
+    environ = {
+        **inherited,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        "FLAGS_OUT": str(tmp_path / "flags.txt"),
+    }
+
+    def run(*argv, **variables):
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "small.main", *argv],
+            cwd=tmp_path, env={**environ, **variables}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def test_a_run(start, tmp_path):
+    done = start("--preset=tiny", "--width=3", "--xla_deterministic")
+    assert (done.stdout, done.returncode) == ("20 3 run_to_run 1 float64\n", 0), done.stderr
+    assert done.stderr == "note: --xla_deterministic has no effect on a cpu\n"
+    (tmp_path / "flags.txt").rename(tmp_path / "again.txt")
+    again = start(f"--flagfile={tmp_path / 'again.txt'}")
+    assert again.stdout == done.stdout
+    assert (tmp_path / "again.txt").read_text().splitlines()[2:] == (
+        tmp_path / "flags.txt"
+    ).read_text().splitlines()[2:]
+
+
+def test_a_run_that_fails(start):
+    done = start("--end=failed")
+    error = "error: loss is not finite at step 17\n"
+    assert (done.returncode, done.stderr, done.stdout) == (1, error, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("a\n  break; expected one; do so"), 2, "error: a break; expected one; do so\n"),
+        (RunFailed("NaN"), 1, "error: NaN\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted\n"),
+    ],
+)
+def test_every_end_is_one_line_and_a_code(capsys, error, code, line):
+    def action():
+        raise error
+
+    assert command._exit_code(action) == code
+    assert capsys.readouterr() == ("", line)
+
+
+def test_what_is_neither_is_a_defect_and_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        command._exit_code(lambda: 1 // 0)
+
+
+def test_help_lists_every_flag_with_default_and_unit_in_under_two_seconds(start):
+    began = time.monotonic()
+    done = start("--help")
+    assert time.monotonic() - began < 2
+    assert done.returncode == 0 and done.stderr == ""
+    page = done.stdout
+    assert page.startswith(
+        "usage: python -m small.main [--flag=value ...]\n\nA small experiment.\n"
+    )
+    for field in dataclasses.fields(RunConfig):
+        assert re.search(rf"^  --(\[no\])?{field.name}\b", page, re.MULTILINE), field.name
+    assert "  --steps=INTEGER\n      Training steps [steps] (default 300; tiny 20)\n" in page
+    assert "  --end=well|failed\n" in page and "--[no]resume\n" in page
+    assert "--sweep=NAME=VALUE" in page and "--flagfile=FILE" in page
+    assert max(map(len, page.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--stpes=3"], "unknown flag --stpes; expected a flag .*; did you mean --steps\\?"),
+        (["--qqqqqq"], "unknown flag --qqqqqq; expected a flag .*; see --help"),
+        (["--dtype=float8"], "--dtype=float8 is not allowed; expected one of float32, bfloat16.*"),
+        (["--steps=abc"], "--steps=abc is not allowed; expected an integer; see --help"),
+        (["--learning_rate=x"], "--learning_rate=x is not allowed; expected a number; .*"),
+        (["--resume=maybe"], "--resume=maybe is not allowed; expected true or false; .*"),
+        (["--help=maybe"], ".*--help=maybe.*; expected another value; see --help"),
+        (["--steps"], "Missing value for flag --steps; expected .*"),
+        (["--flagfile=/no/file"], "Unable to open flagfile: .*/no/file.*; expected .*"),
+        (["--xla_deterministic", "true"], "'true' is not a flag; expected --flag=value; .*"),
+        (["--steps=0"], "--steps=0 is not allowed; expected at least 1; see --help"),
+        (["--preset=paper"], "--preset=paper is not a preset .*; expected one of demo, tiny; .*"),
+        (["--xla_autotune=on", "--xla_deterministic"], "--xla_autotune=on contradicts .*"),
+        (["--numerics=reproducible"], "--numerics=reproducible is not in this version; .*"),
+        (["--sweep=stpes=1,2"], "--sweep=stpes: unknown flag .* did you mean --steps\\?"),
+        (["--sweep=steps"], "--sweep=steps has no values; .*"),
+        (["--sweep=dtype=float32,float8"], "--sweep, run dtype=float8: --dtype=float8 is not .*"),
+        (["--sweep=workdir=a,b", "--workdir=c"], "--sweep=workdir contradicts --workdir=c; .*"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_exit_code_2(capsys, argv, line):
+    code = command._exit_code(lambda: command._main(Config, PRESETS, "never:run", argv))
+    out, error = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert re.fullmatch(f"error: {line}\n", error), error
+
+
+def test_a_mistake_from_outside(start):
+    done = start("--stpes=3")
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("did you mean --steps?\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "flags", "line"),
+    [
+        (["--xla_deterministic"], "--xla_gpu_deterministic_ops=false", ".*contradicts.*"),
+        ([], "--xla_gpu_autotune_level=0", ".*contradicts.*--xla_autotune only.*"),
+        ([], "--xla_bogus=1", "this jaxlib does not know --xla_bogus=1 in XLA_FLAGS; expected .*"),
+    ],
+)
+def test_xla_flags_that_cannot_be(start, argv, flags, line):
+    done = start(*argv, XLA_FLAGS=flags)
+    assert done.returncode == 2 and re.fullmatch(f"error: {line}\n", done.stderr), done.stderr
+
+
+def test_gpu_that_is_absent(start):
+    done = start("--platform=gpu", CUDA_VISIBLE_DEVICES="")
+    *notes, error = done.stderr.splitlines()
+    assert done.returncode == 2 and notes == []
+    assert re.fullmatch("error: --platform=gpu but JAX runs on cpu; expected .*", error)
+
+
+def test_sweep_runs_every_combination(start, tmp_path):
+    (tmp_path / "common.txt").write_text("# from a file\n--preset=tiny\n--sweep=width=3,77\n")
+    done = start(f"--flagfile={tmp_path / 'common.txt'}", "--workdir=w", "--steps=5")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "[1/2] width=3: 5 3 not_guaranteed 1 float64",
+        "[2/2] width=77: 5 77 not_guaranteed 1 float64",
+        "1 of 2 runs failed: width=77 (exit code 7)",
+    ]
+    assert "--steps=5\n" in (tmp_path / "flags.txt").read_text()
+
+
+def test_errors_without_a_known_field_keep_absls_words():
+    text = "flag --sweep=3: bad"
+    assert command._illegal(RunConfig, text).startswith(f"{text}; expected another value")
