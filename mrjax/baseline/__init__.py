@@ -1,0 +1,1 @@
+"""The same networks in PyTorch: the yardstick. Nothing else in the package imports torch."""
