@@ -3,6 +3,13 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from mrjax.arrays import QsmSubject
+from mrjax.data.pipeline import Normalisation
+from mrjax.tasks.qsm import model
+from mrjax.tasks.qsm.config import PRESETS, Config
+from mrjax.train.step import make_step
 
 X = jax.ShapeDtypeStruct((1, 8, 8, 8, 4), jnp.float32)
 
@@ -27,3 +34,17 @@ def convolution_gradient():
         return jnp.mean(jnp.abs(y))
 
     return jax.grad(loss), (jax.ShapeDtypeStruct((5, 5, 5, 4, 8), jnp.float32), X)
+
+
+def qsm_train_step():
+    """The whole training step of QSMnet, preset tiny: forward, loss, gradients, Adam, digests."""
+    config = Config(**PRESETS["tiny"])
+    constants = Normalisation(field_mean=0.0, field_std=0.02, chi_mean=0.0, chi_std=0.04)
+    empty = np.zeros((2, 2, 2), np.float32)
+    geometry = QsmSubject(name="none", field=empty, chi=empty, mask=empty > 0)
+    built = model.build(config, "gpu")
+    loss = built.loss_function(constants, geometry)
+    step = make_step(loss, built.optimizer, dynamic_scale=False)
+    patches = jax.ShapeDtypeStruct((config.batch_size, *(config.patch,) * 3, 1), jnp.float32)
+    batch = dict.fromkeys(("field", "chi", "mask"), patches)
+    return step, (built.initial_state(built.initial_params()), batch)
