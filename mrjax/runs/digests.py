@@ -30,7 +30,7 @@ Test vectors, for the one array ``w`` = [1.0, -2.5] in float32:
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -87,6 +87,18 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> int:
 def seed(name: str) -> int:
     """First 8 bytes of sha256(name), little endian: what tells arrays apart in a fingerprint."""
     return int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:8], "little")
+
+
+def combine(digests: Iterable[str]) -> str:
+    """One digest for several, in their order: sha256 over each with a line feed after it.
+
+    Args:
+        digests: content digests, those of the children of a run for instance.
+
+    Returns:
+        64 hex digits.
+    """
+    return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
 
 
 def hex64(value: int) -> str:

@@ -36,7 +36,7 @@ _SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
 # Entries without a say in the numbers: where and which card of its kind, not what it computes.
 _IMMATERIAL = re.compile(
     r"schema_version|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
-    r"|variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC)"
+    r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC)"
     r"|backend\.(.*\.)?(notes|host|pid|time|seconds)"
 )
 # Of some hundred CPU features, those that choose among numerical code paths.
@@ -139,7 +139,7 @@ def _flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _comparable(name: str, value: Any) -> Any:
     if name == "cpu.features":
         return frozenset(word for word in value if _NUMERIC_FEATURE.match(word))
-    if name == "variables.XLA_FLAGS":
+    if name.endswith("variables.XLA_FLAGS") and value:
         value = str(value).split()
     if isinstance(value, list | tuple):
         return frozenset(str(word) for word in value if not _DUMP.match(str(word)))

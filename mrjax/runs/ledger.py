@@ -22,7 +22,6 @@ import itertools
 import math
 import os
 import re
-import struct
 from types import TracebackType
 from typing import Any, Self
 
@@ -168,12 +167,9 @@ def _end(a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference:
     return Difference(step, "end", (has[0], has[1]))
 
 
-def _exact(field: str, text: str) -> str | bytes:
+def _exact(field: str, text: str) -> str:
     """A loss by its value, for ``%a`` has several spellings of one number; a digest as it is."""
-    if field != "loss_hex":
-        return text
-    value = float.fromhex(text)
-    return "nan" if math.isnan(value) else struct.pack("<d", value)
+    return repr(float.fromhex(text)) if field == "loss_hex" else text
 
 
 def _check(path: str | os.PathLike[str], record: dict[str, Any], previous: int) -> None:

@@ -22,9 +22,9 @@ order in which training saw them, ``data`` the training and held-out arrays, ``p
 network's outputs by subject.
 
 Two further keys are optional: ``children``, names of run folders inside this one, of which it is
-the summary (then ``subjects`` names the rows the summary has, repetitions for instance, and a
-digest is the content digest's rule applied to the children's); and ``extra``, an object free for
-what a task adds. Other keys are refused, so a misspelled one does not go unseen.
+the summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each
+digest is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what
+a task adds. Other keys are refused, so a misspelled one does not go unseen.
 """
 
 import math

@@ -137,3 +137,9 @@ def test_a_line_break_in_a_name_is_refused():
 def test_hex64_is_sixteen_digits():
     assert digests.hex64(0x1F) == "000000000000001f"
     assert digests.hex64(np.uint64(2**64 - 1)) == "f" * 16
+
+
+def test_combined_digests_know_their_order():
+    a, b = digests.content(VECTOR), digests.content({})
+    assert digests.combine([a, b]) == hashlib.sha256(f"{a}\n{b}\n".encode()).hexdigest()
+    assert digests.combine([a, b]) != digests.combine([b, a])

@@ -11,6 +11,7 @@ FACTS = {
     "platform": "cpu",
     "versions": {"jax": "0.10.2", "jaxlib": "0.10.2"},
     "xla_flags": ["--xla_a=1", "--xla_dump_to=/tmp/1"],
+    "variables": {"XLA_FLAGS": "--xla_a=1 --xla_dump_to=/tmp/1", "NPROC": None},
     "notes": ["a note"],
 }
 
@@ -94,6 +95,8 @@ def test_what_can_change_numbers_is_a_difference(captured, name, value, phrase):
         ("code.commit", "0" * 40),
         ("variables.CUDA_VISIBLE_DEVICES", "3"),
         ("backend.notes", []),
+        ("backend.variables.XLA_FLAGS", "--xla_a=1"),
+        ("backend.variables.NPROC", "2"),
         ("backend.xla_flags", ["--xla_dump_to=/tmp/2", "--xla_a=1"]),
     ],
 )

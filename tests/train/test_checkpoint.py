@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,8 @@ def test_numpy_alone_can_read_it(tmp_path):
     with np.load(path) as archive:
         np.testing.assert_array_equal(archive["stats/seen"], [True, False])
         assert archive["params/bias"] == np.float32(2)
+        bfloat16 = archive["params/kernel"]
+        assert (bfloat16.dtype, bfloat16.shape, bfloat16[0, 0]) == (np.uint16, (3, 2), 0x4000)
 
 
 def test_equal_states_make_equal_files(tmp_path):
@@ -68,15 +71,16 @@ def test_equal_states_make_equal_files(tmp_path):
 
 
 def test_the_newest_two_stay(tmp_path):
-    for step in (1, 2, 3):
+    for step in (1, 3, 99_999_999):
         checkpoint.save(tmp_path, step, state(step))
     (tmp_path / "step_notes.npz").touch()
     checkpoint.save(tmp_path, 100_000_000, state(4))
-    left = ["step_00000003.npz", "step_100000000.npz", "step_notes.npz"]
+    left = ["step_100000000.npz", "step_99999999.npz", "step_notes.npz"]
     assert names(tmp_path) == left
     assert checkpoint.latest(tmp_path, state())[0] == 100_000_000
+    (tmp_path / "step_99999999.npz").rename(tmp_path / "step_00000002.npz")
     checkpoint.save(tmp_path, 7, state(7), keep=3)
-    assert names(tmp_path) == ["step_00000003.npz", "step_00000007.npz", "step_notes.npz"]
+    assert names(tmp_path) == ["step_00000002.npz", "step_00000007.npz", "step_notes.npz"]
     with pytest.raises(ValueError, match="keep is 0"):
         checkpoint.save(tmp_path, 8, state(), keep=0)
 
@@ -105,6 +109,18 @@ def test_a_damaged_file_is_passed_over(tmp_path, kind):
     path.write_bytes(damage(path.read_bytes(), kind))
     step, back = checkpoint.latest(tmp_path, state())
     assert (step, float(back["params"]["bias"])) == (1, 1.0)
+
+
+def test_a_sound_archive_of_other_content_is_passed_over(tmp_path):
+    like = {"w": np.zeros(3), "v": np.ones(3)}
+    path = checkpoint.save(tmp_path, 1, like)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["w.npy"] = members["v.npy"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert checkpoint.latest(tmp_path, like) is None
 
 
 def test_every_single_byte_is_guarded(tmp_path):
