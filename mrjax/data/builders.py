@@ -110,7 +110,10 @@ class QsmBrain(tfds.core.GeneratorBasedBuilder):
         brains = self.brains
         for index in indices:
             subject = brain.brain(
-                brains.seed_data, brains.seed_noise, index, shape=(brains.volume,) * 3
+                brains.seed_data,
+                brains.seed_noise,
+                index,
+                shape=(brains.volume, brains.volume, brains.volume),
             )
             yield subject.name, _example(subject)
 
@@ -173,8 +176,8 @@ def load(data_dir: Path) -> Split:
 def _split(builder: tfds.core.DatasetBuilder, split: str) -> list[QsmSubject]:
     if split not in builder.info.splits:  # TFDS writes no empty split
         return []
-    subjects = [_subject(example) for example in builder.as_data_source(split)]
-    return sorted(subjects, key=lambda subject: (len(subject.name), subject.name))
+    source = builder.as_data_source(split=split)  # pyright: ignore[reportCallIssue]  (decorated)
+    return sorted(map(_subject, source), key=lambda subject: (len(subject.name), subject.name))
 
 
 def _example(subject: QsmSubject) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def write(
         raise UserError(
             f"unknown format {name!r}; expected one of {', '.join(FORMATS)}; change --write"
         )
-    _require_empty(data_dir)
+    require_empty(data_dir)
     train, test = split
     if name == "qsmnet_mat":
         qsmnet.write_qsmnet_mat(train, data_dir, test=test)
@@ -65,7 +65,11 @@ def _write_nifti(subjects: Sequence[QsmSubject], data_dir: Path) -> None:
             )
 
 
-def _require_empty(data_dir: Path) -> None:
+def require_empty(data_dir: Path) -> None:
+    """Make a folder, or UserError where it has something in it or cannot be written.
+
+    Subjects are found by name, so an older one would be taken for a part of the new set.
+    """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         occupied = any(data_dir.iterdir())
@@ -76,6 +80,5 @@ def _require_empty(data_dir: Path) -> None:
         ) from error
     if occupied:
         raise UserError(
-            f"{data_dir} is not empty; expected an empty or absent folder, so that no older "
-            "subject is taken for a new one; choose another --data_dir"
+            f"{data_dir} is not empty; expected an empty or absent folder; choose another --data_dir"
         )
