@@ -8,7 +8,14 @@ from mrjax.nets.unet import UNet
 from mrjax.numerics.arithmetic import Arithmetic
 
 
-def qsmnet(arithmetic: Arithmetic, *, width: int = 32, levels: int = 4, window: int = 5) -> UNet:
+def qsmnet(
+    arithmetic: Arithmetic,
+    *,
+    width: int = 32,
+    levels: int = 4,
+    window: int = 5,
+    momentum: float = 0.99,
+) -> UNet:
     """Return QSMnet; the defaults are the publication's size (99,453,985 parameters).
 
     Args:
@@ -16,9 +23,16 @@ def qsmnet(arithmetic: Arithmetic, *, width: int = 32, levels: int = 4, window: 
         width: features of the first level.
         levels: number of poolings.
         window: edge of the cubic convolution window, odd.
+        momentum: of the running statistics of batch normalisation.
 
     Returns:
         A module from the normalised field (b, x, y, z, 1) to the normalised susceptibility of
         the same shape.
     """
-    return UNet(width=width, levels=levels, window=(window,) * 3, arithmetic=arithmetic)
+    return UNet(
+        width=width,
+        levels=levels,
+        window=(window,) * 3,
+        momentum=momentum,
+        arithmetic=arithmetic,
+    )

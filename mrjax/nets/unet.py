@@ -33,8 +33,9 @@ class UNet(nn.Module):
         width: features of the first level; each level below has twice as many.
         levels: number of poolings.
         window: convolution window, one odd length per spatial axis.
-        out_features: channels of the output.
         arithmetic: what computes.
+        out_features: channels of the output.
+        momentum: of the running statistics of batch normalisation.
     """
 
     width: int
@@ -42,6 +43,7 @@ class UNet(nn.Module):
     window: tuple[int, ...]
     arithmetic: Arithmetic
     out_features: int = 1
+    momentum: float = 0.99
 
     @nn.compact
     def __call__(self, x: Float[Array, "b *space i"], train: bool) -> Float[Array, "b *space o"]:
@@ -78,7 +80,11 @@ class UNet(nn.Module):
     def _pair(self, x: Array, name: str, level: int, train: bool) -> Array:
         for i in range(2):
             block = ConvBlock(
-                self.width * 2**level, self.window, self.arithmetic, name=f"{name}_{i}"
+                self.width * 2**level,
+                self.window,
+                self.arithmetic,
+                momentum=self.momentum,
+                name=f"{name}_{i}",
             )
             x = block(x, train)
         return x

@@ -40,6 +40,12 @@ class Config(RunConfig):
     width: int = option(8, "features of the first level; doubled at each level below", minimum=1)
     levels: int = option(3, "poolings of the network", minimum=1)
     window: int = option(5, "edge of the convolution window, odd", unit="voxels")
+    momentum: float = option(
+        0.99,
+        "share of the old value in the running statistics of batch normalisation",
+        minimum=0.0,
+        maximum=0.9999,
+    )
     init: str = option(
         "he_uniform",
         "initial weights: uniform with He's variance and zero biases (the same bits on any "

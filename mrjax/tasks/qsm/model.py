@@ -129,7 +129,13 @@ class Model:
 def build(config: Config, platform: str) -> Model:
     """Return the model of a configuration on a platform (``cpu`` or ``gpu``)."""
     ar = arithmetic_of(config, platform)
-    net = qsmnet(ar, width=config.width, levels=config.levels, window=config.window)
+    net = qsmnet(
+        ar,
+        width=config.width,
+        levels=config.levels,
+        window=config.window,
+        momentum=config.momentum,
+    )
     return Model(config, ar, net)
 
 
