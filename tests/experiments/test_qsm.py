@@ -1,0 +1,202 @@
+"""`python -m experiments.qsm` as a user runs it: in processes of its own, from files to files."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import ROOT
+
+from mrjax.runs import ledger
+
+# A network of a few hundred weights: what is tested is the run, not the images.
+MICRO = (
+    "--preset=tiny --steps=6 --checkpoint_every=2 --width=2 --levels=1 --volume=16 --patch=8 "
+    "--n_train=2 --n_test=2 --batch_size=2 --platform=cpu"
+).split()
+SECONDS = 300
+
+
+def command(*flags: str) -> list[str]:
+    return [sys.executable, "-m", "experiments.qsm", *MICRO, *flags]
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
+
+
+def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        command(*flags),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def result(workdir: Path) -> dict:
+    return json.loads((workdir / "result.json").read_text())
+
+
+def digests(workdir: Path) -> dict[str, str]:
+    return result(workdir)["digests"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    workdir = tmp_path_factory.mktemp("qsm") / "base"
+    call("--xla_deterministic", f"--workdir={workdir}")
+    return workdir
+
+
+def test_a_run_leaves_everything_the_contract_names(base):
+    found = result(base)
+    assert found["experiment"] == "qsm" and found["framework"] == "jax"
+    assert found["level"] == "run_to_run" and found["steps"] == 6
+    assert len(found["subjects"]) == 2
+    for table in (found["metrics"], found["baselines"]["tkd"], found["baselines"]["l2"]):
+        assert set(table) == {"nrmse", "ssim", "psnr", "hfen"}
+        assert all(len(values) == 2 and np.isfinite(values).all() for values in table.values())
+    assert all(len(found["digests"][k]) == 64 for k in ("init", "order", "data", "params"))
+    assert set(found["seconds"]) == {"setup", "compile", "train", "infer"}
+    assert found["memory_bytes"] > 1e7
+    assert [row["step"] for row in ledger.read(base / "ledger.jsonl")] == list(range(1, 7))
+    assert sum(1 for _ in (base / "images").glob("*.png")) == 2
+    assert sum(1 for _ in (base / "predictions").glob("*_Chimap.nii.gz")) == 6
+    recorded = json.loads((base / "environment.json").read_text())
+    assert "xla_gpu_deterministic_ops" in json.dumps(recorded)
+
+
+def test_the_same_command_gives_the_same_bits(base, tmp_path):
+    again = tmp_path / "again"
+    call("--xla_deterministic", f"--workdir={again}")
+    assert digests(again) == digests(base)
+    assert (again / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()
+    images = lambda w: sorted((p.name, p.read_bytes()) for p in (w / "predictions").iterdir())  # noqa: E731
+    assert images(again) == images(base)
+
+
+@pytest.mark.parametrize(
+    "flag, changed",
+    [
+        ("--seed_order=1", {"order", "params", "predictions"}),
+        ("--seed_init=1", {"init", "params", "predictions"}),
+        ("--dtype=bfloat16", {"params", "predictions"}),
+        ("--seed_noise=1", {"data", "params", "predictions"}),
+        # The instruction set stands in for the device model: the positive control.
+        ("--xla_cpu_isa=SSE4_2", {"params", "predictions"}),
+        ("--repetition=1", set()),
+    ],
+)
+def test_each_source_changes_its_own_digests(base, tmp_path, flag, changed):
+    other = tmp_path / "other"
+    call("--xla_deterministic", f"--workdir={other}", flag)
+    before, after = digests(base), digests(other)
+    assert {k for k in before if before[k] != after[k]} == changed
+
+
+def test_a_finished_run_returns_at_once_and_says_so(base):
+    before = {p: p.stat().st_mtime_ns for p in base.rglob("*")}
+    done = call("--xla_deterministic", f"--workdir={base}")
+    assert "already finished" in done.stderr
+    assert {p: p.stat().st_mtime_ns for p in base.rglob("*")} == before
+
+
+def test_killed_at_random_a_run_continues_bit_for_bit(base, tmp_path):
+    workdir = tmp_path / "killed"
+    flags = ("--xla_deterministic", f"--workdir={workdir}")
+    moment = random.Random(0)
+    for _ in range(2):
+        process = subprocess.Popen(
+            command(*flags), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + SECONDS
+        while not (workdir / "ledger.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(moment.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    call(*flags)
+    assert digests(workdir) == digests(base)
+    assert (workdir / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()
+
+
+def test_a_trained_network_infers_the_same_images_again(base, tmp_path):
+    workdir = tmp_path / "inference"
+    call("--xla_deterministic", "--steps=0", f"--from_run={base}", f"--workdir={workdir}")
+    assert digests(workdir)["params"] == digests(base)["params"]
+    assert digests(workdir)["predictions"] == digests(base)["predictions"]
+
+
+def test_a_network_of_another_size_is_refused(base, tmp_path):
+    flags = ("--steps=0", "--width=4", f"--from_run={base}", f"--workdir={tmp_path / 'w'}")
+    refused(call(*flags, check=False), "width 2", "--width=2")
+
+
+def test_training_diverges_in_one_line_that_names_the_step(tmp_path):
+    done = call("--learning_rate=1e30", f"--workdir={tmp_path}", check=False)
+    assert done.returncode == 1
+    assert "at step" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "result.json").exists()
+
+
+def refused(done: subprocess.CompletedProcess, *words: str) -> None:
+    """One line, code 2, no traceback, all words in it."""
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
+    assert len(lines) == 1 and lines[0].startswith("error:"), done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--dataset=qsmnet_mat", "--data_dir=/nowhere"], ["/nowhere"]),
+        (["--dataset=nifti"], ["--data_dir"]),
+        (["--volume=3"], ["--volume=3"]),
+        (["--patch=9"], ["--patch=9", "divisible"]),
+        (["--steps=0"], ["--from_run"]),
+        (["--window=4"], ["--window=4"]),
+        (["--devices=3"], ["--batch_size"]),
+    ],
+)
+def test_mistakes_end_in_one_line(tmp_path, flags, words):
+    refused(call(f"--workdir={tmp_path / 'w'}", *flags, check=False), *words)
+
+
+def test_a_workdir_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(call(f"--workdir={tmp_path / 'file'}", check=False), "file")
+
+
+def test_a_run_of_another_jax_is_refused_unless_allowed(base, tmp_path):
+    workdir = tmp_path / "mixed"
+    workdir.mkdir()
+    for name in ("config.json", "flags.txt"):
+        (workdir / name).write_bytes((base / name).read_bytes())
+    text = (base / "environment.json").read_text()
+    import jax
+
+    assert f'"{jax.__version__}"' in text
+    (workdir / "environment.json").write_text(text.replace(f'"{jax.__version__}"', '"0.9.0"'))
+    flags = ("--xla_deterministic", f"--workdir={workdir}")
+    refused(call(*flags, check=False), "jax", "0.9.0", "--allow_mixed")
+    call(*flags, "--allow_mixed")
+
+
+def test_two_devices_share_a_batch(tmp_path):
+    call("--devices=2", f"--workdir={tmp_path}")
+    assert result(tmp_path)["steps"] == 6
