@@ -48,6 +48,15 @@ def test_readme_names_extras_that_exist():
     assert named == set(PROJECT["optional-dependencies"]) - {"test"}
 
 
+def test_readme_names_flags_that_exist():
+    command = [sys.executable, "-m", "experiments.qsm", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    offered = set(re.findall(r"^ +--(?:\[no\])?(\w+)", done.stdout, flags=re.MULTILINE))
+    named = set(re.findall(r"--([a-z]\w+)", README))
+    assert len(named) > 20
+    assert named <= offered
+
+
 def test_required_headings():
     assert {"Set up", "Usage", "The run folder", "Levels of reproducibility"} <= headings(
         "README.md"
