@@ -261,6 +261,15 @@ def test_restart_happens_once_and_carries_the_notes(restarts, monkeypatch):
     assert "NPROC=7 of the environment is replaced by 1" in process.notes()
 
 
+def test_restart_without_notes_happens_once_too(restarts, monkeypatch):
+    for name in ("NPROC", "PJRT_NPROC", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    backend.reexec(RunConfig())
+    assert process.notes() == []
+    backend.reexec(RunConfig())
+    assert len(restarts) == 1
+
+
 def test_a_child_process_restarts_for_itself(restarts, monkeypatch):
     guard = json.dumps({"pid": os.getpid() + 1, "notes": []})
     monkeypatch.setenv("MRJAX_RESTARTED", guard)
@@ -311,6 +320,15 @@ def test_start_refuses_settings_that_came_too_late(monkeypatch):
     monkeypatch.setattr(startup, "_setting", lambda n: n != "enable_x64" and setting(n))
     with pytest.raises(UserError, match="JAX runs with jax_enable_x64=False; expected True"):
         backend.start(RunConfig())
+
+
+def test_choices_of_a_frozen_autotuner_are_recorded_by_content(tmp_path):
+    file = tmp_path / "choices.txt"
+    file.write_bytes(b"abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    frozen = RunConfig(xla_autotune="frozen", xla_autotune_file=str(file))
+    assert startup._choices(frozen) == known
+    assert startup._choices(RunConfig(xla_autotune="on", xla_autotune_file=str(file))) is None
 
 
 PROGRAM = """

@@ -1,6 +1,7 @@
 """JAX comes up, and is asked what it understood."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import os
 import re
@@ -30,6 +31,8 @@ class Backend:
         level: level of reproducibility, one of `mrjax.backend.LEVELS`.
         xla_flags_seen: options XLA runs with that differ from its defaults, ``--name=value``.
         notes: what the user should know, one line each.
+        autotune_choices: sha256 of the choices loaded under ``--xla_autotune=frozen``, whose file
+            the config only names; None otherwise.
     """
 
     platform: str
@@ -38,6 +41,7 @@ class Backend:
     level: str
     xla_flags_seen: tuple[str, ...]
     notes: tuple[str, ...]
+    autotune_choices: str | None = None
 
     def facts(self) -> dict[str, Any]:
         """The backend's part of environment.json, as JSON values."""
@@ -50,6 +54,7 @@ class Backend:
             "gpu": _gpu_facts() if self.platform == "gpu" else None,
             "variables": {name: os.environ.get(name) for name in _VARIABLES},
             "xla_flags_seen": list(self.xla_flags_seen),
+            "autotune_choices": self.autotune_choices,
             "matmul_precision": _setting("default_matmul_precision"),
             "x64": _setting("enable_x64"),
             "threefry_partitionable": _setting("threefry_partitionable"),
@@ -82,7 +87,15 @@ def start(config: RunConfig) -> Backend:
         level=level(config),
         xla_flags_seen=tuple(f"--{name}={value}" for name, value in seen.items()),
         notes=(*(notes() or ()), *without_effect(config, platform)),
+        autotune_choices=_choices(config),
     )
+
+
+def _choices(config: RunConfig) -> str | None:
+    """Digest of the autotuner's choices a frozen run loads."""
+    if config.xla_autotune != "frozen":
+        return None
+    return hashlib.sha256(Path(config.xla_autotune_file).read_bytes()).hexdigest()
 
 
 def _devices(config: RunConfig) -> tuple[Any, ...]:
