@@ -204,4 +204,4 @@ def gaussian(key: jax.Array, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]
     words = bits(key, (6, *shape))
     total = np.sum(words & np.uint32(0xFFFF), axis=0, dtype=np.int64)
     total += np.sum(words >> np.uint32(16), axis=0, dtype=np.int64)
-    return (total - 6 * 0xFFFF).astype(np.float64) * 2.0**-16
+    return np.asarray((total - 6 * 0xFFFF) * 2.0**-16, np.float64)

@@ -78,7 +78,7 @@ def _points(draws: Draws, shape: Shape, voxel_size: Vector) -> tuple[Points, Tri
         bent = bent + 1.5 * shapes.smooth_field(draws, shape, edges, 22.0)
         shift = anatomy.MIDDLE[i] + draws.between(-3.0, 3.0)
         points.append(grid[0] * row[0] + grid[1] * row[1] + grid[2] * row[2] + bent + shift)
-    return tuple(points), edges
+    return points, edges
 
 
 def _depth(points: Points) -> tuple[Volume, Volume, Volume]:
@@ -98,7 +98,7 @@ def _cortex(canvas: _Canvas, points: Points, cerebrum: Volume, cerebellum: Volum
     Sulci are the zero sheets of a smooth random field near the surface; grey matter lines the
     surface and both sides of every sheet.
     """
-    spacing = max(15.0, 4.0 * canvas.voxel)
+    spacing = max(16.0, 6.0 * canvas.voxel)
     folds = np.abs(canvas.noise(spacing)) * (0.55 * spacing)
     sulci = folds + np.maximum(0.0, -cerebrum - 24.0)
     core = shapes.ellipsoid(points, (0.0, -5.0, 4.0), (60.0, 52.0, 26.0))
@@ -106,10 +106,10 @@ def _cortex(canvas: _Canvas, points: Points, cerebrum: Volume, cerebellum: Volum
     gap = np.minimum(np.minimum(-cerebrum, sulci), fissure)
     folia = np.minimum(-cerebellum, folds * 0.7 + np.maximum(0.0, -cerebellum - 14.0))
     gap = np.maximum(gap, np.where(cerebellum < 0.0, folia, gap))
-    thickness = max(4.0, 1.3 * canvas.voxel)
+    thickness = max(4.0, 1.5 * canvas.voxel)
     fluid = max(1.0, 0.3 * canvas.voxel)
     grey = shapes.inside(gap - thickness, canvas.voxel)
-    canvas.tissue("grey_matter", grey, 0.008 * canvas.noise(25.0))
+    canvas.tissue("grey_matter", grey, 0.006 * canvas.noise(30.0))
     canvas.tissue("csf", shapes.inside(gap - fluid, canvas.voxel))
 
 
@@ -180,11 +180,12 @@ def _vessels(canvas: _Canvas, points: Points) -> None:
 def _lesions(canvas: _Canvas, points: Points) -> None:
     """Up to three microbleeds, a calcified pineal gland and choroid plexus in some subjects."""
     draws = canvas.draws
-    spots = [("calcification", (0.0, -31.0, 4.0), draws.between(-0.20, 0.05))]
-    spots += [
-        ("calcification", (side * 21.0, -38.0, 15.0), draws.between(-0.15, 0.10))
-        for side in (-1.0, 1.0)
-    ]
+    pineal, plexus = (0.0, -31.0, 4.0), (21.0, -38.0, 15.0)
+    spots: list[tuple[str, Triple, float]] = []
+    spots.append(("calcification", pineal, draws.between(-0.20, 0.05)))
+    for side in (-1.0, 1.0):
+        centre = (side * plexus[0], *plexus[1:])
+        spots.append(("calcification", centre, draws.between(-0.15, 0.10)))
     for _ in range(3):
         reach, direction = draws.between(0.3, 0.8), draws.direction()
         centre = tuple(reach * a * d for a, d in zip(anatomy.CEREBRUM_BASE, direction, strict=True))
@@ -215,7 +216,7 @@ def draw(
     cerebrum, cerebellum, brainstem = _depth(points)
     mask = np.minimum(np.minimum(cerebrum, cerebellum), brainstem) < 0.0
     everywhere = np.ones(shape)
-    canvas.tissue("white_matter", everywhere, 0.008 * canvas.noise(30.0))
+    canvas.tissue("white_matter", everywhere, 0.006 * canvas.noise(40.0))
     _cortex(canvas, points, cerebrum, cerebellum)
     _ventricles(canvas, points)
     _nuclei(canvas, points)

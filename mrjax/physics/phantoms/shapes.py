@@ -7,6 +7,7 @@ not depend on the machine.
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -15,8 +16,8 @@ from jaxtyping import Float
 from mrjax.numerics import host
 
 Volume = Float[np.ndarray, "x y z"]
-Points = tuple[Volume, Volume, Volume]
-Triple = tuple[float, float, float]
+Points = Sequence[Volume]
+Triple = Sequence[float]
 
 
 class Draws:
@@ -53,7 +54,7 @@ class Draws:
         total = sum(self.between(-0.5, 0.5) for _ in range(6))
         return mean + deviation * total * math.sqrt(2.0)
 
-    def direction(self) -> Triple:
+    def direction(self) -> tuple[float, float, float]:
         """A unit vector, by rejection from the cube."""
         while True:
             x, y, z = (self.between(-1.0, 1.0) for _ in range(3))
@@ -135,7 +136,7 @@ def segment(points: Points, start: Triple, end: Triple) -> Volume:
     return np.sqrt(total)
 
 
-def path(points: Points, knots: list[Triple]) -> Volume:
+def path(points: Points, knots: Sequence[Triple]) -> Volume:
     """Distance [mm] to a polyline."""
     pieces = (segment(points, start, end) for start, end in itertools.pairwise(knots))
     return functools.reduce(np.minimum, pieces)
