@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import mrjax
-from mrjax import config as configs
 from mrjax.backend import Backend
 
 CODE_ROOT = Path(mrjax.__file__).resolve().parents[1]
@@ -26,13 +25,6 @@ class Clock:
         now = time.perf_counter()
         self.seconds[phase] += now - self._since
         self._since = now
-
-
-def workdir(config: configs.RunConfig, experiment: str) -> Path:
-    """Return --workdir, or runs/<experiment>/<first 16 digits of the configuration's digest>."""
-    if config.workdir:
-        return Path(config.workdir)
-    return Path("runs") / experiment / configs.digest(config)[:16]
 
 
 def peak_memory(backend: Backend) -> int:

@@ -17,7 +17,7 @@ class Config(RunConfig):
 
     dataset: str = option(
         "synthetic",
-        "where subjects come from: brains made from keys, the TFDS build of them, the QSMnet "
+        "Where subjects come from: brains made from keys, the TFDS build of them, the QSMnet "
         "authors' .mat or patch HDF5 layout, NIfTI files",
         choices=DATASETS,
     )
@@ -28,35 +28,35 @@ class Config(RunConfig):
         3.0, "B0 of the data set, to convert Hz and rad", unit="T", minimum=0.0
     )
     echo_time: float = option(
-        0.0, "echo time of the data set, to convert rad", unit="s", minimum=0.0
+        0.0, "Echo time of the data set, to convert rad", unit="s", minimum=0.0
     )
-    n_train: int = option(24, "synthetic brains to train on", minimum=1)
-    n_test: int = option(4, "subjects held out", minimum=1)
-    volume: int = option(48, "edge of a synthetic brain", unit="voxels of 1 mm", minimum=1)
-    patch: int = option(32, "edge of a training patch", unit="voxels", minimum=1)
-    patches_x: int = option(2, "patches along x; neighbours overlap", minimum=1)
-    patches_y: int = option(2, "patches along y", minimum=1)
-    patches_z: int = option(2, "patches along z", minimum=1)
-    width: int = option(8, "features of the first level; doubled at each level below", minimum=1)
-    levels: int = option(3, "poolings of the network", minimum=1)
-    window: int = option(5, "edge of the convolution window, odd", unit="voxels")
+    n_train: int = option(24, "Synthetic brains to train on", minimum=1)
+    n_test: int = option(4, "Subjects held out", minimum=1)
+    volume: int = option(48, "Edge of a synthetic brain", unit="voxels of 1 mm", minimum=1)
+    patch: int = option(32, "Edge of a training patch", unit="voxels", minimum=1)
+    patches_x: int = option(2, "Patches along x; neighbours overlap", minimum=1)
+    patches_y: int = option(2, "Patches along y", minimum=1)
+    patches_z: int = option(2, "Patches along z", minimum=1)
+    width: int = option(8, "Features of the first level; doubled at each level below", minimum=1)
+    levels: int = option(3, "Poolings of the network", minimum=1)
+    window: int = option(5, "Edge of the convolution window, odd", unit="voxels")
     momentum: float = option(
         0.99,
-        "share of the old value in the running statistics of batch normalisation",
+        "Share of the old value in the running statistics of batch normalisation",
         minimum=0.0,
         maximum=0.9999,
     )
     init: str = option(
         "he_uniform",
-        "initial weights: uniform with He's variance and zero biases (the same bits on any "
+        "Initial weights: uniform with He's variance and zero biases (the same bits on any "
         "machine), or the QSMnet authors' truncated normal weights and N(0,1) biases",
         choices=("he_uniform", "authors"),
     )
-    model_weight: float = option(0.5, "weight of the dipole-model loss against L1")
-    gradient_weight: float = option(0.1, "weight of the gradient-difference loss against L1")
+    model_weight: float = option(0.5, "Weight of the dipole-model loss against L1")
+    gradient_weight: float = option(0.1, "Weight of the gradient-difference loss against L1")
     from_run: str = option(
         "",
-        "begin with the trained network, normalisation and tuned baselines of this finished run "
+        "Begin with the trained network, normalisation and tuned baselines of this finished run "
         "folder; with --steps=0 only infer",
     )
 

@@ -40,7 +40,7 @@ def run(config: Config, backend: Backend, flags_text: str) -> int:
         RunFailed: if training diverges.
     """
     clock = records.Clock()
-    path = records.workdir(config, "qsm")
+    path = config.folder("qsm")
     built = model.build(config, backend.platform)
     inputs = None if RunFolder(path).finished else prepare(config, built)
     folder, status = open_run(
