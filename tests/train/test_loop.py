@@ -1,5 +1,6 @@
 """The training loop: evidence, resume, stopping, divergence. The step is a toy; files are real."""
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -34,7 +35,7 @@ class Toy:
         step = int(batch["x"][0])
         self.taken.append(step)
         if step == self.crash_at:
-            raise ConnectionError("the machine went away")
+            raise RuntimeError("the machine went away")
         if step == self.stop_at:
             os.kill(os.getpid(), signal.SIGTERM)
         loss = float("nan") if step == self.nan_at else 1.0 / step
@@ -73,7 +74,7 @@ def test_a_crash_costs_the_steps_since_the_checkpoint_and_changes_nothing(
 ):
     whole = RunFolder(tmp_path_factory.mktemp("whole"))
     run(whole, Toy())
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         run(folder, Toy(crash_at=crash_at))
     again = Toy()
     outcome = run(folder, again)
@@ -120,3 +121,12 @@ def test_nan_at_a_checkpoint_step_is_not_saved(folder):
 def test_without_interval_only_the_end_is_saved(folder):
     run(folder, Toy(), checkpoint_every=0)
     assert [p.name for p in folder.checkpoints.glob("*.npz")] == ["step_00000010.npz"]
+
+
+def test_a_full_disk_is_one_line(folder, monkeypatch):
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "step_00000004.npz")
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    with pytest.raises(RunFailed, match=r"step_00000004.npz.*No space left"):
+        run(folder, Toy())
