@@ -5,8 +5,6 @@ matrix products whose contracted axis is the voxels; they differ in which shifts
 by side in x, and which, with opposite sign, in g.
 """
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -26,40 +24,22 @@ def _shifted_gradients(g: Array, length: int) -> Array:
     return jnp.concatenate([padded[:, a : a + depth] for a in starts], axis=-1)
 
 
-def _patches(x: Array, m: int, n: int) -> Array:
-    """Lay the m n shifts within padded planes (..., y + m - 1, z + n - 1, i) side by side."""
-    ny, nz = x.shape[-3] - m + 1, x.shape[-2] - n + 1
-    places = itertools.product(range(m), range(n))
-    return jnp.concatenate([x[..., b : b + ny, c : c + nz, :] for b, c in places], axis=-1)
-
-
 def _as_kernel(w: Array, window: tuple[int, ...]) -> Array:
     """Undo the layout (m n i, l o)."""
     length, m, n = window
     return w.reshape(m, n, w.shape[0] // (m * n), length, -1).transpose(3, 0, 1, 2, 4)
 
 
-def one_product(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """(m n i, v) (v, l o): for small volumes, whose m n copies are small too."""
-    length, m, n = window
-    patches = _patches(fold.pad(x, (0, m // 2, n // 2)), m, n)
-    shifted = _shifted_gradients(g, length)
-    w = _product(
-        patches.reshape(-1, patches.shape[-1]), shifted.reshape(-1, shifted.shape[-1])
-    )
-    return _as_kernel(w, window)
-
-
 def planes(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """The same, plane after plane: the copies of one plane stay in the cache."""
+    """(l o, v) (v, m n i), plane after plane: the m n copies of one plane stay in the cache."""
     length, m, n = window
     padded = fold.pad(x, (0, m // 2, n // 2))
     shifted = _shifted_gradients(g, length)
     voxels, outputs = g.shape[2] * g.shape[3], shifted.shape[-1]
 
     def add(total: Array, plane: tuple[Array, Array]) -> tuple[Array, None]:
-        patches = _patches(plane[0], m, n).reshape(voxels, -1)
-        return total + _product(plane[1], patches), None
+        columns = fold.side_by_side(plane[0], m, n).reshape(voxels, -1)
+        return total + _product(plane[1], columns), None
 
     start = jnp.zeros((outputs, m * n * x.shape[-1]), x.dtype)
     each = (padded.reshape(-1, *padded.shape[2:]), shifted.reshape(-1, voxels, outputs))
@@ -91,9 +71,4 @@ def point(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     return w.reshape(*window, *w.shape)
 
 
-FORMS = {
-    "one_product": one_product,
-    "planes": planes,
-    "convolutions": convolutions,
-    "point": point,
-}
+FORMS = {"planes": planes, "convolutions": convolutions, "point": point}

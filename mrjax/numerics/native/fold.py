@@ -4,6 +4,8 @@ Notation: the image has channels i, the kernel the window (l, m, n) and i to o c
 first spatial axis. Every form returns the same sum of l m n i products, in another order.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -31,18 +33,42 @@ def fold_outputs(x: Array, kernel: Array) -> Array:
 
     Writes l copies of the response, so it is for fewer outputs than inputs.
     """
-    depth, (length, m, n, inputs, outputs) = x.shape[1], kernel.shape
+    length, m, n, inputs, outputs = kernel.shape
     weights = kernel.transpose(1, 2, 3, 0, 4).reshape(m, n, inputs, length * outputs)
-    padded = pad(_conv_planes(x, weights), (length // 2, 0, 0))
-    total = padded[:, :depth, ..., :outputs]
-    for a in range(1, length):
-        total = total + padded[:, a : a + depth, ..., a * outputs : (a + 1) * outputs]
-    return total
+    return _shift_add(_conv_planes(x, weights), length)
+
+
+def patches(x: Array, kernel: Array) -> Array:
+    """One matrix product (m n i) to (l o), shifted along x and added.
+
+    XLA does not call its convolution library where a plane is smaller than the window.
+    """
+    length, m, n, inputs, outputs = kernel.shape
+    columns = side_by_side(pad(x, (0, m // 2, n // 2)), m, n)
+    weights = kernel.transpose(1, 2, 3, 0, 4).reshape(m * n * inputs, length * outputs)
+    return _shift_add(jnp.tensordot(columns, weights, axes=1), length)
 
 
 def point(x: Array, kernel: Array) -> Array:
     """A window of one voxel: a matrix product."""
     return jnp.tensordot(x, kernel[0, 0, 0], axes=1)
+
+
+def side_by_side(x: Array, m: int, n: int) -> Array:
+    """Lay the m n shifts within padded planes (..., y + m - 1, z + n - 1, i) side by side."""
+    ny, nz = x.shape[-3] - m + 1, x.shape[-2] - n + 1
+    places = itertools.product(range(m), range(n))
+    return jnp.concatenate([x[..., b : b + ny, c : c + nz, :] for b, c in places], axis=-1)
+
+
+def _shift_add(y: Array, length: int) -> Array:
+    """Add the l responses, each of its offset along x: (b, x, y, z, l o) to (b, x, y, z, o)."""
+    depth, outputs = y.shape[1], y.shape[-1] // length
+    padded = pad(y, (length // 2, 0, 0))
+    total = padded[:, :depth, ..., :outputs]
+    for a in range(1, length):
+        total = total + padded[:, a : a + depth, ..., a * outputs : (a + 1) * outputs]
+    return total
 
 
 def _conv_planes(x: Array, kernel: Array) -> Array:
@@ -58,4 +84,9 @@ def _conv_planes(x: Array, kernel: Array) -> Array:
     return y.reshape(b, depth, *plane, kernel.shape[-1])
 
 
-FORMS = {"fold_inputs": fold_inputs, "fold_outputs": fold_outputs, "point": point}
+FORMS = {
+    "fold_inputs": fold_inputs,
+    "fold_outputs": fold_outputs,
+    "patches": patches,
+    "point": point,
+}

@@ -20,6 +20,10 @@ Response = Float[Array, "b x y z o"]
 Kernel = Float[Array, "l m n i o"]
 
 
+LARGE_PLANE = 32 * 32
+"""Voxels of a plane from which on copies of the whole volume no longer stay in the cache."""
+
+
 class Choice(NamedTuple):
     """Names of the form of the product and of the form of the kernel's gradient."""
 
@@ -27,11 +31,13 @@ class Choice(NamedTuple):
     kernel_gradient: str
 
 
-def choose(voxels: int, inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
+def choose(
+    volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int, ...]
+) -> Choice:
     """Return the forms for one shape.
 
     Args:
-        voxels: of one image of the batch.
+        volume: spatial axes of the image.
         inputs: channels in.
         outputs: channels out.
         window: of the kernel.
@@ -39,12 +45,13 @@ def choose(voxels: int, inputs: int, outputs: int, window: tuple[int, ...]) -> C
     Returns:
         Keys of `fold.FORMS` and of `correlate.FORMS`. Measured times: BUILD_NOTES.md.
     """
-    if window == (1, 1, 1):
+    if all(w == 1 for w in window):
         return Choice("point", "point")
-    product = "fold_inputs" if inputs < outputs else "fold_outputs"
-    if voxels <= 4**3:
-        return Choice(product, "one_product")
-    return Choice(product, "planes" if voxels >= 32**3 and inputs > 1 else "convolutions")
+    large = volume[1] * volume[2] >= LARGE_PLANE and inputs > 1
+    gradient = "planes" if large else "convolutions"
+    if any(n < w for n, w in zip(volume[1:], window[1:], strict=True)):
+        return Choice("patches", gradient)
+    return Choice("fold_inputs" if inputs < outputs else "fold_outputs", gradient)
 
 
 @jax.custom_vjp
@@ -67,8 +74,7 @@ def _product(x: Array, kernel: Array) -> Array:
 
 
 def _choice(x: Array, outputs: int, window: tuple[int, ...]) -> Choice:
-    voxels = x.shape[1] * x.shape[2] * x.shape[3]
-    return choose(voxels, x.shape[-1], outputs, window)
+    return choose(x.shape[1:4], x.shape[-1], outputs, window)
 
 
 def _wide(x: Array) -> Array:
