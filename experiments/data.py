@@ -78,11 +78,11 @@ def _build() -> Path:
 
 
 def _write() -> Path:
-    from mrjax.data import export, qsm
+    from mrjax.data import export, synthetic
 
     data_dir = Path(FLAGS.data_dir)
     export.require_empty(data_dir)  # before brains are made
-    split = qsm.synthetic_split(FLAGS.n_train, FLAGS.n_test, FLAGS.volume, *_seeds())
+    split = synthetic.synthetic_split(FLAGS.n_train, FLAGS.n_test, FLAGS.volume, *_seeds())
     per_axis = (FLAGS.patches_x, FLAGS.patches_y, FLAGS.patches_z)
     export.write(FLAGS.write, split, data_dir, patch=FLAGS.patch, per_axis=per_axis)
     return data_dir

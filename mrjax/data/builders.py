@@ -12,7 +12,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.patches import chi_of
-from mrjax.data.qsm import FIRST_TEST_INDEX, Split
+from mrjax.data.synthetic import FIRST_TEST_INDEX, Split
 from mrjax.errors import UserError
 from mrjax.physics.phantoms import brain
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.formats import nifti, qsmnet, qsmnet_hdf5
-from mrjax.data.qsm import Split
+from mrjax.data.synthetic import Split
 from mrjax.errors import UserError
 
 FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
@@ -80,5 +80,6 @@ def require_empty(data_dir: Path) -> None:
         ) from error
     if occupied:
         raise UserError(
-            f"{data_dir} is not empty; expected an empty or absent folder; choose another --data_dir"
+            f"{data_dir} is not empty; expected an empty or absent folder; "
+            "choose another --data_dir"
         )

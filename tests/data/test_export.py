@@ -5,13 +5,13 @@ import types
 import numpy as np
 import pytest
 
-from mrjax.data import export, pipeline, qsm
+from mrjax.data import export, pipeline, qsm, synthetic
 from mrjax.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def split():
-    return qsm.synthetic_split(2, 1, 16, 0, 0)
+    return synthetic.synthetic_split(2, 1, 16, 0, 0)
 
 
 def config(dataset: str, data_dir, n_test: int = 1):
