@@ -25,7 +25,7 @@ class Config(RunConfig):
         400, "Training steps; 0 only infers, with --from_run", unit="steps", minimum=0
     )
     field_strength: float = option(
-        3.0, "B0 of the data set, to convert Hz and rad", unit="T", minimum=0.0
+        0.0, "B0 of the data set, to convert Hz and rad", unit="T", minimum=0.0
     )
     echo_time: float = option(
         0.0, "Echo time of the data set, to convert rad", unit="s", minimum=0.0

@@ -117,6 +117,8 @@ def _finish(
     maps = _reconstruct(built, inputs, state)
     clock.lap("infer")
     metrics = evaluate.table(maps, inputs.test)
+    # Subjects without a reference get maps and a digest, but no row in the tables.
+    names = [s.name for s in inputs.test if s.chi is not None or not metrics]
     outputs.write(folder, inputs.test, maps)
     network_maps = {s.name: m["network"] for s, m in zip(inputs.test, maps, strict=True)}
     result.write(
@@ -127,7 +129,7 @@ def _finish(
             "framework": "jax",
             "level": backend.level,
             "steps": config.steps,
-            "subjects": [s.name for s in inputs.test],
+            "subjects": names,
             "metrics": metrics.get("network", {}),
             "baselines": {k: v for k, v in metrics.items() if k != "network"},
             "digests": evidence.digests_of(config, inputs, state, network_maps),
@@ -136,7 +138,7 @@ def _finish(
         },
     )
     if metrics:
-        sys.stdout.write(evaluate.text(metrics, [s.name for s in inputs.test]) + "\n")
+        sys.stdout.write(evaluate.text(metrics, names) + "\n")
     sys.stdout.write(f"finished: {folder.path}\n")
 
 
