@@ -17,7 +17,7 @@ class Clock:
 
     def __init__(self) -> None:
         """Start the first phase."""
-        self.seconds = dict.fromkeys(LAPS, 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(LAPS, 0.0)
         self._since = time.perf_counter()
 
     def lap(self, phase: str) -> None:

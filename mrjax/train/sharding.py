@@ -12,7 +12,7 @@ HostBatch = Mapping[str, np.ndarray]
 
 
 def place_batches(
-    devices: Sequence[jax.Device], batches: Callable[[int], HostBatch]
+    devices: Sequence[Any], batches: Callable[[int], HostBatch]
 ) -> tuple[Callable[[PyTree], PyTree], Callable[[int], dict[str, Any]]]:
     """Return how to put a state, and the batch of a step, on the devices.
 

@@ -28,9 +28,8 @@ FIRST_HALF_SCALE = 2.0**15
 
 def arithmetic_of(config: Config, platform: str) -> Arithmetic:
     """Return what computes: on a CPU the fast forms of convolution, elsewhere the library's."""
-    automatic = "products" if platform == "cpu" else "lax"
-    form = automatic if config.conv_form == "auto" else config.conv_form
-    return Native(dtype=config.dtype, conv_form=form)
+    products = config.conv_form == "products" or (config.conv_form == "auto" and platform == "cpu")
+    return Native(dtype=config.dtype, conv_form="products" if products else "lax")
 
 
 def master_dtype(config: Config) -> str:
@@ -113,8 +112,9 @@ class Model:
         @jax.jit
         def predict(params: PyTree, stats: PyTree, field: Array) -> Array:
             inputs = standardise(ar, field.astype(dtype), constants.field_mean, constants.field_std)
-            output = self.net.apply({"params": params, "batch_stats": stats}, inputs, False)
-            return restore(ar, output.astype(dtype), constants.chi_mean, constants.chi_std)
+            variables = {"params": params, "batch_stats": stats}
+            output = jnp.asarray(self.net.apply(variables, inputs, False), dtype)
+            return restore(ar, output, constants.chi_mean, constants.chi_std)
 
         return predict
 

@@ -7,6 +7,7 @@ starts, evidence is written as it arises, result.json last.
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mrjax import config as configs
@@ -147,7 +148,7 @@ def _reconstruct(built: model.Model, inputs: Inputs, state: State) -> list[dict[
     predict = built.predictor(inputs.constants.normalisation)
 
     def apply(field: np.ndarray) -> np.ndarray:
-        return np.asarray(predict(state.params, state.batch_stats, field))
+        return np.asarray(predict(state.params, state.batch_stats, jnp.asarray(field)))
 
     def network_map(subject: QsmSubject) -> np.ndarray:
         chi = infer.whole(apply, subject.field[..., None], built.config.multiple)
