@@ -4,8 +4,6 @@ Notation: the image has channels i, the kernel the window (l, m, n) and i to o c
 first spatial axis. Every form returns the same sum of l m n i products, in another order.
 """
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -55,19 +53,26 @@ def point(x: Array, kernel: Array) -> Array:
 
 
 def side_by_side(x: Array, m: int, n: int) -> Array:
-    """Lay the m n shifts within padded planes (..., y + m - 1, z + n - 1, i) side by side."""
+    """Lay the m n shifts within padded planes (..., y + m - 1, z + n - 1, i) side by side.
+
+    One axis after the other: m + n pieces compile several times faster than m n.
+    """
     ny, nz = x.shape[-3] - m + 1, x.shape[-2] - n + 1
-    places = itertools.product(range(m), range(n))
-    return jnp.concatenate([x[..., b : b + ny, c : c + nz, :] for b, c in places], axis=-1)
+    rows = jnp.concatenate([x[..., c : c + nz, :] for c in range(n)], axis=-1)
+    return jnp.concatenate([rows[..., b : b + ny, :, :] for b in range(m)], axis=-1)
 
 
 def _shift_add(y: Array, length: int) -> Array:
     """Add the l responses, each of its offset along x: (b, x, y, z, l o) to (b, x, y, z, o)."""
     depth, outputs = y.shape[1], y.shape[-1] // length
-    padded = pad(y, (length // 2, 0, 0))
-    total = padded[:, :depth, ..., :outputs]
-    for a in range(1, length):
-        total = total + padded[:, a : a + depth, ..., a * outputs : (a + 1) * outputs]
+    total = None
+    for place in range(length):
+        shift = place - length // 2
+        term = y[:, max(shift, 0) : depth + min(shift, 0), ..., outputs * place :][..., :outputs]
+        # Padding each term, not the whole, is what XLA fuses into the sum.
+        ends = (min(max(-shift, 0), depth), min(max(shift, 0), depth))
+        term = jnp.pad(term, ((0, 0), ends, (0, 0), (0, 0), (0, 0)))
+        total = term if total is None else total + term
     return total
 
 

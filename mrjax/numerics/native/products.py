@@ -31,9 +31,7 @@ class Choice(NamedTuple):
     kernel_gradient: str
 
 
-def choose(
-    volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int, ...]
-) -> Choice:
+def choose(volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
     """Return the forms for one shape.
 
     Args:
