@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# torch's axes in terms of Linen's: convolution (x y z i o) -> (o i x y z), transposed -> (i o x y z)
+# torch in terms of Linen: convolution (x y z i o) -> (o i x y z), transposed -> (i o x y z)
 _PERMUTATIONS = {"kernel": (4, 3, 0, 1, 2), "transposed_kernel": (3, 4, 0, 1, 2)}
 _NEIGHBOURS = [n for n in itertools.product((-1, 0, 1), repeat=3) if any(n)]
 

@@ -93,7 +93,7 @@ def test_weights_return_bit_for_bit(pair):
 
 def test_wrong_weights_are_refused(pair):
     _, theirs, leaves = pair
-    with pytest.raises(ValueError, match="out.bias"):
+    with pytest.raises(ValueError, match=r"out\.bias"):
         nets.load_weights(theirs, {k: v for k, v in leaves.items() if k != "out/bias"})
     with pytest.raises(ValueError, match="shape"):
         nets.load_weights(theirs, {**leaves, "out/bias": np.zeros(3)})
