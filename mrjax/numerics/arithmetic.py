@@ -97,6 +97,6 @@ class Arithmetic(Protocol):
         """Inverse of :meth:`fft`."""
         ...
 
-    def adam(self, learning_rate: float) -> optax.GradientTransformation:
-        """Adam (Kingma and Ba 2015) with beta 0.9 and 0.999, eps 1e-8."""
+    def adam(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+        """Adam (Kingma and Ba 2015) with beta 0.9 and 0.999, eps 1e-8; a schedule sees steps."""
         ...

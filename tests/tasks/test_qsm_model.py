@@ -9,6 +9,7 @@ import pytest
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
+from mrjax.numerics.native import Native
 from mrjax.runs import digests
 from mrjax.tasks.qsm import model
 from mrjax.tasks.qsm.config import PRESETS, Config
@@ -59,7 +60,7 @@ def test_float32_step_holds_no_float64_and_no_scatter(platform):
 
 def test_other_types_reach_the_convolutions():
     for dtype in ("bfloat16", "float16", "float64"):
-        jaxpr = traced(dataclasses.replace(CONFIG, dtype=dtype)).jaxpr
+        jaxpr = traced(dataclasses.replace(CONFIG, dtype=dtype), "gpu").jaxpr
         operands = {
             str(v.aval.dtype)
             for e in equations(jaxpr)
@@ -108,3 +109,14 @@ def test_losses_are_weighted_as_published():
     with_gradient = loss(model_weight=0.0, gradient_weight=1.0) - plain
     assert plain > 0 and with_model > 0 and with_gradient > 0
     np.testing.assert_allclose(loss(), plain + 0.5 * with_model + 0.1 * with_gradient, rtol=1e-10)
+
+
+def test_cooldown_is_constant_then_falls_to_zero():
+    schedule = model.cooldown(Native(), 0.5, steps=100, share=0.25)
+    found = [float(schedule(jnp.float32(count))) for count in (0, 50, 75, 80, 99)]
+    np.testing.assert_allclose(found, [0.5, 0.5, 0.5, 0.4, 0.02], rtol=1e-6)
+
+
+def test_cooldown_step_holds_no_float64():
+    jaxpr = traced(dataclasses.replace(CONFIG, cooldown=0.5)).jaxpr
+    assert "float64" not in types(jaxpr)

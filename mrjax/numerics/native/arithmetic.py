@@ -98,7 +98,7 @@ class Native:
         """Inverse of `fft`."""
         return jnp.fft.ifftn(x, axes=axes, norm="ortho")
 
-    def adam(self, learning_rate: float) -> optax.GradientTransformation:
+    def adam(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
         """Adam as optax writes it, its bias correction in the type of the parameters.
 
         optax computes decay^count from an integer count, which under x64 is a float64 power; a

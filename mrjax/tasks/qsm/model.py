@@ -53,8 +53,13 @@ class Model:
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
-        """Adam, as in the publication."""
-        return self.arithmetic.adam(self.config.learning_rate)
+        """Adam, as in the publication, with the learning rate of `cooldown`."""
+        config = self.config
+        if not config.cooldown:
+            return self.arithmetic.adam(config.learning_rate)
+        return self.arithmetic.adam(
+            cooldown(self.arithmetic, config.learning_rate, config.steps, config.cooldown)
+        )
 
     def initial_params(self) -> dict[str, np.ndarray]:
         """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
@@ -137,6 +142,29 @@ def build(config: Config, platform: str) -> Model:
         momentum=config.momentum,
     )
     return Model(config, ar, net)
+
+
+def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Schedule:
+    """Return a learning rate that is constant, then falls linearly to zero.
+
+    Args:
+        ar: what computes.
+        rate: the constant.
+        steps: steps of the whole training.
+        share: part of them, at the end, over which it falls, above 0.
+
+    Returns:
+        Number of steps taken so far -> learning rate.
+    """
+    falling = steps * share
+
+    def schedule(count: Array) -> Array:
+        dtype = count.dtype if jnp.issubdtype(count.dtype, jnp.floating) else jnp.float32
+        left = ar.sub(jnp.asarray(steps, dtype), jnp.asarray(count, dtype))
+        part = jnp.minimum(ar.div(left, jnp.asarray(falling, dtype)), 1)
+        return ar.mul(jnp.asarray(rate, dtype), part)
+
+    return schedule
 
 
 def standardise(ar: Arithmetic, x: Array, mean: float, std: float) -> Array:
