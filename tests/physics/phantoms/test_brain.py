@@ -31,8 +31,8 @@ def test_types_and_mask(subject):
     assert subject.mask.dtype == bool and subject.field.shape == (48, 48, 48)
     assert not subject.field[~subject.mask].any() and not subject.chi[~subject.mask].any()
     assert 0.12 < subject.mask.mean() < 0.4
-    edges = [subject.mask.take([0, -1], axis) for axis in range(3)]
-    assert not any(edge.any() for edge in edges)  # the head lies inside the volume
+    faces = [subject.mask[[0, -1]], subject.mask[:, [0, -1]], subject.mask[:, :, -1]]
+    assert not any(face.any() for face in faces)  # only the brainstem may leave, downwards
     assert abs(subject.chi[subject.mask].mean()) < 1e-7
 
 
@@ -66,8 +66,8 @@ def test_every_structure_is_there_with_its_contrast(drawn):
         assert inside.sum() >= (4 if value > 7 else 20), name
         means[name] = drawn.chi[inside].mean()
     assert means["white_matter"] < means["grey_matter"] < means["globus_pallidus"] < means["vein"]
-    assert 0.03 < means["grey_matter"] - means["white_matter"] < 0.08
-    assert 0.10 < means["globus_pallidus"] - means["white_matter"] < 0.26
+    assert 0.008 < means["grey_matter"] - means["white_matter"] < 0.025
+    assert 0.10 < means["globus_pallidus"] - means["white_matter"] < 0.28
     assert np.array_equal(drawn.labels > 0, drawn.mask)
     shares = {n: (drawn.labels == i)[drawn.mask].mean() for i, n in enumerate(anatomy.LABELS)}
     assert 0.25 < shares["white_matter"] < 0.7 and 0.15 < shares["grey_matter"] < 0.5
@@ -86,8 +86,8 @@ def test_the_best_classical_method_leaves_half_of_the_contrast(subject):
         maps = [method(subject.field, subject.mask, **{name: v}) for v in values]
         return min(metrics.nrmse(m, subject.chi, subject.mask, demean=True) for m in maps)
 
-    assert 0.45 < best(inversion.l2, "weight", (0.003, 0.006, 0.01, 0.02)) < 0.62
-    assert 0.48 < best(inversion.tkd, "threshold", (0.15, 0.2, 0.25, 0.3)) < 0.70
+    assert 0.42 < best(inversion.l2, "weight", (0.01, 0.02, 0.03)) < 0.62
+    assert 0.5 < best(inversion.tkd, "threshold", (0.2, 0.3, 0.4, 0.5)) < 0.9
 
 
 PROGRAM = """
