@@ -108,7 +108,8 @@ class Native:
 
         def init(params: optax.Params) -> optax.OptState:
             dtype = jax.tree.leaves(params)[0].dtype
-            return optax.tree_utils.tree_set(rule.init(params), count=jnp.zeros((), dtype))
+            state = optax.tree_utils.tree_set(rule.init(params), count=jnp.zeros((), dtype))
+            return jax.tree.map(jnp.copy, state)  # one buffer each: a step donates them all
 
         return optax.GradientTransformation(init, rule.update)
 

@@ -9,8 +9,8 @@ from mrjax.arrays import QsmSubject
 from mrjax.metrics import nrmse
 from mrjax.physics import inversion
 
-TKD_THRESHOLDS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)
-L2_WEIGHTS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+TKD_THRESHOLDS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.5, 0.6)
+L2_WEIGHTS = (1e-3, 3e-3, 1e-2, 2e-2, 3e-2, 5e-2, 1e-1, 3e-1)
 # Tuning curves are flat near their minimum; more subjects move the choice by at most one value.
 SUBJECTS_TO_TUNE_ON = 6
 

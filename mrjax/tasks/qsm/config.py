@@ -101,12 +101,25 @@ class Config(RunConfig):
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Minutes on two cores, with images worth looking at.
-    "demo": {"steps": 400, "batch_size": 2, "checkpoint_every": 50},
+    "demo": {
+        "steps": 500,
+        "batch_size": 2,
+        "checkpoint_every": 50,
+        "patches_x": 5,
+        "patches_y": 5,
+        "patches_z": 5,
+        "learning_rate": 2e-3,
+        "cooldown": 0.4,
+        "momentum": 0.9,
+    },
     # A whole run, compile included, in half a minute on two cores: for tests and studies.
     "tiny": {
-        "steps": 60,
+        "steps": 100,
         "batch_size": 8,
         "checkpoint_every": 20,
+        "learning_rate": 5e-3,
+        "cooldown": 0.4,
+        "momentum": 0.9,
         "n_train": 8,
         "n_test": 8,
         "volume": 24,
