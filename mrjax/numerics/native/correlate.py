@@ -17,33 +17,40 @@ def _product(x: Array, g: Array) -> Array:
     return jax.lax.dot_general(x, g, (((0,), (0,)), ((), ())))
 
 
+def _planar(x: Array) -> Array:
+    """Return (b, x, y, z, c) as planes (b x, c, y, z): shifting a plane then moves whole rows."""
+    return x.reshape(-1, *x.shape[2:]).transpose(0, 3, 1, 2)
+
+
 def _shifted_gradients(g: Array, length: int) -> Array:
-    """Lay the gradient's l shifts along x side by side: (b, x, y, z, l o)."""
-    depth, padded = g.shape[1], fold.pad(g, (length // 2, 0, 0))
+    """Lay the gradient's l shifts along x one after the other: (b x, l o, y z)."""
+    b, depth, *plane, outputs = g.shape
+    padded = _planar(fold.pad(g, (length // 2, 0, 0))).reshape(b, -1, outputs, *plane)
     starts = range(length - 1, -1, -1)
-    return jnp.concatenate([padded[:, a : a + depth] for a in starts], axis=-1)
+    shifted = jnp.concatenate([padded[:, a : a + depth] for a in starts], axis=2)
+    return shifted.reshape(b * depth, length * outputs, -1)
 
 
 def _as_kernel(w: Array, window: tuple[int, ...]) -> Array:
-    """Undo the layout (m n i, l o)."""
+    """Undo the layout (l o, m n i)."""
     length, m, n = window
-    return w.reshape(m, n, w.shape[0] // (m * n), length, -1).transpose(3, 0, 1, 2, 4)
+    return w.reshape(length, -1, m, n, w.shape[1] // (m * n)).transpose(0, 2, 3, 4, 1)
 
 
 def planes(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     """(l o, v) (v, m n i), plane after plane: the m n copies of one plane stay in the cache."""
     length, m, n = window
-    padded = fold.pad(x, (0, m // 2, n // 2))
+    ny, nz = x.shape[2:4]
+    padded = _planar(fold.pad(x, (0, m // 2, n // 2)))
     shifted = _shifted_gradients(g, length)
-    voxels, outputs = g.shape[2] * g.shape[3], shifted.shape[-1]
 
     def add(total: Array, plane: tuple[Array, Array]) -> tuple[Array, None]:
-        columns = fold.side_by_side(plane[0], m, n).reshape(voxels, -1)
-        return total + _product(plane[1], columns), None
+        rows = jnp.concatenate([plane[0][:, :, c : c + nz] for c in range(n)])
+        columns = jnp.concatenate([rows[:, b : b + ny] for b in range(m)]).reshape(-1, ny * nz)
+        return total + jax.lax.dot_general(plane[1], columns, (((1,), (1,)), ((), ()))), None
 
-    start = jnp.zeros((outputs, m * n * x.shape[-1]), x.dtype)
-    each = (padded.reshape(-1, *padded.shape[2:]), shifted.reshape(-1, voxels, outputs))
-    return _as_kernel(jax.lax.scan(add, start, each)[0].T, window)
+    start = jnp.zeros((shifted.shape[1], m * n * x.shape[-1]), x.dtype)
+    return _as_kernel(jax.lax.scan(add, start, (padded, shifted))[0], window)
 
 
 def convolutions(x: Array, g: Array, window: tuple[int, ...]) -> Array:
