@@ -136,7 +136,7 @@ def _ventricles(canvas: _Canvas, points: Points) -> None:
 
 
 def _nuclei(canvas: _Canvas, points: Points) -> None:
-    """Deep grey nuclei: jittered ellipsoids, larger by a quarter voxel where voxels are coarse."""
+    """Deep grey nuclei: jittered ellipsoids, larger by 0.7 voxel, which counts where voxels are coarse."""
     draws = canvas.draws
     gradient = canvas.noise(14.0)
     x, y, z = points
@@ -170,10 +170,10 @@ def _vein(draws: Draws) -> list[Triple]:
 
 
 def _vessels(canvas: _Canvas, points: Points) -> None:
-    """Veins as tubes: the midline ones and some twelve at random places."""
+    """Veins as tubes: the midline ones and four at random places."""
     draws = canvas.draws
     lines = [list(knots) for knots in anatomy.MIDLINE_VEINS]
-    lines += [_vein(draws) for _ in range(5)]
+    lines += [_vein(draws) for _ in range(4)]
     share = np.zeros(canvas.shape)
     for knots in lines:
         thickness = max(draws.between(0.8, 1.8), 0.4 * canvas.voxel)
