@@ -136,7 +136,7 @@ def _ventricles(canvas: _Canvas, points: Points) -> None:
 
 
 def _nuclei(canvas: _Canvas, points: Points) -> None:
-    """Deep grey nuclei: jittered ellipsoids, larger by 0.7 voxel, which counts where voxels are coarse."""
+    """Deep grey nuclei: jittered ellipsoids, larger by 0.7 voxel so that coarse grids keep them."""
     draws = canvas.draws
     gradient = canvas.noise(14.0)
     x, y, z = points
