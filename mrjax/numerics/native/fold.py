@@ -4,6 +4,8 @@ Notation: the image has channels i, the kernel the window (l, m, n) and i to o c
 first spatial axis. Every form returns the same sum of l m n i products, in another order.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -65,15 +67,15 @@ def side_by_side(x: Array, m: int, n: int) -> Array:
 def _shift_add(y: Array, length: int) -> Array:
     """Add the l responses, each of its offset along x: (b, x, y, z, l o) to (b, x, y, z, o)."""
     depth, outputs = y.shape[1], y.shape[-1] // length
-    total = None
+    terms = []
     for place in range(length):
         shift = place - length // 2
         term = y[:, max(shift, 0) : depth + min(shift, 0), ..., outputs * place :][..., :outputs]
         # Padding each term, not the whole, is what XLA fuses into the sum.
         ends = (min(max(-shift, 0), depth), min(max(shift, 0), depth))
         term = jnp.pad(term, ((0, 0), ends, (0, 0), (0, 0), (0, 0)))
-        total = term if total is None else total + term
-    return total
+        terms.append(term)
+    return functools.reduce(jnp.add, terms)
 
 
 def _conv_planes(x: Array, kernel: Array) -> Array:

@@ -158,9 +158,10 @@ def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Sch
     """
     falling = steps * share
 
-    def schedule(count: Array) -> Array:
-        dtype = count.dtype if jnp.issubdtype(count.dtype, jnp.floating) else jnp.float32
-        left = ar.sub(jnp.asarray(steps, dtype), jnp.asarray(count, dtype))
+    def schedule(count: Any) -> Array:
+        taken = jnp.asarray(count)
+        dtype = taken.dtype if jnp.issubdtype(taken.dtype, jnp.floating) else jnp.float32
+        left = ar.sub(jnp.asarray(steps, dtype), taken.astype(dtype))
         part = jnp.minimum(ar.div(left, jnp.asarray(falling, dtype)), 1)
         return ar.mul(jnp.asarray(rate, dtype), part)
 
