@@ -15,6 +15,7 @@ from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
 from mrjax.numerics.trees import named_leaves
+from mrjax.runs import jsonfile
 from mrjax.runs.atomic import write_json
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks.qsm import model
@@ -70,7 +71,8 @@ def load(config: Config, built: model.Model) -> tuple[Weights, Constants]:
             f"--from_run={config.from_run} holds no finished run (no result.json); expected the "
             "run folder of a trained network; finish that run first or correct the path"
         )
-    theirs = json.loads(folder.config.read_text())
+    theirs = jsonfile.read(folder.config, "the record of a QSM run", "name another --from_run")
+    theirs = theirs["config"]
     for name in ARCHITECTURE:
         if theirs.get(name) != getattr(config, name):
             raise UserError(
