@@ -23,6 +23,8 @@ class QsmSubject:
         mask: True inside the brain.
         voxel_size: edge lengths [mm].
         b0_direction: unit vector of the main field in voxel axes.
+        affine: voxel indices to scanner coordinates [mm], kept so that results can be laid over
+            the file they came from; None where the source has none.
     """
 
     name: str
@@ -31,3 +33,4 @@ class QsmSubject:
     mask: Bool[np.ndarray, "x y z"]
     voxel_size: Vector = (1.0, 1.0, 1.0)
     b0_direction: Vector = (0.0, 0.0, 1.0)
+    affine: Float[np.ndarray, "4 4"] | None = None

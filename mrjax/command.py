@@ -7,6 +7,7 @@ environment the flags ask for.
 
 import dataclasses
 import difflib
+import errno
 import importlib
 import re
 import sys
@@ -25,6 +26,10 @@ Presets = Mapping[str, Mapping[str, Any]]
 _PLACEHOLDERS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 _EXPECTED = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 _HELP_WIDTH = 100
+
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+"""What can go wrong with a disk while nobody is to blame."""
 
 
 def main(config_class: type[configs.RunConfig], presets: Presets, run: str) -> NoReturn:
@@ -50,6 +55,14 @@ def _exit_code(action: Callable[[], int]) -> int:
         return _complain(error, 1)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise  # a defect, which needs its traceback
+        return _complain(
+            f"{error.filename or 'a file'} could not be written ({error.strerror}); what was "
+            "finished is safe; make room and repeat the command",
+            1,
+        )
 
 
 def _complain(message: object, code: int) -> int:
@@ -102,6 +115,11 @@ def parse(config_class: type, presets: Presets, argv: Sequence[str]) -> flags.Fl
         raise UserError(_unknown(error.flagname, list(values))) from error
     except flags.IllegalFlagValueError as error:
         raise UserError(_illegal(config_class, str(error))) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"--flagfile is not text ({error.reason}); expected one flag a line in UTF-8; "
+            "name another file"
+        ) from error
     except flags.Error as error:
         text = str(error).removeprefix("ERROR:: ")
         raise UserError(f"{text}; expected --flag=value; see --help") from error

@@ -1,5 +1,6 @@
 """The subjects of a QSM run: which ones, from which source, and how they are divided."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -110,7 +111,9 @@ def _qsmnet_hdf5(config: Config, need_train: bool) -> Split:
     data_dir = _data_dir(config)
     patches = qsmnet_hdf5.qsmnet_patches(data_dir)
     test = qsmnet.read_test(data_dir) if data_dir.is_dir() else []
-    return (patches, test) if test else _hold_out(patches, config.n_test)
+    # A patch without a voxel of the brain can be trained on but not be judged.
+    inside = [patch for patch in patches if patch.mask.any()]
+    return (patches, test) if test else _hold_out(inside, config.n_test)
 
 
 def _nifti(config: Config, need_train: bool) -> Split:
@@ -146,7 +149,7 @@ def _data_dir(config: Config) -> Path:
             "expected their directory; set --data_dir"
         )
     path = Path(config.data_dir)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 exists() raises for odd paths
         raise UserError(
             f"--data_dir={path} does not exist; expected the directory with the data; "
             "correct the path"

@@ -156,7 +156,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _cpu() -> dict[str, Any]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    given = os.environ.get("NPROC", "")
+    # XLA sizes its pool by either, PJRT_NPROC first.
+    given = os.environ.get("PJRT_NPROC") or os.environ.get("NPROC", "")
     return {
         "model": _cpuinfo("model name") or platform.processor(),
         "features": sorted((_cpuinfo("flags") or _cpuinfo("Features")).split()),

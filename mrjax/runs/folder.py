@@ -78,7 +78,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run is finished: whether its result exists."""
-        return self.result.is_file()
+        return os.path.isfile(self.result)  # noqa: PTH113 is_file raises for odd paths
 
     def close(self) -> None:
         """Let another process write here."""

@@ -17,8 +17,8 @@
 
 Metrics are ``nrmse``, ``psnr`` [dB], ``ssim``, ``hfen``, ``dice``, as apply, fractions unless
 stated; null where a subject has no value (no reference, say). ``params`` covers trainables and
-batch statistics at the end, ``init`` the same at the start, ``order`` the example numbers in the
-order in which training saw them, ``data`` the training and held-out arrays, ``predictions`` the
+batch statistics at the end, ``init`` trainables at the start, ``order`` the permutation of all
+examples for each epoch begun, ``data`` the training and held-out arrays, ``predictions`` the
 network's outputs by subject.
 
 Two further keys are optional: ``children``, names of run folders inside this one, of which it is

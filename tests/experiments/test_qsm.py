@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 from helpers import ROOT
 
 from mrjax.runs import ledger
@@ -168,6 +169,8 @@ def refused(done: subprocess.CompletedProcess, *words: str) -> None:
         (["--dataset=nifti"], ["--data_dir"]),
         (["--volume=3"], ["--volume=3"]),
         (["--patch=9"], ["--patch=9", "divisible"]),
+        (["--patch=2"], ["--patch=2"]),
+        (["--workdir=" + 300 * "x"], ["too long"]),
         (["--steps=0"], ["--from_run"]),
         (["--window=4"], ["--window=4"]),
         (["--devices=3"], ["--batch_size"]),
@@ -200,3 +203,29 @@ def test_a_run_of_another_jax_is_refused_unless_allowed(base, tmp_path):
 def test_two_devices_share_a_batch(tmp_path):
     call("--devices=2", f"--workdir={tmp_path}")
     assert result(tmp_path)["steps"] == 6
+
+
+def test_changed_files_are_noticed_on_resume(tmp_path):
+    data, workdir = tmp_path / "data", tmp_path / "w"
+    make = [sys.executable, "-m", "experiments.data", "--write=qsmnet_mat", f"--data_dir={data}"]
+    sizes = ["--n_train=1", "--n_test=1", "--volume=16"]
+    subprocess.run([*make, *sizes], cwd=ROOT, env=environment(), check=True, timeout=SECONDS)
+    flags = ("--dataset=qsmnet_mat", f"--data_dir={data}", f"--workdir={workdir}")
+    call(*flags)
+    (workdir / "result.json").unlink()
+    path = data / "Train" / "Input" / "train_input1.mat"
+    content = scipy.io.loadmat(path)
+    scipy.io.savemat(path, {"phs_tissue": content["phs_tissue"] * np.float32(1.5)})
+    refused(call(*flags, check=False), "data", "other inputs")
+
+
+def test_a_mistake_leaves_the_workdir_free(tmp_path):
+    few = ("--patches_x=1", "--patches_y=1", "--patches_z=1", "--n_train=1")
+    refused(call(*few, f"--workdir={tmp_path / 'w'}", check=False), "--batch_size")
+    assert not (tmp_path / "w" / "config.json").exists()
+
+
+def test_a_network_trained_with_another_schedule_infers(base, tmp_path):
+    flags = ("--steps=0", "--cooldown=0", f"--from_run={base}", f"--workdir={tmp_path / 'w'}")
+    call("--xla_deterministic", *flags)
+    assert digests(tmp_path / "w")["predictions"] == digests(base)["predictions"]

@@ -116,3 +116,9 @@ def test_changed_code_is_named_by_its_commits(captured):
     assert found.endswith(" there, aaaaaaaa with changes bbbbbbbb here")
     bare = changed(captured, "code", {"sources": "1" * 64, "commit": "", "diff": ""})
     assert environment.differences(captured, bare)[0].endswith(" there, sources 11111111 here")
+
+
+def test_threads_of_pjrt_go_first(monkeypatch):
+    monkeypatch.setenv("NPROC", "2")
+    monkeypatch.setenv("PJRT_NPROC", "1")
+    assert environment.capture({}, ROOT)["cpu"]["threads"] == 1

@@ -5,6 +5,7 @@ Files of a subject are found by name, in any case: `localfield` (SEPIA, QSM-CI) 
 or else by folder and by what stands before those words: a_localfield.nii.gz and a_mask.nii.gz.
 """
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def write_nifti(
     volume: np.ndarray,
     voxel_size: Vector = (1.0, 1.0, 1.0),
     b0_direction: Vector = (0.0, 0.0, 1.0),
+    affine: np.ndarray | None = None,
 ) -> None:
     """Write one volume as float32, with an affine that carries voxel size and B0 direction.
 
@@ -104,9 +106,11 @@ def write_nifti(
         volume: [x y z].
         voxel_size: edge lengths [mm].
         b0_direction: unit vector in voxel axes; becomes the scanner's z axis.
+        affine: voxel to scanner [mm], of the file the volume belongs to; instead of the two above.
     """
-    affine = np.eye(4)
-    affine[:3, :3] = _rotation(b0_direction) * np.asarray(voxel_size)
+    if affine is None:
+        affine = np.eye(4)
+        affine[:3, :3] = _rotation(b0_direction) * np.asarray(voxel_size)
     image = nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
     image.header.set_xyzt_units("mm")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +149,8 @@ def _name(path: Path, root: Path, start: int) -> str:
     bids = _BIDS.search(path.name) or _BIDS.search(relative.parent.as_posix())
     if bids:
         return bids[0]
-    return (relative.parent / path.name[:start].rstrip("_-.")).as_posix().strip("./") or root.name
+    name = (relative.parent / path.name[:start].rstrip("_-.")).as_posix().strip("./")
+    return name.replace("/", "_") or root.name  # a name becomes part of file names
 
 
 def _subject(name: str, files: dict[str, Path], scale: float) -> QsmSubject:
@@ -159,7 +164,7 @@ def _subject(name: str, files: dict[str, Path], scale: float) -> QsmSubject:
         volumes[kind], affines[kind] = _read(path)
     _check_places(files, affines, {kind: v.shape for kind, v in volumes.items()})
     voxel_size, b0_direction = _geometry(affines["field"])
-    return border.checked_subject(
+    subject = border.checked_subject(
         name=name,
         field=volumes["field"] * scale,
         chi=volumes.get("chi"),
@@ -167,6 +172,7 @@ def _subject(name: str, files: dict[str, Path], scale: float) -> QsmSubject:
         voxel_size=voxel_size,
         b0_direction=b0_direction,
     )
+    return dataclasses.replace(subject, affine=affines["field"])
 
 
 def _check_places(

@@ -18,8 +18,8 @@ ConvForm = Literal["lax", "products"]
 class Native:
     """XLA's arithmetic in one data type.
 
-    Convolutions round their operands to `dtype`; normalisation, means and optimizers work in at
-    least float32 (what PyTorch calls autocast).
+    Convolutions and what passes between layers are of `dtype`; statistics and the inside of
+    normalisation, means and optimizers work in at least float32 (what PyTorch calls autocast).
 
     Attributes:
         dtype: name of the type convolutions are computed in.

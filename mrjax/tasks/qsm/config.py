@@ -9,6 +9,7 @@ from mrjax.errors import UserError
 
 DATASETS = ("synthetic", "tfds", "qsmnet_mat", "qsmnet_hdf5", "nifti")
 SMALLEST_VOLUME = 8
+SMALLEST_PATCH = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,11 @@ class Config(RunConfig):
         super().check()
         if self.window % 2 == 0 or self.window < 1:
             raise UserError(f"--window={self.window} is even; expected an odd length; try 5")
+        if self.patch < SMALLEST_PATCH:
+            raise UserError(
+                f"--patch={self.patch} has no inner voxel, which the gradient loss needs; expected "
+                f"at least {SMALLEST_PATCH}; raise --patch"
+            )
         if self.patch % self.multiple:
             raise UserError(
                 f"--patch={self.patch} with --levels={self.levels}; expected a patch divisible by "

@@ -13,40 +13,46 @@ from mrjax.tasks.qsm.inputs import Inputs
 from mrjax.train.step import State
 
 
-def digests_of(
-    config: Config, inputs: Inputs, state: State, predictions: Mapping[str, np.ndarray]
-) -> dict[str, str]:
-    """Digest what determines a run and what it produced.
+def of_inputs(config: Config, inputs: Inputs) -> dict[str, str]:
+    """Digest what determines a run.
 
     Args:
         config: the configuration.
         inputs: subjects and initial weights.
-        state: after training.
-        predictions: subject name to the network's map [ppm].
 
     Returns:
-        sha256 of `init`, `order`, `data`, `params` (with batch statistics) and `predictions`.
+        sha256 of `init` (trainables before the first step), `order` (the permutation of all
+        patches for every epoch begun) and `data` (all subjects).
     """
-    kept = {"params": state.params, "batch_stats": state.batch_stats}
-    final = {k: np.asarray(v) for k, v in named_leaves(kept).items()}
     return {
         "init": digests.content(inputs.initial.params),
         "order": digests.content(_order(config, inputs)),
         "data": digests.content(_data(inputs)),
-        "params": digests.content(final),
-        "predictions": digests.content(predictions),
     }
 
 
+def of_outputs(state: State, predictions: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Digest what a run produced.
+
+    Args:
+        state: after training.
+        predictions: subject name to the network's map [ppm].
+
+    Returns:
+        sha256 of `params` (with batch statistics) and `predictions`.
+    """
+    kept = {"params": state.params, "batch_stats": state.batch_stats}
+    final = {k: np.asarray(v) for k, v in named_leaves(kept).items()}
+    return {"params": digests.content(final), "predictions": digests.content(predictions)}
+
+
 def _order(config: Config, inputs: Inputs) -> dict[str, np.ndarray]:
-    """Every index a training draws, epoch by epoch."""
-    if not config.steps:
+    if inputs.patches is None:
         return {}
-    patches = pipeline.Patches(inputs.train, config.patch, config.patches_per_axis)
-    per_epoch = len(patches) // config.batch_size
-    epochs = -(-config.steps // per_epoch)
+    patches = len(inputs.patches)
+    epochs = -(-config.steps // (patches // config.batch_size))
     seed = config.seed_for("order")
-    return {f"epoch{e:06d}": pipeline.order(seed, e, len(patches)) for e in range(epochs)}
+    return {f"epoch{e:06d}": pipeline.order(seed, e, patches) for e in range(epochs)}
 
 
 def _data(inputs: Inputs) -> dict[str, np.ndarray]:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from mrjax.arrays import QsmSubject
 from mrjax.data import pipeline
 from mrjax.data.qsm import subjects
+from mrjax.errors import UserError
 from mrjax.tasks.qsm import baselines, model, network
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.network import Constants
@@ -16,25 +19,52 @@ class Inputs(NamedTuple):
 
     Attributes:
         train: training subjects; empty when a trained network only infers.
+        patches: of the training subjects, None when a trained network only infers.
         test: held-out subjects.
         constants: normalisation and tuned baselines.
         initial: parameters (and statistics, if trained before) by leaf path.
     """
 
     train: Sequence[QsmSubject]
+    patches: pipeline.Patches | None
     test: Sequence[QsmSubject]
     constants: Constants
     initial: network.Weights
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
-    """Load or make the subjects and everything that depends on them alone."""
+    """Load or make the subjects and everything that depends on them alone.
+
+    Args:
+        config: the configuration.
+        built: its model.
+
+    Returns:
+        The inputs, such that training and evaluation will find no mistake of the user in them.
+
+    Raises:
+        UserError: for subjects, patches or a network that cannot be used.
+    """
     train, test = subjects(config, need_train=config.steps > 0)
+    check_test(test)
+    patches = None
     if config.steps:
         network.check_geometry(train)
+        patches = pipeline.Patches(train, config.patch, config.patches_per_axis)
+        pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(patches))
     if config.from_run:
         initial, constants = network.load(config, built)
     else:
         initial = network.Weights(built.initial_params(), None)
         constants = Constants(pipeline.normalisation(train), baselines.tune(train))
-    return Inputs(train, test, constants, initial)
+    return Inputs(train, patches, test, constants, initial)
+
+
+def check_test(found: Sequence[QsmSubject]) -> None:
+    """Raise UserError for a held-out subject that no metric can judge."""
+    for s in found:
+        if s.chi is not None and np.ptp(s.chi[s.mask]) == 0:
+            raise UserError(
+                f"the reference of held-out subject {s.name} is constant in its mask; expected a "
+                "susceptibility map; check its file"
+            )

@@ -1,7 +1,6 @@
 """A trained QSM network: weights together with the constants without which they mean nothing."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from mrjax.train import checkpoint
 
 CONSTANTS = "constants.json"
 ARCHITECTURE = ("width", "levels", "window")
+_CONSTANTS_ADVICE = ("the constants of a trained network", "run the training again")
 
 
 class Constants(NamedTuple):
@@ -46,10 +46,29 @@ class Weights(NamedTuple):
     batch_stats: Mapping[str, np.ndarray] | None
 
 
-def save_constants(folder: RunFolder, constants: Constants) -> None:
-    """Write the constants beside the checkpoints, as JSON (shortest exact decimals)."""
+def keep_constants(folder: RunFolder, constants: Constants, known: Mapping[str, str]) -> None:
+    """Write the constants and the digests of the inputs, or compare with those already there.
+
+    Args:
+        folder: open run folder; gets ``checkpoints/constants.json``.
+        constants: of this network.
+        known: digests of the inputs of the run.
+
+    Raises:
+        UserError: if the run was begun with other inputs: files that changed since.
+    """
+    path = folder.checkpoints / CONSTANTS
     content = {k: dataclasses.asdict(v) for k, v in constants._asdict().items()}
-    write_json(folder.checkpoints / CONSTANTS, content)
+    if path.exists():
+        begun = jsonfile.read(path, *_CONSTANTS_ADVICE).get("inputs", {})
+        changed = [k for k in known if begun.get(k) != known[k]]
+        if changed:
+            raise UserError(
+                f"{folder.path} was begun with other inputs ({', '.join(changed)} differ); "
+                "expected unchanged files; restore them or use another --workdir"
+            )
+        return
+    write_json(path, content | {"inputs": dict(known)})
 
 
 def load(config: Config, built: model.Model) -> tuple[Weights, Constants]:
@@ -79,7 +98,9 @@ def load(config: Config, built: model.Model) -> tuple[Weights, Constants]:
                 f"--from_run={config.from_run} has {name} {theirs.get(name)}; expected "
                 f"{getattr(config, name)}; pass --{name}={theirs.get(name)}"
             )
-    trained = dataclasses.replace(config, dtype=theirs["dtype"])
+    trained = dataclasses.replace(
+        config, **{k: theirs[k] for k in ("dtype", "cooldown", "steps") if k in theirs}
+    )
     like = dataclasses.replace(built, config=trained)
     found = checkpoint.latest(folder.checkpoints, like.initial_state(like.initial_params()))
     if found is None:
@@ -88,7 +109,7 @@ def load(config: Config, built: model.Model) -> tuple[Weights, Constants]:
             "network; run the training again"
         )
     _, state = found
-    content = json.loads((folder.checkpoints / CONSTANTS).read_text())
+    content = jsonfile.read(folder.checkpoints / CONSTANTS, *_CONSTANTS_ADVICE)
     constants = Constants(Normalisation(**content["normalisation"]), Tuned(**content["tuned"]))
     return Weights(_leaves(state.params), _leaves(state.batch_stats)), constants
 

@@ -28,4 +28,4 @@ def write(
         figure(folder.images / f"{subject.name}.png", subject, shown)
         for method, chi in found.items():
             path = folder.predictions / f"{subject.name}_{method}_Chimap.nii.gz"
-            write_nifti(path, chi, subject.voxel_size)
+            write_nifti(path, chi, subject.voxel_size, subject.b0_direction, subject.affine)

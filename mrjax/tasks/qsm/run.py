@@ -5,6 +5,7 @@ starts, evidence is written as it arises, result.json last.
 """
 
 import sys
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +57,8 @@ def run(config: Config, backend: Backend, flags_text: str) -> int:
     if inputs is None or status == "finished":
         records.say(f"already finished: {path} (nothing was run)")
         return 0
+    known = evidence.of_inputs(config, inputs)
+    network.keep_constants(folder, inputs.constants, known)
     clock.lap("setup")
     outcome = _train(config, backend, built, inputs, folder, clock)
     if outcome.stopped_by:
@@ -64,7 +67,7 @@ def run(config: Config, backend: Backend, flags_text: str) -> int:
             "the same command goes on from there"
         )
         return 128 + outcome.stopped_by
-    _finish(config, backend, built, inputs, folder, outcome.state, clock)
+    _finish(config, backend, built, inputs, known, folder, outcome.state, clock)
     return 0
 
 
@@ -81,9 +84,9 @@ def _train(
         state = state._replace(
             batch_stats=network.like(state.batch_stats, inputs.initial.batch_stats)
         )
-    if config.steps == 0:
+    patches = inputs.patches
+    if patches is None:
         return loop.Outcome(state, 0, None)
-    patches = pipeline.Patches(inputs.train, config.patch, config.patches_per_axis)
     seed = config.seed_for("order")
     place, batches = place_batches(
         backend.devices, lambda step: pipeline.batch(patches, seed, step, config.batch_size)
@@ -93,7 +96,6 @@ def _train(
     step = make_step(loss, built.optimizer, dynamic_scale=config.dtype == "float16")
     compiled = jax.jit(step, donate_argnums=0).lower(state, batches(0)).compile()
     clock.lap("compile")
-    network.save_constants(folder, inputs.constants)
     outcome = loop.train(
         folder,
         compiled,
@@ -111,6 +113,7 @@ def _finish(
     backend: Backend,
     built: model.Model,
     inputs: Inputs,
+    known: Mapping[str, str],
     folder: RunFolder,
     state: State,
     clock: records.Clock,
@@ -133,7 +136,7 @@ def _finish(
             "subjects": names,
             "metrics": metrics.get("network", {}),
             "baselines": {k: v for k, v in metrics.items() if k != "network"},
-            "digests": evidence.digests_of(config, inputs, state, network_maps),
+            "digests": {**known, **evidence.of_outputs(state, network_maps)},
             "seconds": clock.seconds,
             "memory_bytes": records.peak_memory(backend),
         },

@@ -162,3 +162,21 @@ def test_unusable_volumes_are_one_line(tmp_path):
     write(tmp_path / "y", prefix="sub-1_")
     with pytest.raises(UserError, match="are both the chi of sub-1; expected one"):
         nifti.nifti(tmp_path, "ppm")
+
+
+def test_names_can_be_file_names(tmp_path):
+    write(tmp_path / "s1", prefix="scan_")
+    write(tmp_path / "s2", prefix="scan_")
+    assert [s.name for s in nifti.nifti(tmp_path, "ppm")] == ["s1_scan", "s2_scan"]
+
+
+def test_results_keep_the_place_of_their_source(tmp_path):
+    write(tmp_path / "in")
+    affine = np.array([[0, 0, -1, 7], [0, 1, 0, 8], [1, 0, 0, 9], [0, 0, 0, 1]], float)
+    for path in (tmp_path / "in").glob("*.nii*"):
+        volume = np.asarray(nib.load(path).dataobj, np.float32)
+        nib.save(nib.Nifti1Image(volume, affine), path)
+    (subject,) = nifti.nifti(tmp_path / "in", "ppm")
+    out = tmp_path / "out.nii.gz"
+    nifti.write_nifti(out, subject.field, subject.voxel_size, subject.b0_direction, subject.affine)
+    np.testing.assert_allclose(nib.load(out).affine, affine, atol=1e-6)
