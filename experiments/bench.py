@@ -160,7 +160,7 @@ def time_forms(config: Config, shape: tuple[int, int, int]) -> dict:
         "convolution": f"{edge}^3, {inputs} to {outputs}",
         "product_ms": milliseconds(product),
         "kernel_gradient_ms": milliseconds(gradient),
-        "chosen": products.choose((edge,) * 3, inputs, window)._asdict(),
+        "chosen": products.choose((edge,) * 3, inputs, outputs, window)._asdict(),
     }
 
 

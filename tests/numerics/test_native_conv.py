@@ -29,7 +29,7 @@ def example(rng, shape, window, dtype=np.float64):
     return tuple(jnp.asarray(draw(rng, size), dtype) for size in sizes)
 
 
-@pytest.mark.parametrize("form", ["fold_outputs", "patches"])
+@pytest.mark.parametrize("form", ["fold_inputs", "fold_outputs", "patches"])
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_product_forms(rng, form, window, shape):
@@ -110,10 +110,11 @@ def test_errors(rng):
 @given(
     st.tuples(*[st.integers(1, 70)] * 3),
     st.integers(1, 512),
+    st.integers(1, 512),
     st.tuples(*[st.sampled_from([1, 3, 5, 7, 11])] * 3),
 )
-def test_every_shape_has_forms(volume, inputs, window):
-    choice = products.choose(volume, inputs, window)
+def test_every_shape_has_forms(volume, inputs, outputs, window):
+    choice = products.choose(volume, inputs, outputs, window)
     assert choice.product in fold.FORMS
     assert choice.kernel_gradient in correlate.FORMS
     assert (choice.product == "point") == (window == (1, 1, 1))

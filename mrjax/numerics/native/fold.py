@@ -16,10 +16,22 @@ def pad(x: Array, sizes: tuple[int, int, int]) -> Array:
     return jnp.pad(x, ((0, 0), *((n, n) for n in sizes), (0, 0)))
 
 
+def fold_inputs(x: Array, kernel: Array) -> Array:
+    """One 2-D convolution of l i channels: the planes x - l//2 .. x + l//2 side by side.
+
+    Reads l copies of the image, so it is for fewer inputs than outputs.
+    """
+    depth, (length, m, n, inputs, outputs) = x.shape[1], kernel.shape
+    padded = pad(x, (length // 2, 0, 0))
+    planes = jnp.concatenate([padded[:, a : a + depth] for a in range(length)], axis=-1)
+    weights = kernel.transpose(1, 2, 0, 3, 4).reshape(m, n, length * inputs, outputs)
+    return _conv_planes(planes, weights)
+
+
 def fold_outputs(x: Array, kernel: Array) -> Array:
     """One 2-D convolution to l o channels, shifted along x and added.
 
-    Folding x into the inputs instead was never faster at the networks' shapes.
+    Writes l copies of the response, so it is for fewer outputs than inputs.
     """
     length, m, n, inputs, outputs = kernel.shape
     weights = kernel.transpose(1, 2, 3, 0, 4).reshape(m, n, inputs, length * outputs)
@@ -80,6 +92,7 @@ def _conv_planes(x: Array, kernel: Array) -> Array:
 
 
 FORMS = {
+    "fold_inputs": fold_inputs,
     "fold_outputs": fold_outputs,
     "patches": patches,
     "point": point,

@@ -31,12 +31,13 @@ class Choice(NamedTuple):
     kernel_gradient: str
 
 
-def choose(volume: tuple[int, ...], inputs: int, window: tuple[int, ...]) -> Choice:
+def choose(volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
     """Return the forms for one shape.
 
     Args:
         volume: spatial axes of the image.
         inputs: channels in.
+        outputs: channels out.
         window: of the kernel.
 
     Returns:
@@ -48,7 +49,7 @@ def choose(volume: tuple[int, ...], inputs: int, window: tuple[int, ...]) -> Cho
     gradient = "planes" if large else "convolutions"
     if any(n < w for n, w in zip(volume[1:], window[1:], strict=True)):
         return Choice("patches", gradient)
-    return Choice("fold_outputs", gradient)
+    return Choice("fold_inputs" if inputs < outputs else "fold_outputs", gradient)
 
 
 @jax.custom_vjp
@@ -66,12 +67,12 @@ def conv(x: Volume, kernel: Kernel) -> Response:
 
 
 def _product(x: Array, kernel: Array) -> Array:
-    choice = _choice(x, kernel.shape[:3])
+    choice = _choice(x, kernel.shape[-1], kernel.shape[:3])
     return fold.FORMS[choice.product](_wide(x), _wide(kernel)).astype(x.dtype)
 
 
-def _choice(x: Array, window: tuple[int, ...]) -> Choice:
-    return choose(x.shape[1:4], x.shape[-1], window)
+def _choice(x: Array, outputs: int, window: tuple[int, ...]) -> Choice:
+    return choose(x.shape[1:4], x.shape[-1], outputs, window)
 
 
 def _wide(x: Array) -> Array:
@@ -86,7 +87,7 @@ def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array
     x, kernel = saved
     window = kernel.shape[:3]
     mirrored = jnp.flip(kernel, (0, 1, 2)).swapaxes(3, 4)
-    form = correlate.FORMS[_choice(x, window).kernel_gradient]
+    form = correlate.FORMS[_choice(x, kernel.shape[-1], window).kernel_gradient]
     by_kernel = form(_wide(x), _wide(gradient), window)
     return _product(gradient, mirrored), by_kernel.astype(kernel.dtype)
 
