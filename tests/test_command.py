@@ -1,6 +1,7 @@
 """The command line from outside: a small experiment, started as users start one."""
 
 import dataclasses
+import errno
 import os
 import re
 import subprocess
@@ -99,6 +100,12 @@ def test_a_run_that_fails(start):
         (UserError("a\n  break; expected one; do so"), 2, "error: a break; expected one; do so\n"),
         (RunFailed("NaN"), 1, "error: NaN\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "step_00000004.npz"),
+            1,
+            "error: step_00000004.npz could not be written (No space left on device); what was "
+            "finished is safe; make room and repeat the command\n",
+        ),
     ],
 )
 def test_every_end_is_one_line_and_a_code(capsys, error, code, line):
@@ -109,9 +116,18 @@ def test_every_end_is_one_line_and_a_code(capsys, error, code, line):
     assert capsys.readouterr() == ("", line)
 
 
-def test_what_is_neither_is_a_defect_and_keeps_its_traceback():
+def test_what_is_neither_is_a_defect_and_keeps_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError):
         command._exit_code(lambda: 1 // 0)
+    with pytest.raises(FileNotFoundError):
+        command._exit_code(lambda: len((tmp_path / "absent").read_text()))
+
+
+def test_a_flagfile_that_is_no_text(tmp_path):
+    path = tmp_path / "flags"
+    path.write_bytes(b"--seed=\xff\xfe")
+    with pytest.raises(UserError, match="not text"):
+        command.parse(Config, PRESETS, [f"--flagfile={path}"])
 
 
 def test_help_lists_every_flag_with_default_and_unit_in_under_two_seconds(start):

@@ -59,25 +59,8 @@ def train(
         The outcome; the state of `outcome.step` is on disk.
 
     Raises:
-        RunFailed: if a loss is not finite (names the step), or the disk is full.
+        RunFailed: if a loss is not finite; names the step.
     """
-    try:
-        return _train(folder, step_function, state, batches, steps, checkpoint_every)
-    except OSError as error:
-        raise RunFailed(
-            f"{error.filename or folder.path} could not be written ({error.strerror}); everything "
-            "up to the last checkpoint is safe; make room and repeat the command"
-        ) from error
-
-
-def _train(
-    folder: RunFolder,
-    step_function: StepFunction,
-    state: State,
-    batches: Callable[[int], Batch],
-    steps: int,
-    checkpoint_every: int,
-) -> Outcome:
     found = checkpoint.latest(folder.checkpoints, state)
     start, state = found if found else (0, state)
     with (
