@@ -4,17 +4,28 @@ Each line is a JSON object with an integer ``step``; steps never decrease. A lin
 line feed is there: a last line without one is what a power failure leaves, and is ignored.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from mrjax.errors import UserError
 
 
-class JsonLines:
+class Closing(contextlib.AbstractContextManager):
+    """A context manager that closes itself at the end; entering gives the object."""
+
+    def close(self) -> None:
+        """Release what the object holds."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Close, whatever happened."""
+        self.close()
+
+
+class JsonLines(Closing):
     """Appends lines to a file.
 
     Every line goes to the operating system at once, so a killed process loses none; only
@@ -66,19 +77,6 @@ class JsonLines:
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
-
-    def __enter__(self) -> Self:
-        """Return the log itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.close()
 
     def _truncate(self, size: int) -> None:
         if os.fstat(self._file).st_size > size:

@@ -22,8 +22,7 @@ import itertools
 import math
 import os
 import re
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import jsonl
@@ -49,7 +48,7 @@ class Difference:
     values: tuple[str, str]
 
 
-class Ledger:
+class Ledger(jsonl.Closing):
     """Writes ``ledger.jsonl``; killed at any moment, it leaves a readable file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -100,19 +99,6 @@ class Ledger:
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
         self._lines.close()
-
-    def __enter__(self) -> Self:
-        """Return the ledger itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.close()
 
 
 def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ executions that start from the same state and batch differ only by what the mach
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -129,12 +129,3 @@ def _keep_if_overflown(finite: Bool[Array, ""], new: State, old: State) -> State
     value = jnp.where(finite, old.scale.value, jnp.maximum(old.scale.value / 2, 1))
     value = jnp.where(grow, jnp.minimum(value * 2, LARGEST_SCALE), value)
     return chosen._replace(scale=LossScale(value, jnp.where(grow, 0, count).astype(jnp.int32)))
-
-
-def describe(state: State) -> dict[str, Any]:
-    """Return the number of trainable values and their bytes, for a human reader."""
-    leaves = jax.tree.leaves(state.params)
-    return {
-        "parameters": sum(leaf.size for leaf in leaves),
-        "bytes": sum(leaf.size * leaf.dtype.itemsize for leaf in leaves),
-    }
