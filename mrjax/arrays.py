@@ -1,4 +1,4 @@
-"""Shape vocabulary and the record of one QSM subject.
+"""Shape vocabulary and the records of one subject of each task.
 
 Axes are written ``x y z`` for volumes, ``row column`` for images, ``coil`` for receive coils;
 batches come first, channels last.
@@ -7,7 +7,7 @@ batches come first, channels last.
 import dataclasses
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float
 
 Vector = tuple[float, float, float]
 
@@ -33,4 +33,45 @@ class QsmSubject:
     mask: Bool[np.ndarray, "x y z"]
     voxel_size: Vector = (1.0, 1.0, 1.0)
     b0_direction: Vector = (0.0, 0.0, 1.0)
+    affine: Float[np.ndarray, "4 4"] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SenseSlice:
+    """One slice of a multi-coil Cartesian acquisition; readout along rows, phase along columns.
+
+    Attributes:
+        name: unique within a data set.
+        kspace: zero frequency at index n // 2; zero where nothing was acquired.
+        maps: coil sensitivity maps.
+        reference: image of the fully sampled k-space, or None where there is none.
+        mask: columns that were acquired, where the data set fixes them; None where a fully
+            sampled k-space is to be undersampled afterwards.
+    """
+
+    name: str
+    kspace: Complex[np.ndarray, "coil row column"]
+    maps: Complex[np.ndarray, "coil row column"]
+    reference: Complex[np.ndarray, "row column"] | None
+    mask: Bool[np.ndarray, " column"] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DcePatient:
+    """One dynamic contrast-enhanced series; x to the right, y to the front, axial slices along z.
+
+    Attributes:
+        name: unique within a data set.
+        signal: image intensity in arbitrary units.
+        times: of each volume [s], rising.
+        mask: True inside the breasts, or None where no reference exists.
+        voxel_size: edge lengths [mm].
+        affine: voxel indices to scanner coordinates [mm], or None where the source has none.
+    """
+
+    name: str
+    signal: Float[np.ndarray, "x y z t"]
+    times: Float[np.ndarray, " t"]
+    mask: Bool[np.ndarray, "x y z"] | None
+    voxel_size: Vector = (1.0, 1.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
