@@ -39,6 +39,10 @@ class Arithmetic(Protocol):
         """Return x / y, broadcast."""
         ...
 
+    def sqrt(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Return the square root of x >= 0."""
+        ...
+
     def sum(self, x: Inexact[Array, "..."], axes: tuple[int, ...] | None = None) -> Array:
         """Return the sum over `axes` (all if None), which are dropped."""
         ...
@@ -65,6 +69,19 @@ class Arithmetic(Protocol):
 
     def leaky_relu(self, x: Float[Array, "..."], slope: float) -> Float[Array, "..."]:
         """Return x where x > 0, slope * x elsewhere."""
+        ...
+
+    def sigmoid(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Return 1 / (1 + exp(-x))."""
+        ...
+
+    def rbf(
+        self, x: Float[Array, "*axes f"], weights: Float[Array, "f n"], low: float, high: float
+    ) -> Float[Array, "*axes f"]:
+        """Return sum over j of weights[f, j] exp(-(x - mu_j)^2 / (2 s^2)) for each channel f.
+
+        The nodes mu_j are n equidistant points from low to high, s is their distance.
+        """
         ...
 
     def batch_norm(
@@ -99,4 +116,10 @@ class Arithmetic(Protocol):
 
     def adam(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
         """Adam (Kingma and Ba 2015) with beta 0.9 and 0.999, eps 1e-8; a schedule sees steps."""
+        ...
+
+    def sgd(
+        self, learning_rate: optax.ScalarOrSchedule, momentum: float
+    ) -> optax.GradientTransformation:
+        """Gradient descent, trace = gradient + momentum * trace; a schedule sees steps."""
         ...

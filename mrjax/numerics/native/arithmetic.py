@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from mrjax.numerics import pooling
 from mrjax.numerics.native import conv as forms
+from mrjax.numerics.native import rbf
 
 ConvForm = Literal["lax", "products"]
 
@@ -46,6 +47,10 @@ class Native:
         """Return x / y, broadcast."""
         return x / y
 
+    def sqrt(self, x: Array) -> Array:
+        """Return the square root."""
+        return jnp.sqrt(x)
+
     def sum(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
         """Return the sum over `axes`, all if None."""
         return jnp.sum(x, axis=axes)
@@ -69,6 +74,14 @@ class Native:
     def leaky_relu(self, x: Array, slope: float) -> Array:
         """Return x where positive, slope * x elsewhere."""
         return jnp.where(x > 0, x, x * jnp.asarray(slope, x.dtype))
+
+    def sigmoid(self, x: Array) -> Array:
+        """Return 1 / (1 + exp(-x))."""
+        return jax.nn.sigmoid(x)
+
+    def rbf(self, x: Array, weights: Array, low: float, high: float) -> Array:
+        """Sum of Gaussians on n nodes from low to high, with weights of each channel."""
+        return rbf.rbf(self._cast(x), self._cast(weights), low, high)
 
     def batch_norm(
         self, x: Array, scale: Array, bias: Array, eps: float
@@ -104,14 +117,26 @@ class Native:
         optax computes decay^count from an integer count, which under x64 is a float64 power; a
         floating count is exact up to 2^24 steps and keeps a float32 step free of float64.
         """
-        rule = optax.adam(learning_rate)
+        return _with_floating_count(optax.adam(learning_rate))
 
-        def init(params: optax.Params) -> optax.OptState:
-            dtype = jax.tree.leaves(params)[0].dtype
-            state = optax.tree_utils.tree_set(rule.init(params), count=jnp.zeros((), dtype))
-            return jax.tree.map(jnp.copy, state)  # one buffer each: a step donates them all
-
-        return optax.GradientTransformation(init, rule.update)
+    def sgd(
+        self, learning_rate: optax.ScalarOrSchedule, momentum: float
+    ) -> optax.GradientTransformation:
+        """Gradient descent with momentum as optax writes it; only a schedule needs a count."""
+        return _with_floating_count(optax.sgd(learning_rate, momentum))
 
     def _cast(self, x: Array) -> Array:
         return jax.lax.convert_element_type(x, self.dtype)
+
+
+def _with_floating_count(rule: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Return the rule with every count of its state in the type of the parameters."""
+
+    def init(params: optax.Params) -> optax.OptState:
+        dtype = jax.tree.leaves(params)[0].dtype
+        state = rule.init(params)
+        if optax.tree_utils.tree_get_all_with_path(state, "count"):
+            state = optax.tree_utils.tree_set(state, count=jnp.zeros((), dtype))
+        return jax.tree.map(jnp.copy, state)  # one buffer each: a step donates them all
+
+    return optax.GradientTransformation(init, rule.update)
