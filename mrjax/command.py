@@ -40,7 +40,8 @@ def main(config_class: type[configs.RunConfig], presets: Presets, run: str) -> N
         presets: {preset: {field: value}}.
         run: ``"package.module:function"``, imported only once the environment is in place, called
             as ``function(config, backend, flags_text)`` with the flags as text for
-            ``--flagfile``; it returns the exit code.
+            ``--flagfile``; it returns the exit code. ``backend`` is None for a config whose
+            `needs_device` is False.
     """
     sys.exit(_exit_code(lambda: _main(config_class, presets, run, sys.argv[1:])))
 
@@ -81,14 +82,20 @@ def _main(config_class: type, presets: Presets, run: str, argv: Sequence[str]) -
         return _sweep(config_class, presets, values)
     config = configs.from_flags(config_class, presets, values)
     config.check()
+    module, _, function = run.partition(":")
+    started = _start(config) if config.needs_device else None
+    return getattr(importlib.import_module(module), function)(
+        config, started, configs.to_flags(config)
+    )
+
+
+def _start(config: configs.RunConfig) -> backend.Backend:
+    """Restart in the environment the flags ask for, then start JAX there."""
     backend.reexec(config)
     started = backend.start(config)
     for note in started.notes:
         sys.stderr.write(f"note: {note}\n")
-    module, _, function = run.partition(":")
-    return getattr(importlib.import_module(module), function)(
-        config, started, configs.to_flags(config)
-    )
+    return started
 
 
 # flags

@@ -6,12 +6,12 @@ disturb each other's timing. Imports no JAX.
 
 import itertools
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from mrjax import children
 from mrjax.errors import UserError
 
 _RANGE = re.compile(r"(-?\d+):(-?\d+)")
@@ -99,31 +99,19 @@ def run(
         workdir: as in `arguments`.
 
     Returns:
-        0 if every run ended with 0, else 1.
+        0 if every run ended with 0, else 1; 128 + n when signal n ended the sweep.
     """
     failed = []
     for number, combination in enumerate(combinations, 1):
         sys.stdout.write(f"[{number}/{len(combinations)}] {label(combination)}: ")
         sys.stdout.flush()
-        code, last = _one_run([*program, *argv, *arguments(combination, workdir)])
-        sys.stdout.write(f"{last}\n")
-        if code:
-            failed.append(f"{label(combination)} (exit code {code})")
+        ended = children.run([*program, *argv, *arguments(combination, workdir)])
+        sys.stdout.write(f"{ended.last or '(no output)'}\n")
+        if ended.signal is not None:
+            return 128 + ended.signal
+        if ended.code:
+            failed.append(f"{label(combination)} (exit code {ended.code})")
     if failed:
         sys.stdout.write(f"{len(failed)} of {len(combinations)} runs failed: {'; '.join(failed)}\n")
     return 1 if failed else 0
 
-
-def _one_run(command: Sequence[str]) -> tuple[int, str]:
-    """Exit code and last line, of either stream, of one process."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
-    return done.returncode, lines[-1].strip() if lines else "(no output)"

@@ -16,6 +16,7 @@ ORDER = (
     ("config",),
     ("keys",),
     ("backend",),
+    ("children",),
     ("sweep",),
     ("command",),
     ("runs",),
@@ -36,7 +37,7 @@ ORDER = (
 RANK = {part: rank for rank, line in enumerate(ORDER) for part in line}
 
 EXTRA = {
-    "study": {"errors", "config", "runs"},
+    "study": {"errors", "config", "children", "runs"},
     "runs": {"errors", "config"},
     "command": {"errors", "config", "backend", "sweep"},
 }
@@ -44,7 +45,7 @@ EXTRA = {
 
 HOMES = {
     "torch": {"baseline"},
-    "jax": set(RANK) - {"errors", "config", "sweep", "command", "runs", "study"},
+    "jax": set(RANK) - {"errors", "config", "children", "sweep", "command", "runs", "study"},
     "flax": {"numerics", "nets", "train", "tasks", "baseline", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),
@@ -187,7 +188,7 @@ def test_flags_are_read_in_main_only():
     assert not reads_global_flags(ast.parse("path = records.FLAGS"))
 
 
-LIGHT = {"errors", "config", "backend", "sweep", "command", "runs"}
+LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs"}
 """Parts that a main needs before the backend starts."""
 
 

@@ -119,6 +119,11 @@ class RunConfig:
             value = typed(name, getattr(self, name), kind, optional)
             object.__setattr__(self, name, value)
 
+    @property
+    def needs_device(self) -> bool:
+        """Whether the process itself computes; False where it only starts others that do."""
+        return True
+
     def seed_for(self, stream: str) -> int:
         """Seed of one stream: its own flag if set, else ``--seed``.
 
