@@ -1,0 +1,151 @@
+"""The encoding operator of Cartesian parallel imaging, and the classical reconstructions.
+
+A = mask * F * maps: weight by each coil's sensitivity, transform, keep the acquired columns.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Shaped
+
+from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.native import Native
+from mrjax.physics.fourier import centred_fft, centred_ifft
+
+__all__ = ["adjoint", "centred_fft", "centred_ifft", "cg_sense", "forward", "zero_filled"]
+
+Images = Complex[Array, "b row column"]
+Coils = Complex[Array, "b coil row column"]
+Masks = Shaped[Array, "b column"]
+
+_AXES = (-2, -1)
+
+
+def _check(expected: str, x: Array, maps: Array, mask: Array) -> None:
+    """Raise ValueError unless images or k-space, maps and masks belong together."""
+    if maps.ndim == 4:
+        sizes = dict(zip("bcrp", maps.shape, strict=True))
+        shape = tuple(sizes[name] for name in expected)
+        if x.shape == shape and mask.shape == (sizes["b"], sizes["p"]):
+            return
+    raise ValueError(
+        f"data {x.shape}, maps {maps.shape} and mask {mask.shape} do not belong together; expected "
+        "[b row column] or [b coil row column], [b coil row column] and [b column]"
+    )
+
+
+def _acquired(kspace: Coils, mask: Masks) -> Coils:
+    """The acquired columns, zeros elsewhere: by selection, so nothing rounds."""
+    return jnp.where(mask[:, None, None, :] != 0, kspace, 0)
+
+
+def forward(ar: Arithmetic, image: Images, maps: Coils, mask: Masks) -> Coils:
+    """K-space of an image as every coil sees it, on the acquired columns.
+
+    Args:
+        ar: arithmetic of products and transform.
+        image: [b row column] complex.
+        maps: [b coil row column] complex sensitivities.
+        mask: [b column], True (or 1) where the column was acquired.
+
+    Returns:
+        [b coil row column] complex, zero frequency at n // 2, zero where not acquired.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+
+    Source: Pruessmann et al., Magn Reson Med 42:952 (1999); Hammernik et al., Magn Reson Med
+    79:3055 (2018), Eq. 1.
+    """
+    _check("brp", image, maps, mask)
+    return _acquired(centred_fft(ar, ar.mul(maps, image[:, None]), _AXES), mask)
+
+
+def adjoint(ar: Arithmetic, kspace: Coils, maps: Coils, mask: Masks) -> Images:
+    """Adjoint of :func:`forward`: what was acquired, back to one image.
+
+    Args:
+        ar: arithmetic of products, sum and transform.
+        kspace: [b coil row column] complex; what lies in columns not acquired is ignored.
+        maps: [b coil row column] complex sensitivities.
+        mask: [b column], True (or 1) where the column was acquired.
+
+    Returns:
+        [b row column] complex.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+    """
+    _check("bcrp", kspace, maps, mask)
+    images = centred_ifft(ar, _acquired(kspace, mask), _AXES)
+    return ar.sum(ar.mul(jnp.conj(maps), images), (1,))
+
+
+def zero_filled(kspace: Coils, maps: Coils, mask: Masks) -> Images:
+    """Zero-filled reconstruction: the adjoint alone, in XLA's arithmetic.
+
+    Args:
+        kspace: [b coil row column] complex.
+        maps: [b coil row column] complex sensitivities.
+        mask: [b column], True (or 1) where the column was acquired.
+
+    Returns:
+        [b row column] complex.
+
+    Raises:
+        ValueError: as :func:`adjoint`.
+    """
+    return adjoint(Native(), kspace, maps, mask)
+
+
+def _power(x: Images) -> Float[Array, "b 1 1"]:
+    """Squared norm of each image."""
+    square = jnp.square(jnp.real(x)) + jnp.square(jnp.imag(x))
+    return jnp.sum(square, axis=_AXES, keepdims=True)
+
+
+def _ratio(x: Array, y: Array) -> Array:
+    """Quotient, and 0 for 0 / 0: an image that has converged exactly stays where it is."""
+    return jnp.where(y > 0, x / jnp.where(y > 0, y, 1), 0)
+
+
+@functools.partial(jax.jit, static_argnames="iterations")
+def cg_sense(
+    kspace: Coils, maps: Coils, mask: Masks, iterations: int, weight: float | Array = 0.0
+) -> Images:
+    """Iterative SENSE: conjugate gradients on (A* A + weight) u = A* f, from zero.
+
+    The number of iterations is fixed: with ``weight`` zero, stopping early is the regulariser.
+
+    Args:
+        kspace: [b coil row column] complex.
+        maps: [b coil row column] complex sensitivities.
+        mask: [b column], True (or 1) where the column was acquired.
+        iterations: number of steps; 0 gives zeros.
+        weight: of the squared norm of the image, dimensionless, in units of A* A.
+
+    Returns:
+        [b row column] complex.
+
+    Raises:
+        ValueError: as :func:`adjoint`.
+
+    Source: Pruessmann et al., Magn Reson Med 46:638 (2001).
+    """
+    ar = Native()
+    right = adjoint(ar, kspace, maps, mask)
+    weight = jnp.asarray(weight, jnp.real(right).dtype)
+
+    def step(_, state):
+        image, residual, direction, power = state
+        normal = adjoint(ar, forward(ar, direction, maps, mask), maps, mask) + weight * direction
+        curvature = jnp.sum(jnp.real(jnp.conj(direction) * normal), axis=_AXES, keepdims=True)
+        length = _ratio(power, curvature)
+        image, residual = image + length * direction, residual - length * normal
+        smaller = _power(residual)
+        direction = residual + _ratio(smaller, power) * direction
+        return image, residual, direction, smaller
+
+    start = jnp.zeros_like(right), right, right, _power(right)
+    return jax.lax.fori_loop(0, iterations, step, start)[0]
