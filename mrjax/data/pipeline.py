@@ -1,4 +1,4 @@
-"""Patches, their order and their normalisation: the same batches on every machine.
+"""Examples, their order and their normalisation: the same batches on every machine.
 
 The batch of a training step is a pure function of (seed, step), so a resumed run needs the step
 number and nothing else. No random state is carried, no worker process is involved.
@@ -8,7 +8,8 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -21,6 +22,7 @@ from mrjax.errors import UserError
 
 __all__ = [
     "Batch",
+    "Examples",
     "Normalisation",
     "Patches",
     "batch",
@@ -29,6 +31,20 @@ __all__ = [
     "order",
     "patch_corners",
 ]
+
+BatchT = TypeVar("BatchT", bound=Mapping[str, np.ndarray], covariant=True)
+
+
+class Examples(Protocol[BatchT]):
+    """What batches are taken from: patches of volumes, slices, anything counted from 0."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        ...
+
+    def stack(self, indices: Iterable[int], /) -> BatchT:
+        """The examples of these numbers as one batch, in this order."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,27 +154,27 @@ def batch_indices(
     """
     if n < batch_size:
         raise UserError(
-            f"{n} patches are fewer than a batch of {batch_size}; expected at least one batch; "
-            "lower --batch_size or give more patches or subjects"
+            f"{n} examples are fewer than a batch of {batch_size}; expected at least one batch; "
+            "lower --batch_size or give more subjects, slices or patches"
         )
     epoch, position = divmod(step, n // batch_size)
     return order(seed_order, epoch, n)[position * batch_size : (position + 1) * batch_size]
 
 
-def batch(patches: Patches, seed_order: int, step: int, batch_size: int) -> Batch:
-    """The batch of one training step, a pure function of (patches, seed, step, size).
+def batch(examples: Examples[BatchT], seed_order: int, step: int, batch_size: int) -> BatchT:
+    """The batch of one training step, a pure function of (examples, seed, step, size).
 
     Args:
-        patches: the training patches.
+        examples: what is trained on.
         seed_order: seed of the stream `order`.
         step: training step, counted from 0.
         batch_size: examples in a batch.
 
     Returns:
-        float32 arrays [b p p p 1]: `field` and `chi` [ppm], `mask` 0 or 1.
+        The arrays of the examples by name, batch axis first.
 
     Raises:
-        UserError: fewer patches than a batch holds.
+        UserError: fewer examples than a batch holds.
     """
-    indices = batch_indices(seed_order, step, batch_size, len(patches))
-    return patches.stack(indices.tolist())
+    indices = batch_indices(seed_order, step, batch_size, len(examples))
+    return examples.stack(indices.tolist())

@@ -142,5 +142,5 @@ def test_batch_is_pure_and_made_of_its_indices():
 
 def test_fewer_patches_than_a_batch_is_one_line():
     patches = pipeline.Patches([subject(1)], 8, 1)
-    with pytest.raises(UserError, match="1 patches are fewer than a batch of 2; expected"):
+    with pytest.raises(UserError, match="1 examples are fewer than a batch of 2; expected"):
         pipeline.batch(patches, 0, 0, 2)

@@ -1,0 +1,209 @@
+"""What every loader of multi-coil data checks, and what it works out where a file is silent."""
+
+import numpy as np
+from jaxtyping import Bool, Complex
+
+from mrjax.arrays import SenseSlice
+from mrjax.data.formats.border import SHORTEST_AXIS, times
+from mrjax.errors import UserError
+from mrjax.physics import coils
+
+ESTIMATES = ("acs", "espirit")
+
+
+def checked_slice(
+    *,
+    name: str,
+    kspace: np.ndarray,
+    maps: np.ndarray,
+    reference: np.ndarray | None,
+    mask: np.ndarray | None = None,
+) -> SenseSlice:
+    """A slice in mrjax's data types that :func:`check` accepts.
+
+    Args:
+        name: of the slice, for messages.
+        kspace: [coil row column] complex, zero frequency at index n // 2.
+        maps: coil sensitivity maps [coil row column].
+        reference: [row column] complex, or None.
+        mask: [column], above zero where a column was acquired, or None.
+
+    Returns:
+        The slice.
+
+    Raises:
+        UserError: as :func:`check`.
+    """
+    found = SenseSlice(
+        name=name,
+        kspace=np.asarray(kspace, np.complex64),
+        maps=np.asarray(maps, np.complex64),
+        reference=None if reference is None else np.asarray(reference, np.complex64),
+        mask=None if mask is None else np.asarray(mask) > 0,
+    )
+    check(found)
+    return found
+
+
+def check(found: SenseSlice) -> None:
+    """Refuse a slice from which nothing can be reconstructed.
+
+    Args:
+        found: the slice.
+
+    Raises:
+        UserError: axes or lengths that do not fit together, numbers of coils that differ, a mask
+            of another width or without a column, k-space, maps or reference that are zero
+            everywhere or not finite.
+    """
+    name, kspace = found.name, found.kspace
+    _check_kspace(name, kspace)
+    _check_mask(name, kspace.shape[2], found.mask)
+    _check_maps_shape(name, kspace.shape, found.maps.shape)
+    _check_values(f"coil sensitivity maps of {name} are", found.maps)
+    if found.reference is not None:
+        _check_reference(name, kspace.shape, found.reference)
+
+
+def _check_kspace(name: str, kspace: np.ndarray) -> None:
+    if kspace.ndim != 3:
+        raise UserError(
+            f"the k-space of {name} has {kspace.ndim} axes; expected coil, row and column; "
+            "store one multi-coil slice"
+        )
+    if min(kspace.shape[1:]) < SHORTEST_AXIS:
+        raise UserError(
+            f"the k-space of {name} has {times(kspace.shape[1:])} rows x columns; expected at "
+            f"least {SHORTEST_AXIS} of each; check the file and the order of its axes"
+        )
+    _check_values(f"k-space of {name} is", kspace)
+
+
+def _check_mask(name: str, columns: int, mask: np.ndarray | None) -> None:
+    if mask is None:
+        return
+    if mask.shape != (columns,):
+        raise UserError(
+            f"the undersampling mask of {name} has {times(mask.shape)} columns, its k-space "
+            f"{columns}; expected equal numbers; use the mask made for this data"
+        )
+    if not mask.any():
+        raise UserError(
+            f"the undersampling mask of {name} is empty; expected at least one acquired column; "
+            "check the mask file"
+        )
+
+
+def _check_maps_shape(name: str, kspace: tuple[int, ...], maps: tuple[int, ...]) -> None:
+    if len(maps) == 3 and maps[0] != kspace[0]:
+        raise UserError(
+            f"{name} has k-space of {kspace[0]} coils but coil sensitivity maps of {maps[0]}; "
+            "expected equal numbers; estimate the maps from this k-space"
+        )
+    if maps != kspace:
+        raise UserError(
+            f"the coil sensitivity maps of {name} have shape {times(maps)} (coil x row x column), "
+            f"its k-space {times(kspace)}; expected equal shapes; estimate the maps from this "
+            "k-space"
+        )
+
+
+def _check_reference(name: str, kspace: tuple[int, ...], reference: np.ndarray) -> None:
+    if reference.shape != kspace[1:]:
+        raise UserError(
+            f"the reference of {name} has shape {times(reference.shape)} (row x column), its "
+            f"k-space {times(kspace[1:])}; expected equal shapes; reconstruct the reference from "
+            "this k-space"
+        )
+    _check_values(f"reference of {name} is", reference)
+
+
+def _check_values(what: str, values: np.ndarray) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
+        raise UserError(
+            f"the {what} NaN or infinite in {bad} places; expected finite values; repair the file"
+        )
+    if not values.any():
+        raise UserError(
+            f"the {what} zero everywhere; expected a signal; check the file and which slice it is"
+        )
+
+
+def acquired_columns(kspace: Complex[np.ndarray, "coil row column"]) -> np.ndarray | None:
+    """Which columns of a k-space were acquired, as far as its zeros tell.
+
+    Zero columns at the two edges alone are zero padding, which counts as acquired; a gap inside
+    means undersampling, and then edges that are zero were not acquired either.
+
+    Args:
+        kspace: zero where nothing was acquired.
+
+    Returns:
+        bool [column], or None for a fully sampled k-space.
+    """
+    columns = np.any(kspace != 0, axis=(0, 1))
+    present = np.flatnonzero(columns)
+    complete = present.size == 0 or int(present[-1] - present[0]) + 1 == present.size
+    return None if complete else columns
+
+
+def completed(
+    name: str,
+    kspace: Complex[np.ndarray, "coil row column"],
+    *,
+    mask: Bool[np.ndarray, " column"] | None,
+    maps: np.ndarray | None = None,
+    estimate: str = "acs",
+    acs_lines: int = 24,
+) -> SenseSlice:
+    """A slice from k-space alone: maps estimated, reference from full sampling.
+
+    Args:
+        name: of the slice.
+        kspace: zero where nothing was acquired.
+        mask: acquired columns, or None for full sampling.
+        maps: coil sensitivity maps, or None to estimate them.
+        estimate: how: acs (low-pass images of the ACS lines) or espirit.
+        acs_lines: central columns to estimate from.
+
+    Returns:
+        The slice; its reference is None where columns are missing.
+
+    Raises:
+        UserError: an ACS line that was not acquired, an unknown estimate, or as :func:`check`.
+    """
+    _check_kspace(name, kspace)  # before maps are estimated from it
+    _check_mask(name, kspace.shape[2], mask)
+    if maps is None:
+        _check_acs(name, kspace.shape[2], mask, acs_lines)
+        maps = _estimated(kspace, estimate, acs_lines)
+    _check_maps_shape(name, kspace.shape, maps.shape)
+    reference = None if mask is not None else coils.combine(maps, coils.images(kspace))
+    return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
+
+
+def _check_acs(name: str, columns: int, mask: np.ndarray | None, acs_lines: int) -> None:
+    """The maps come from the ACS lines, so all of them must have been acquired."""
+    if not 2 <= acs_lines <= columns:
+        raise UserError(
+            f"maps of {name} are estimated from {acs_lines} ACS lines of {columns} columns; "
+            f"expected 2 to {columns}; change --acs_lines"
+        )
+    start = (columns - acs_lines) // 2
+    missing = 0 if mask is None else int(np.count_nonzero(~mask[start : start + acs_lines]))
+    if missing:
+        raise UserError(
+            f"{missing} of the {acs_lines} central columns of {name} were not acquired; expected "
+            "all of them to estimate coil sensitivity maps from; lower --acs_lines"
+        )
+
+
+def _estimated(kspace: np.ndarray, estimate: str, acs_lines: int) -> np.ndarray:
+    if estimate not in ESTIMATES:
+        raise UserError(
+            f"unknown estimate of coil sensitivity maps {estimate!r}; expected one of "
+            f"{', '.join(ESTIMATES)}; set --maps"
+        )
+    estimator = coils.from_acs if estimate == "acs" else coils.espirit
+    return estimator(kspace, acs_lines)
