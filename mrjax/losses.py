@@ -1,7 +1,7 @@
 """Training losses, written against an arithmetic.
 
-Source: Yoon et al., NeuroImage 179 (2018), "Loss function", and the authors' code
-(SNU-LIST/QSMnet, Code/utils.py: l1, model_loss, grad_loss).
+Source of those for susceptibility maps: Yoon et al., NeuroImage 179 (2018), "Loss function", and
+the authors' code (SNU-LIST/QSMnet, Code/utils.py: l1, model_loss, grad_loss).
 """
 
 import itertools
@@ -101,3 +101,32 @@ def gradient_difference(ar: Arithmetic, x: Batch, y: Batch) -> Float[Array, ""]:
         Scalar, in the unit of the images.
     """
     return l1(ar, rectified_differences(ar, x), rectified_differences(ar, y))
+
+
+def soft_dice(
+    ar: Arithmetic,
+    probability: Float[Array, "..."],
+    mask: Float[Array, "..."],
+    smoothing: float = 1.0,
+) -> Float[Array, ""]:
+    """Dice overlap of a probability with a mask, over the whole batch: 1 is perfect.
+
+    (2 sum p m + s) / (sum p + sum m + s). Over the batch and not per image, because an image
+    without a single voxel of the mask has no overlap to speak of.
+
+    Args:
+        ar: what computes.
+        probability: 0 to 1, any shape.
+        mask: 0 or 1, same shape.
+        smoothing: s [voxels], above 0: keeps the quotient defined where both are empty.
+
+    Returns:
+        Scalar fraction.
+
+    Source: Piantadosi, Marrone and Sansone (2018), "Evaluation Strategy"; in its differentiable
+    form Milletari et al., 3DV 2016.
+    """
+    margin = jnp.asarray(smoothing, probability.dtype)
+    common = ar.sum(ar.mul(probability, mask))
+    total = ar.add(ar.sum(probability), ar.sum(mask))
+    return ar.div(ar.add(ar.add(common, common), margin), ar.add(total, margin))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrjax import losses
+from mrjax import losses, metrics
 from mrjax.numerics.native import Native
 from mrjax.physics import dipole
 
@@ -98,3 +98,19 @@ def test_gradients_equal_finite_differences(images, name):
     step = 1e-6
     ahead, behind = loss(AR, x + step * direction, y), loss(AR, x - step * direction, y)
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-5)
+
+
+def test_soft_dice_of_masks_is_their_dice(rng):
+    a, b = (rng.random((3, 8, 8, 1)) > 0.5 for _ in range(2))
+    found = losses.soft_dice(AR, jnp.asarray(a, float), jnp.asarray(b, float), smoothing=1e-12)
+    np.testing.assert_allclose(found, metrics.dice(a, b), rtol=1e-10)
+    assert losses.soft_dice(AR, jnp.asarray(a, float), jnp.asarray(a, float)) == 1
+    assert losses.soft_dice(AR, jnp.zeros((2, 2)), jnp.zeros((2, 2))) == 1
+
+
+def test_soft_dice_is_over_the_batch_and_has_the_quotients_gradient(rng):
+    p, m = rng.random((2, 4, 4, 1)), (rng.random((2, 4, 4, 1)) > 0.4).astype(float)
+    common, total = 2 * (p * m).sum() + 1, p.sum() + m.sum() + 1
+    found, slope = jax.value_and_grad(lambda x: losses.soft_dice(AR, x, jnp.asarray(m)))(p)
+    np.testing.assert_allclose(found, common / total, rtol=1e-12)
+    np.testing.assert_allclose(slope, 2 * m / total - common / total**2, rtol=1e-10)

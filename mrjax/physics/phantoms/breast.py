@@ -1,0 +1,260 @@
+"""Synthetic dynamic contrast-enhanced breast series, drawn from keys, the same bytes everywhere.
+
+Made for one question: which voxels are breast. Fat between and beside the breasts and in front of
+the chest wall looks like fat of the breast; heart, liver, muscle and lesions take up contrast
+agent as glands do; a smooth field moves every intensity. No threshold can answer, shape can.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mrjax import keys
+from mrjax.arrays import DcePatient, Vector
+from mrjax.numerics import host
+from mrjax.physics.phantoms import shapes, thorax
+from mrjax.physics.phantoms.shapes import Draws, Points, Volume
+from mrjax.physics.phantoms.thorax import Tissue
+
+Shape = tuple[int, int, int]
+TIMES = (0.0, 60.0, 120.0, 240.0, 360.0)
+"""Default times of the volumes [s]; the first comes before the contrast agent."""
+NOISE = 0.03
+"""Standard deviation of real and imaginary noise; fat without fat suppression has signal 1."""
+PULSATION = 3.0
+"""How many times stronger the noise is behind the chest wall, where heart and lungs move."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Anatomy:
+    """A series without noise and what is breast in it.
+
+    Attributes:
+        signal: intensity; fat without fat suppression has 1 in a uniform field.
+        mask: True for fat, glands and lesions inside the breasts: in front of the pectoral
+            muscle, without skin.
+        behind: share of each voxel that lies behind the front of the pectoral muscle.
+        voxel_size: edge lengths [mm].
+    """
+
+    signal: Float[np.ndarray, "x y z t"]
+    mask: Bool[np.ndarray, "x y z"]
+    behind: Volume
+    voxel_size: Vector
+
+
+class _Canvas:
+    """A series under construction: tissues are painted over each other, back to front."""
+
+    def __init__(self, draws: Draws, shape: Shape, edges: Vector, times: Sequence[float]):
+        self.draws, self.shape, self.edges = draws, shape, edges
+        self.pixel = max(edges[:2])  # slices are thick; surfaces blur within them only
+        # Seconds since the agent arrived, which it does while the second volume is awaited.
+        arrival = draws.between(0.2, 0.6) * (times[1] - times[0])
+        self.since = np.maximum(np.asarray(times, np.float64) - times[0] - arrival, 0.0)
+        self.signal = np.zeros((*shape, len(times)))
+
+    def noise(self, spacing: float) -> Volume:
+        """A smooth random field of at least two pixels a control point."""
+        return shapes.smooth_field(
+            self.draws, self.shape, self.edges, max(spacing, 2.0 * self.pixel)
+        )
+
+    def inside(self, distance: Volume) -> Volume:
+        """Share of each pixel inside a surface, from the signed distance [mm]."""
+        return shapes.inside(distance, self.pixel)
+
+    def paint(self, tissue: Tissue, share: Volume, texture: Volume | float = 0.0) -> None:
+        """Mix a tissue in by the share of each voxel it fills, with the patient's own values."""
+        draws = self.draws
+        base = tissue.signal * draws.between(0.85, 1.15)
+        amount = tissue.uptake * draws.between(0.7, 1.3)
+        taken = self.since / (self.since + tissue.delay * draws.between(0.7, 1.4))
+        curve = 1.0 + amount * taken / (1.0 + tissue.washout * self.since)
+        new = (base * np.maximum(1.0 + texture, 0.1) * np.ones(self.shape))[..., None] * curve
+        self.signal = self.signal + share[..., None] * (new - self.signal)
+
+
+def _frame(draws: Draws, shape: Shape) -> tuple[Points, Vector]:
+    """Anatomical coordinates [mm] of every voxel, and the edges of a voxel [mm].
+
+    Most fields of view hold both breasts, some one breast only, as in clinics. The anatomy is
+    turned a little and bent.
+    """
+    view = thorax.BOTH if draws.between(0.0, 1.0) > thorax.SHARE_OF_SINGLE else thorax.SINGLE
+    side = -1.0 if draws.between(0.0, 1.0) < 0.5 else 1.0
+    centre = (side * view.centre[0], view.centre[1] + draws.between(-10.0, 10.0), 0.0)
+    zoom = draws.between(0.92, 1.08)
+    edges = tuple(zoom * f / n for f, n in zip(view.extent, shape, strict=True))
+    grids = [(np.arange(n) - (n - 1) / 2.0) * e for n, e in zip(shape, edges, strict=True)]
+    grid = [grids[i].reshape([-1 if i == j else 1 for j in range(3)]) for i in range(3)]
+    points = []
+    for i, row in enumerate(shapes.rotation(draws, 0.03)):
+        bent = 4.0 * shapes.smooth_field(draws, shape, edges, 70.0)
+        points.append(grid[0] * row[0] + grid[1] * row[1] + grid[2] * row[2] + bent + centre[i])
+    return points, (edges[0], edges[1], edges[2])
+
+
+def _mound(draws: Draws, points: Points) -> tuple[Volume, Volume]:
+    """Signed distance [mm] to the surfaces of both breasts, and depth in them as a share.
+
+    The two breasts of a patient are alike but not equal.
+    """
+    x, y, z = points
+    forward, width, height = (draws.between(*r) for r in thorax.BREAST_HALF_AXES)
+    apart, base = draws.between(*thorax.BREAST_APART), draws.between(*thorax.BREAST_BASE)
+    distance, radius = np.full(x.shape, np.inf), np.full(x.shape, np.inf)
+    for side in (-1.0, 1.0):
+        like = draws.between(0.9, 1.1)
+        axes = (width * like, forward * like, height * draws.between(0.95, 1.05))
+        centre = (apart * draws.between(0.96, 1.04), base, draws.between(-8.0, 8.0))
+        mirrored = (x * side, y, z)
+        distance = np.minimum(distance, shapes.ellipsoid(mirrored, centre, axes))
+        radius = np.minimum(radius, shapes.radius(mirrored, centre, axes))
+    return distance, radius
+
+
+def _glands(canvas: _Canvas, breast: Volume, radius: Volume, fat: Tissue) -> None:
+    """Fibroglandular tissue: the blobs of a random field, from scattered to dense."""
+    draws = canvas.draws
+    density = draws.between(-0.9, 0.8)
+    blobs = canvas.noise(24.0) + 0.6 * canvas.noise(11.0) + density
+    core = np.clip((0.85 - radius) * 4.0, 0.0, 1.0)
+    share = np.clip(blobs * 1.5, 0.0, 1.0) * core * breast
+    gland = dataclasses.replace(thorax.GLAND, signal=thorax.GLAND.signal * (0.6 + 0.4 * fat.signal))
+    canvas.paint(gland, share, 0.1 * canvas.noise(14.0))
+
+
+def _lesions(
+    canvas: _Canvas, points: Points, breast: Volume, inside: Bool[np.ndarray, "x y z"]
+) -> None:
+    """None to two lesions with fast uptake; some enhance at the rim only."""
+    draws = canvas.draws
+    places = np.argwhere(inside)
+    for _ in range(2):
+        chance, where = draws.between(0.0, 1.0), draws.between(0.0, 1.0)
+        size, rim = draws.between(5.0, 16.0), draws.between(0.0, 1.0) < 0.4
+        if chance > 0.6 or not len(places):
+            continue
+        at = tuple(places[int(where * len(places))])
+        centre = tuple(float(p[at]) for p in points)
+        axes = (size, size * draws.between(0.7, 1.2), size * draws.between(0.8, 1.2))
+        distance = shapes.ellipsoid(points, centre, axes) + 2.0 * canvas.noise(12.0)
+        canvas.paint(thorax.LESION, canvas.inside(distance) * breast)
+        if rim:
+            canvas.paint(thorax.NECROSIS, canvas.inside(distance + 0.55 * size) * breast)
+
+
+def _wall(canvas: _Canvas, points: Points, depth: Volume, front: float) -> None:
+    """Pectoral muscle, ribs and what lies between them, behind the fat in front of the chest."""
+    draws = canvas.draws
+    x, _, z = points
+    thickness, cage = draws.between(7.0, 16.0), draws.between(12.0, 18.0)
+    behind = canvas.inside(front - depth)
+    # The muscle ends beside the sternum and towards the armpit; there fat goes deeper.
+    edge = np.minimum(np.abs(x) - 12.0, 125.0 - np.abs(x))
+    canvas.paint(thorax.MUSCLE, behind * np.clip(edge * 0.1, 0.0, 1.0), 0.12 * canvas.noise(12.0))
+    ribs = canvas.inside(front + thickness - depth)
+    canvas.paint(thorax.MUSCLE, ribs)
+    # Ribs run obliquely: bands along z that fall to the side, a triangle wave of the distance.
+    phase = (z + 0.35 * np.abs(x) + draws.between(0.0, 30.0)) * (1.0 / 30.0)
+    band = np.abs(phase - np.floor(phase) - 0.5) * 30.0 - 8.0
+    shell = np.maximum(front + thickness + 2.0 - depth, band)
+    canvas.paint(thorax.CORTEX, canvas.inside(shell) * ribs)
+    canvas.paint(thorax.MARROW, canvas.inside(shell + 3.0) * ribs)
+    _organs(canvas, points, front + thickness + cage - depth)
+
+
+def _organs(canvas: _Canvas, points: Points, wall: Volume) -> None:
+    """Lungs, heart, liver and the vessels beside the sternum; `wall` is the distance to them."""
+    draws = canvas.draws
+    cavity = canvas.inside(wall)
+    canvas.paint(thorax.LUNG, cavity, 0.5 * canvas.noise(15.0))
+    for organ in (thorax.LIVER, thorax.MEDIASTINUM, thorax.HEART):
+        shift = [c + draws.between(-10.0, 10.0) for c in organ.centre]
+        axes = [a * draws.between(0.88, 1.12) for a in organ.half_axes]
+        share = canvas.inside(shapes.ellipsoid(points, shift, axes)) * cavity
+        canvas.paint(organ.tissue, share, 0.15 * canvas.noise(20.0))
+    x, y, z = points
+    for side in (-1.0, 1.0):
+        start, end = ((14.0, *thorax.VESSEL[:1], height) for height in thorax.VESSEL[1:])
+        distance = shapes.segment((x * side, y, z), start, end) - 2.5
+        canvas.paint(thorax.BLOOD, canvas.inside(distance))
+
+
+def _receive_field(draws: Draws, shape: Shape) -> Volume:
+    """Smooth positive factor of every intensity: a polynomial of second degree in the position."""
+    u = [
+        np.linspace(-1.0, 1.0, n).reshape([-1 if i == j else 1 for j in range(3)])
+        for i, n in enumerate(shape)
+    ]
+    # Coils lie in front: towards the back the signal falls to about half.
+    field = 1.0 + draws.between(0.1, 0.35) * u[1] + draws.between(-0.2, 0.2) * u[0]
+    field = field + draws.between(-0.1, 0.1) * u[2] + draws.between(-0.15, 0.15) * u[0] * u[1]
+    return field + draws.between(-0.15, 0.15) * u[0] * u[0] + draws.between(-0.1, 0.1) * u[1] * u[1]
+
+
+def draw(key: jax.Array, shape: Shape = (64, 64, 12), times: Sequence[float] = TIMES) -> Anatomy:
+    """A random patient without noise.
+
+    Args:
+        key: typed key; all of the patient follows from it.
+        shape: voxels along x (left-right), y (back-front), z (down-up).
+        times: of the volumes [s], rising, at least two.
+
+    Returns:
+        Series, mask and geometry.
+    """
+    draws = Draws(key)
+    points, edges = _frame(draws, shape)
+    canvas = _Canvas(draws, shape, edges, times)
+    depth = -shapes.ellipsoid(points, thorax.CHEST.centre, thorax.CHEST.half_axes)
+    mound, radius = _mound(draws, points)
+    front, skin = draws.between(6.0, 16.0), draws.between(2.0, 3.5)
+    surface = np.minimum(-depth, mound)
+    # Between no and good fat suppression.
+    fat = dataclasses.replace(thorax.FAT, signal=draws.between(0.45, 1.0))
+    canvas.paint(fat, canvas.inside(surface), 0.05 * canvas.noise(12.0))
+    breast = canvas.inside(np.maximum(mound + skin, depth - front))
+    mask = np.maximum(mound + skin, depth - front) < 0.0
+    _glands(canvas, breast, radius, fat)
+    _lesions(canvas, points, breast, mask & (radius < 0.8))
+    _wall(canvas, points, depth, front)
+    canvas.paint(thorax.SKIN, canvas.inside(surface) * canvas.inside(-surface - skin))
+    signal = canvas.signal * _receive_field(draws, shape)[..., None]
+    return Anatomy(signal, mask, canvas.inside(front - depth), edges)
+
+
+def breast(
+    seed_data: int,
+    seed_noise: int,
+    index: int,
+    shape: Shape = (64, 64, 12),
+    times: Sequence[float] = TIMES,
+) -> DcePatient:
+    """Synthetic patient: random anatomy and uptake, and the noise of a magnitude image.
+
+    Args:
+        seed_data: seed of the anatomy.
+        seed_noise: seed of the noise.
+        index: number of the patient; patients are independent of each other.
+        shape: voxels along x (left-right), y (back-front), z (down-up).
+        times: of the volumes [s], rising, at least two.
+
+    Returns:
+        Patient with float32 signal in arbitrary units (fat about 100) and a mask of the breasts.
+    """
+    drawn = draw(keys.stream(seed_data, "data", index), shape, times)
+    spread = (NOISE * (1.0 + (PULSATION - 1.0) * drawn.behind))[..., None]
+    pair = host.gaussian(keys.stream(seed_noise, "noise", index), (2, *drawn.signal.shape))
+    real, imaginary = drawn.signal + spread * pair[0], spread * pair[1]
+    return DcePatient(
+        name=f"breast{index:04d}",
+        signal=(100.0 * np.sqrt(real * real + imaginary * imaginary)).astype(np.float32),
+        times=np.asarray(times, np.float64),
+        mask=drawn.mask,
+        voxel_size=drawn.voxel_size,
+    )

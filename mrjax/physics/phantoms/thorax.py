@@ -1,0 +1,80 @@
+"""The average chest a synthetic breast patient varies: positions [mm], signals, uptake.
+
+Axes: x to the right, y to the front, z up; origin in the middle of the chest behind the sternum's
+skin. Positions and sizes are rounded from anatomical atlases and chosen to look like axial breast
+MRI; signals are those of a T1-weighted gradient echo, relative to fat without fat suppression.
+Uptake follows ``amount * t / (t + delay) / (1 + washout * t)``: rational, so its bits are the same
+everywhere, and with the three clinical shapes (rising, plateau, wash-out; Kuhl et al., Radiology
+211:101 (1999)) among its values.
+"""
+
+import dataclasses
+
+Triple = tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tissue:
+    """How a tissue looks before and after contrast agent.
+
+    Attributes:
+        signal: before contrast, relative to fat.
+        uptake: relative enhancement that is approached without wash-out.
+        delay: time to half of it [s].
+        washout: rate at which it falls again [1/s].
+    """
+
+    signal: float
+    uptake: float = 0.0
+    delay: float = 60.0
+    washout: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Body:
+    """An ellipsoid [mm] and what fills it."""
+
+    centre: Triple
+    half_axes: Triple
+    tissue: Tissue
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """A field of view [mm]; for one breast its centre lies on one side."""
+
+    extent: Triple
+    centre: tuple[float, float]
+
+
+FAT = Tissue(1.0, 0.04)
+SKIN = Tissue(0.55, 0.5, 90.0)
+GLAND = Tissue(0.55, 0.5, 150.0)
+LESION = Tissue(0.45, 2.2, 35.0, 0.0012)
+NECROSIS = Tissue(0.35, 0.15, 200.0)
+MUSCLE = Tissue(0.42, 0.35, 90.0)
+MARROW = Tissue(0.75, 0.15, 120.0)
+CORTEX = Tissue(0.08)
+LUNG = Tissue(0.09, 0.8, 20.0, 0.002)
+BLOOD = Tissue(0.40, 2.6, 12.0, 0.0030)
+MYOCARDIUM = Tissue(0.45, 1.8, 20.0, 0.0020)
+LIVER_TISSUE = Tissue(0.65, 0.9, 45.0, 0.0006)
+SOFT = Tissue(0.55, 0.6, 60.0)
+
+CHEST = Body((0.0, -95.0, 0.0), (155.0, 115.0, 900.0), MUSCLE)
+HEART = Body((-28.0, -60.0, -5.0), (58.0, 48.0, 62.0), MYOCARDIUM)
+MEDIASTINUM = Body((0.0, -75.0, 60.0), (32.0, 55.0, 70.0), SOFT)
+LIVER = Body((55.0, -75.0, -95.0), (85.0, 75.0, 70.0), LIVER_TISSUE)
+VESSEL = (-12.0, -90.0, 90.0)
+"""Height y, and lower and upper end z, of the internal mammary vessels."""
+
+BREAST_HALF_AXES = ((62.0, 100.0), (54.0, 70.0), (58.0, 78.0))
+"""Ranges of the half axes: to the front, to the side, upwards."""
+BREAST_APART = (70.0, 84.0)
+"""Range of the distance of a breast's centre from the midline."""
+BREAST_BASE = (-16.0, 0.0)
+"""Range of y of its centre."""
+
+BOTH = View((320.0, 320.0, 150.0), (0.0, -35.0))
+SINGLE = View((200.0, 200.0, 150.0), (75.0, 15.0))
+SHARE_OF_SINGLE = 0.25
