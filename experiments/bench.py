@@ -65,7 +65,7 @@ def ours(config: Config, batch: Mapping) -> tuple[Step, float]:
     built = model.build(config, "cpu")
     constants = Normalisation(field_mean=0.0, field_std=1.0, chi_mean=0.0, chi_std=1.0)
     loss = built.loss_function(constants, brain.brain(0, 0, 0, (8, 8, 8)))
-    state = built.initial_state(built.initial_params())
+    state = built.initial_state()
     step = make_step(loss, built.optimizer, dynamic_scale=False)
     start = time.perf_counter()
     compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()

@@ -47,4 +47,4 @@ def qsm_train_step():
     step = make_step(loss, built.optimizer, dynamic_scale=False)
     patches = jax.ShapeDtypeStruct((config.batch_size, *(config.patch,) * 3, 1), jnp.float32)
     batch = dict.fromkeys(("field", "chi", "mask"), patches)
-    return step, (built.initial_state(built.initial_params()), batch)
+    return step, (built.initial_state(), batch)

@@ -3,7 +3,10 @@
 import resource
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 import mrjax
 from mrjax.backend import Backend
@@ -39,3 +42,35 @@ def say(line: str) -> None:
     """Write a line for a person to standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def table(found: Mapping[str, Mapping[str, Sequence[float | None]]], names: Sequence[str]) -> str:
+    """Lay out the first metric of every subject, and the means of every metric, for a terminal.
+
+    Args:
+        found: method -> metric -> one value a subject.
+        names: of the subjects.
+
+    Returns:
+        Lines of text.
+    """
+    methods = list(found)
+    metrics = list(found[methods[0]])
+    width = max(10, *(len(m) + 2 for m in methods))
+    lines = [f"{metrics[0].upper():<24}" + "".join(f"{m:>{width}}" for m in methods)]
+    for i, name in enumerate(names):
+        values = "".join(_cell(found[m][metrics[0]][i], width) for m in methods)
+        lines.append(f"{name:<24}" + values)
+    for metric in metrics:
+        means = "".join(_cell(_mean(found[m][metric]), width) for m in methods)
+        lines.append(f"{'mean ' + metric:<24}" + means)
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _cell(value: float | None, width: int) -> str:
+    return f"{'-':>{width}}" if value is None else f"{value:{width}.4f}"

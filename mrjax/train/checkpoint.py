@@ -74,11 +74,26 @@ def latest(directory: str | os.PathLike[str], like_tree: Any) -> tuple[int, Any]
     Raises:
         ValueError: the checkpoint is whole but of another structure, shape or dtype.
     """
+    found = newest(directory)
+    if found is None:
+        return None
+    step, arrays = found
+    return step, jax.tree.map(_place, like_tree, rebuild(like_tree, arrays))
+
+
+def newest(directory: str | os.PathLike[str]) -> tuple[int, dict[str, np.ndarray]] | None:
+    """Read the leaves of the newest checkpoint that is whole; damaged ones are passed over.
+
+    Args:
+        directory: folder of the run's checkpoints; may be absent.
+
+    Returns:
+        The number of updates done and the leaves by path, or None where there is none.
+    """
     for path in reversed(_files(Path(directory))):
         found = _read(path)
         if found is not None:
-            step, arrays = found
-            return step, jax.tree.map(_place, like_tree, rebuild(like_tree, arrays))
+            return found
     return None
 
 

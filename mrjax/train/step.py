@@ -16,6 +16,7 @@ from mrjax.numerics.fingerprint import fingerprint
 
 Batch = Mapping[str, Array]
 LossFunction = Callable[[PyTree, PyTree, Batch], tuple[Float[Array, ""], PyTree]]
+Project = Callable[[PyTree], PyTree]
 
 
 class LossScale(NamedTuple):
@@ -80,7 +81,11 @@ def initial_state(
 
 
 def make_step(
-    loss_function: LossFunction, optimizer: optax.GradientTransformation, *, dynamic_scale: bool
+    loss_function: LossFunction,
+    optimizer: optax.GradientTransformation,
+    *,
+    dynamic_scale: bool,
+    project: Project | None = None,
 ) -> Callable[[State, Batch], tuple[State, Evidence]]:
     """Return the pure training step.
 
@@ -88,6 +93,7 @@ def make_step(
         loss_function: (params, batch_stats, batch) to (loss, new batch_stats).
         optimizer: the update rule.
         dynamic_scale: whether the loss is scaled and overflowing steps are skipped (float16).
+        project: applied to the parameters after each update, for those that must stay in a set.
 
     Returns:
         step(state, batch) to (state, evidence); jit it, donating the state.
@@ -103,7 +109,9 @@ def make_step(
         if dynamic_scale:
             grads = jax.tree.map(lambda g: g / state.scale.value.astype(g.dtype), grads)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
-        new = State(optax.apply_updates(state.params, updates), stats, optimizer_state, state.scale)
+        params = optax.apply_updates(state.params, updates)
+        params = params if project is None else project(params)
+        new = State(params, stats, optimizer_state, state.scale)
         skipped = jnp.asarray(False)
         if dynamic_scale:
             finite = _all_finite(grads)

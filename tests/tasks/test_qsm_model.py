@@ -11,6 +11,7 @@ from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.numerics.native import Native
 from mrjax.runs import digests
+from mrjax.tasks import build
 from mrjax.tasks.qsm import model
 from mrjax.tasks.qsm.config import PRESETS, Config
 from mrjax.train.step import make_step
@@ -26,7 +27,7 @@ def traced(config: Config, platform: str = "cpu"):
     built = model.build(config, platform)
     loss = built.loss_function(CONSTANTS, GEOMETRY)
     step = make_step(loss, built.optimizer, dynamic_scale=config.dtype == "float16")
-    state = built.initial_state(built.initial_params())
+    state = built.initial_state()
     edge = (config.batch_size, *(config.patch,) * 3, 1)
     batch = dict.fromkeys(("field", "chi", "mask"), jax.ShapeDtypeStruct(edge, jnp.float32))
     return jax.make_jaxpr(step)(state, batch)
@@ -97,7 +98,7 @@ def test_losses_are_weighted_as_published():
     rng = np.random.default_rng(0)
     batch = {k: jnp.asarray(rng.normal(size=(2, 4, 4, 4, 1))) for k in ("field", "chi")}
     batch["mask"] = jnp.ones((2, 4, 4, 4, 1))
-    state = built.initial_state(built.initial_params())
+    state = built.initial_state()
 
     def loss(**weights):
         changed = dataclasses.replace(built, config=dataclasses.replace(built.config, **weights))
@@ -112,7 +113,7 @@ def test_losses_are_weighted_as_published():
 
 
 def test_cooldown_is_constant_then_falls_to_zero():
-    schedule = model.cooldown(Native(), 0.5, steps=100, share=0.25)
+    schedule = build.cooldown(Native(), 0.5, steps=100, share=0.25)
     found = [float(schedule(jnp.float32(count))) for count in (0, 50, 75, 80, 99)]
     np.testing.assert_allclose(found, [0.5, 0.5, 0.5, 0.4, 0.02], rtol=1e-6)
 

@@ -57,18 +57,6 @@ def table(maps: Sequence[Maps], subjects: Sequence[QsmSubject]) -> dict[str, dic
     return {m: {k: [row[m][k] for row in rows] for k in METRICS} for m in methods}
 
 
-def text(found: Mapping[str, Mapping[str, list]], names: Sequence[str]) -> str:
-    """Lay out the NRMSE of every subject, and the means of every metric, for a terminal."""
-    methods = list(found)
-    lines = ["NRMSE" + " " * 19 + "".join(f"{m:>10}" for m in methods)]
-    for i, name in enumerate(names):
-        lines.append(f"{name:<24}" + "".join(f"{found[m]['nrmse'][i]:10.4f}" for m in methods))
-    for metric in METRICS:
-        means = "".join(f"{np.mean(found[m][metric]):10.4f}" for m in methods)
-        lines.append(f"{'mean ' + metric:<24}" + means)
-    return "\n".join(lines)
-
-
 def _demeaned(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     wide = np.asarray(x, np.float64)
     return np.where(mask, wide - wide[mask].mean(), 0.0)

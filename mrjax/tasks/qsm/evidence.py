@@ -1,16 +1,13 @@
-"""The digests of a QSM run: what went in, and what came out."""
+"""The digests of what goes into a QSM run."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mrjax.data import pipeline
-from mrjax.numerics.trees import named_leaves
 from mrjax.runs import digests
+from mrjax.tasks import evidence
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.inputs import Inputs
-from mrjax.train.step import State
 
 
 def of_inputs(config: Config, inputs: Inputs) -> dict[str, str]:
@@ -24,35 +21,13 @@ def of_inputs(config: Config, inputs: Inputs) -> dict[str, str]:
         sha256 of `init` (trainables before the first step), `order` (the permutation of all
         patches for every epoch begun) and `data` (all subjects).
     """
+    examples = len(inputs.patches) if inputs.patches is not None else 0
+    seed = config.seed_for("order")
     return {
         "init": digests.content(inputs.initial.params),
-        "order": digests.content(_order(config, inputs)),
+        "order": evidence.of_order(seed, examples, config.batch_size, config.steps),
         "data": digests.content(_data(inputs)),
     }
-
-
-def of_outputs(state: State, predictions: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Digest what a run produced.
-
-    Args:
-        state: after training.
-        predictions: subject name to the network's map [ppm].
-
-    Returns:
-        sha256 of `params` (with batch statistics) and `predictions`.
-    """
-    kept = {"params": state.params, "batch_stats": state.batch_stats}
-    final = {k: np.asarray(v) for k, v in named_leaves(kept).items()}
-    return {"params": digests.content(final), "predictions": digests.content(predictions)}
-
-
-def _order(config: Config, inputs: Inputs) -> dict[str, np.ndarray]:
-    if inputs.patches is None:
-        return {}
-    patches = len(inputs.patches)
-    epochs = -(-config.steps // (patches // config.batch_size))
-    seed = config.seed_for("order")
-    return {f"epoch{e:06d}": pipeline.order(seed, e, patches) for e in range(epochs)}
 
 
 def _data(inputs: Inputs) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from mrjax.arrays import QsmSubject
 from mrjax.data import pipeline
 from mrjax.data.qsm import subjects
 from mrjax.errors import UserError
+from mrjax.tasks import trained
 from mrjax.tasks.qsm import baselines, model, network
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.network import Constants
@@ -29,7 +30,7 @@ class Inputs(NamedTuple):
     patches: pipeline.Patches | None
     test: Sequence[QsmSubject]
     constants: Constants
-    initial: network.Weights
+    initial: trained.Weights
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -55,7 +56,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     if config.from_run:
         initial, constants = network.load(config, built)
     else:
-        initial = network.Weights(built.initial_params(), None)
+        initial = trained.Weights(built.initial_params(), None)
         constants = Constants(pipeline.normalisation(train), baselines.tune(train))
     return Inputs(train, patches, test, constants, initial)
 

@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import flax.traverse_util as traverse
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,23 +16,11 @@ from mrjax.nets.initial import initialise
 from mrjax.nets.qsmnet import qsmnet
 from mrjax.nets.unet import UNet
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.native import Native
 from mrjax.physics import dipole
+from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
 from mrjax.tasks.qsm.config import Config
-from mrjax.train.step import LossFunction, State, initial_state
-
-FIRST_HALF_SCALE = 2.0**15
-
-
-def arithmetic_of(config: Config, platform: str) -> Arithmetic:
-    """Return what computes: on a CPU the fast forms of convolution, elsewhere the library's."""
-    products = config.conv_form == "products" or (config.conv_form == "auto" and platform == "cpu")
-    return Native(dtype=config.dtype, conv_form="products" if products else "lax")
-
-
-def master_dtype(config: Config) -> str:
-    """Type of parameters, statistics, losses and updates: float32, or float64 if asked for."""
-    return "float64" if config.dtype == "float64" else "float32"
+from mrjax.tasks.trained import Weights
+from mrjax.train.step import LossFunction, State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,27 +38,27 @@ class Model:
     net: UNet
 
     @property
+    def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Shapes of parameters and running statistics by leaf path."""
+        edge = self.config.multiple
+        return leaf_shapes(
+            self.net, jax.ShapeDtypeStruct((1, edge, edge, edge, 1), "float32"), True
+        )
+
+    @property
     def optimizer(self) -> optax.GradientTransformation:
         """Adam, as in the publication, with the learning rate of `cooldown`."""
-        config = self.config
-        if not config.cooldown:
-            return self.arithmetic.adam(config.learning_rate)
-        return self.arithmetic.adam(
-            cooldown(self.arithmetic, config.learning_rate, config.steps, config.cooldown)
-        )
+        config, ar = self.config, self.arithmetic
+        return ar.adam(learning_rate(ar, config.learning_rate, config.steps, config.cooldown))
 
     def initial_params(self) -> dict[str, np.ndarray]:
         """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
-        shapes = {path: leaf.shape for path, leaf in self._shapes("params").items()}
-        return initialise(shapes, self.config.seed_for("init"), self.config.init)
+        return initialise(self.shapes["params"], self.config.seed_for("init"), self.config.init)
 
-    def initial_state(self, params: Mapping[str, np.ndarray]) -> State:
-        """Return the state before the first step."""
-        dtype = master_dtype(self.config)
-        tree = traverse.unflatten_dict({k: jnp.asarray(v, dtype) for k, v in params.items()}, "/")
-        stats = {k: jnp.zeros(v.shape, dtype) for k, v in self._shapes("batch_stats").items()}
-        scale = FIRST_HALF_SCALE if self.config.dtype == "float16" else 1.0
-        return initial_state(tree, traverse.unflatten_dict(stats, "/"), self.optimizer, scale)
+    def initial_state(self, weights: Weights | None = None) -> State:
+        """Return the state before the first step, with fresh weights if none are given."""
+        weights = weights or Weights(self.initial_params(), None)
+        return first_state(self.config, self.optimizer, weights, self.shapes["batch_stats"])
 
     def loss_function(self, constants: Normalisation, geometry: QsmSubject) -> LossFunction:
         """Return (params, batch_stats, batch) -> (loss, new batch_stats).
@@ -123,13 +109,6 @@ class Model:
 
         return predict
 
-    def _shapes(self, collection: str) -> dict[str, Any]:
-        edge = self.config.multiple
-        image = jax.ShapeDtypeStruct((1, edge, edge, edge, 1), "float32")
-        key = jax.random.key(0, impl="threefry2x32")
-        tree = jax.eval_shape(lambda k, x: self.net.init(k, x, True), key, image)
-        return traverse.flatten_dict(tree[collection], sep="/")
-
 
 def build(config: Config, platform: str) -> Model:
     """Return the model of a configuration on a platform (``cpu`` or ``gpu``)."""
@@ -142,30 +121,6 @@ def build(config: Config, platform: str) -> Model:
         momentum=config.momentum,
     )
     return Model(config, ar, net)
-
-
-def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Schedule:
-    """Return a learning rate that is constant, then falls linearly to zero.
-
-    Args:
-        ar: what computes.
-        rate: the constant.
-        steps: steps of the whole training.
-        share: part of them, at the end, over which it falls, above 0.
-
-    Returns:
-        Number of steps taken so far -> learning rate.
-    """
-    falling = steps * share
-
-    def schedule(count: Any) -> Array:
-        taken = jnp.asarray(count)
-        dtype = taken.dtype if jnp.issubdtype(taken.dtype, jnp.floating) else jnp.float32
-        left = ar.sub(jnp.asarray(steps, dtype), taken.astype(dtype))
-        part = jnp.minimum(ar.div(left, jnp.asarray(falling, dtype)), 1)
-        return ar.mul(jnp.asarray(rate, dtype), part)
-
-    return schedule
 
 
 def standardise(ar: Arithmetic, x: Array, mean: float, std: float) -> Array:
