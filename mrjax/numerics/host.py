@@ -89,6 +89,30 @@ def exact_mean(x: np.ndarray, where: np.ndarray) -> float:
     return float(np.sum(to_grid(chosen, bits))) / chosen.size
 
 
+def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Elementwise complex product by separate products and sums, broadcast.
+
+    numpy multiplies complex arrays with fused multiply-add where the CPU has it, so the last bit
+    of its products depends on the machine.
+
+    Args:
+        x: complex array.
+        y: complex array.
+
+    Returns:
+        complex128 array.
+    """
+    a, b, c, d = (np.asarray(part, np.float64) for z in (x, y) for part in (z.real, z.imag))
+    return assemble(a * c - b * d, a * d + b * c)
+
+
+def assemble(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
+    """Complex array of two real ones, exact (``real + 1j * imag`` goes through a product)."""
+    result = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.complex128)
+    result.real, result.imag = real, imag
+    return result
+
+
 def _arctan_inverse(x: int) -> int:
     """arctan(1/x) in fixed point, by its alternating series."""
     term = (1 << _FIXED) // x

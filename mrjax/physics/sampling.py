@@ -11,6 +11,7 @@ from jaxtyping import Bool, Complex, UInt32
 from mrjax import keys
 from mrjax.errors import UserError
 from mrjax.numerics import host
+from mrjax.numerics.spectral import centred_dft
 
 Pattern = Literal["regular", "random"]
 Columns = Bool[np.ndarray, " column"]
@@ -28,7 +29,7 @@ def _check(columns: int, acceleration: int, acs_lines: int) -> None:
 
 def _centre(columns: int, acs_lines: int) -> Columns:
     """The ACS lines, centred on the zero frequency."""
-    distance = np.arange(columns) - (columns - acs_lines) // 2
+    distance = np.arange(columns) - columns // 2 + acs_lines // 2
     return (distance >= 0) & (distance < acs_lines)
 
 
@@ -184,6 +185,7 @@ def crop_readout(kspace: Complex[np.ndarray, "..."], axis: int = -2) -> Complex[
 
     Masks do not depend on the readout, so A* A of the cropped problem is that of the padded one:
     the readout can be transformed, cropped and transformed back before any reconstruction.
+    Order-free.
 
     Args:
         kspace: zero frequency at n // 2.
@@ -195,9 +197,5 @@ def crop_readout(kspace: Complex[np.ndarray, "..."], axis: int = -2) -> Complex[
     Raises:
         UserError: an odd number of points.
     """
-    axes = (axis,)
-    shifted = np.fft.ifftshift(kspace.astype(np.complex128), axes=axes)
-    images = np.fft.fftshift(np.fft.ifft(shifted, axis=axis, norm="ortho"), axes=axes)
-    shifted = np.fft.ifftshift(remove_oversampling(images, axis), axes=axes)
-    cropped = np.fft.fftshift(np.fft.fft(shifted, axis=axis, norm="ortho"), axes=axes)
-    return cropped.astype(np.complex64)
+    images = remove_oversampling(centred_dft(kspace, (axis,), inverse=True), axis)
+    return centred_dft(images, (axis,)).astype(np.complex64)

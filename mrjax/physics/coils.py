@@ -1,0 +1,171 @@
+"""Coil sensitivity maps from autocalibration lines, and the combination of coil images."""
+
+import functools
+import math
+
+import numpy as np
+from jaxtyping import Complex
+
+from mrjax.errors import UserError
+from mrjax.numerics import host
+from mrjax.numerics.spectral import centred_dft
+
+Coils = Complex[np.ndarray, "coil row column"]
+Image = Complex[np.ndarray, "row column"]
+
+THRESHOLD = 0.05
+"""Maps are zero where the low-resolution image is below this share of its maximum."""
+_SQUARINGS = 12
+"""Squarings of the coils' covariance: its 4096th power is its first eigenvector, times a row."""
+
+
+def combine(maps: Coils, coil_images: Coils) -> Image:
+    """Coil images to one image: sum over coils of conj(maps) * images, in a fixed order.
+
+    Args:
+        maps: [coil row column] complex sensitivities.
+        coil_images: [coil row column] complex.
+
+    Returns:
+        [row column] complex128.
+
+    Raises:
+        ValueError: shapes differ.
+
+    Source: Roemer et al., Magn Reson Med 16:192 (1990), for coils of equal noise.
+    """
+    if maps.shape != coil_images.shape:
+        raise ValueError(f"maps {maps.shape} and coil images {coil_images.shape} differ in shape")
+    terms = map(host.product, maps.conj(), coil_images)
+    return functools.reduce(np.add, terms)
+
+
+def images(kspace: Complex[np.ndarray, "... row column"]) -> Complex[np.ndarray, "... row column"]:
+    """Coil images of a k-space: centred orthonormal inverse DFT of the last two axes.
+
+    Order-free, so that references and maps of measured data have the same bits everywhere.
+
+    Args:
+        kspace: zero frequency at n // 2.
+
+    Returns:
+        complex128 images.
+    """
+    return centred_dft(kspace, (-2, -1), inverse=True)
+
+
+def _check(kspace: Coils, acs_lines: int) -> None:
+    columns = kspace.shape[-1]
+    if not 2 <= acs_lines <= columns:
+        raise UserError(
+            f"{acs_lines} ACS lines cannot give coil maps of {columns} columns; "
+            f"expected 2 to {columns}; see --acs_lines"
+        )
+
+
+def _squares(x: np.ndarray) -> np.ndarray:
+    """Squared magnitude (numpy's abs of a complex number depends on the CPU)."""
+    return x.real * x.real + x.imag * x.imag
+
+
+def _scaled(x: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
+    """Complex times real, part by part."""
+    return host.assemble(x.real * factor, x.imag * factor)
+
+
+def _window(n: int, width: int) -> np.ndarray:
+    """Raised cosine of ``width`` samples about n // 2, zero outside."""
+    window = np.zeros(n)
+    start = n // 2 - width // 2
+    window[start : start + width] = 0.5 - 0.5 * host.cosines(width)
+    return window
+
+
+def _virtual_coil(images: Coils) -> Image:
+    """The combination of coils with the most signal: first principal component, by powers."""
+    flat = images.reshape(len(images), -1)
+    parts = np.concatenate([flat.real, flat.imag])
+    n, gram = len(images), host.exact_matmul(parts, parts.T)
+    covariance = host.assemble(gram[:n, :n] + gram[n:, n:], gram[n:, :n] - gram[:n, n:])
+    for _ in range(_SQUARINGS):
+        largest = math.sqrt(float(np.max(_squares(covariance))) or 1.0)
+        covariance = _scaled(covariance, 1.0 / largest)
+        covariance = _matmul(covariance, covariance)
+    column = covariance[:, int(np.argmax(covariance.diagonal().real))]
+    weights = _scaled(column, 1.0 / math.sqrt(math.fsum(_squares(column)) or 1.0))
+    return combine(np.broadcast_to(weights[:, None, None], images.shape), images)
+
+
+def _matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Product of complex matrices, one outer product after the other."""
+    terms = (host.product(x[:, i, None], y[None, i, :]) for i in range(x.shape[1]))
+    return functools.reduce(np.add, terms)
+
+
+def from_acs(kspace: Coils, acs_lines: int) -> Coils:
+    """Maps by division: low-resolution coil images by their root sum of squares.
+
+    The ACS region is cut with a raised cosine, against ringing. Phases are relative to a virtual
+    coil, the combination with the most signal over the image: a single coil is dark somewhere,
+    and its phase there is noise.
+
+    Args:
+        kspace: [coil row column], zero frequency at n // 2, the ACS lines acquired.
+        acs_lines: fully sampled columns in the centre.
+
+    Returns:
+        complex64 maps with sum |c|^2 = 1, zero where there is no signal.
+
+    Raises:
+        UserError: fewer than two ACS lines, or more than columns.
+
+    Source: McKenzie et al., Magn Reson Med 47:529 (2002); virtual coil: Buehrer et al., Magn
+    Reson Med 57:1131 (2007), the first principal component.
+    """
+    _check(kspace, acs_lines)
+    rows, columns = kspace.shape[1:]
+    window = _window(rows, min(acs_lines, rows))[:, None] * _window(columns, acs_lines)
+    low = images(_scaled(kspace, window))
+    reference = _virtual_coil(low)
+    total = np.sqrt(functools.reduce(np.add, _squares(low)))
+    inside = total > THRESHOLD * np.max(total)
+    length = total * np.sqrt(_squares(reference))
+    scaled = host.product(low, reference.conj()[None])
+    scale = np.where(inside & (length > 0.0), 1.0 / np.where(length > 0.0, length, 1.0), 0.0)
+    return _scaled(scaled, scale).astype(np.complex64)
+
+
+def espirit(kspace: Coils, acs_lines: int) -> Coils:
+    """Maps by ESPIRiT, as sigpy computes them (its defaults, one set of maps).
+
+    Args:
+        kspace: [coil row column], zero frequency at n // 2, the ACS lines acquired.
+        acs_lines: width of the calibration region, in both directions.
+
+    Returns:
+        complex64 maps, zero where the eigenvalue is below sigpy's crop.
+
+    Raises:
+        UserError: sigpy is missing, or fewer ACS lines than sigpy's kernel is wide.
+
+    Source: Uecker et al., Magn Reson Med 71:990 (2014); sigpy.mri.app.EspiritCalib.
+    """
+    _check(kspace, acs_lines)
+    if acs_lines < _KERNEL or acs_lines > kspace.shape[-2]:
+        raise UserError(
+            f"{acs_lines} ACS lines are too few or too many for ESPIRiT; expected {_KERNEL} to "
+            f"{min(kspace.shape[-2:])}; see --acs_lines, or take --maps=acs"
+        )
+    try:
+        from sigpy.mri.app import EspiritCalib
+    except ImportError:
+        raise UserError(
+            "ESPIRiT maps need sigpy, which is not installed; "
+            'pip install "mrjax[espirit]", or take --maps=acs'
+        ) from None
+    calibration = EspiritCalib(kspace.astype(np.complex64), calib_width=acs_lines, show_pbar=False)
+    return np.asarray(calibration.run()).astype(np.complex64)
+
+
+_KERNEL = 6
+"""Width of sigpy's calibration kernel."""
