@@ -1,5 +1,6 @@
-"""What every loader checks before a volume enters mrjax."""
+"""What loaders share: the checks before a volume enters mrjax, names of files, messages."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,6 +95,12 @@ def require_directory(path: Path) -> None:
         raise UserError(
             f"no directory {path}; expected the directory with the data; correct the path"
         )
+
+
+def numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
+    """Files <stem><number>.mat of a folder, by number (2 before 10)."""
+    matches = [(re.fullmatch(rf"{stem}(\d+)\.mat", p.name), p) for p in folder.glob("*.mat")]
+    return sorted((int(match[1]), path) for match, path in matches if match)
 
 
 def times(shape: Sequence[int]) -> str:

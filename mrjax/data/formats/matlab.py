@@ -1,6 +1,8 @@
 """Arrays from MATLAB files of any version, with MATLAB's order of axes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -8,62 +10,92 @@ import scipy.io
 
 from mrjax.errors import UserError
 
+COMPLEX = "biufc"
+"""Kinds of numbers, complex ones among them."""
 
-def read(path: Path, key: str) -> np.ndarray:
+T = TypeVar("T")
+
+
+def read(path: Path, key: str, kinds: str = "biuf") -> np.ndarray:
     """One numeric array of a .mat file.
 
     Files up to version 7 are read by scipy; version 7.3 is HDF5, which stores MATLAB's column-major
-    arrays with their axes reversed: they are put back.
+    arrays with their axes reversed: they are put back. Complex numbers are pairs `real`, `imag`
+    there.
 
     Args:
         path: the file.
         key: name of the variable.
+        kinds: numpy's letters of the kinds of numbers allowed; COMPLEX allows complex ones too.
 
     Returns:
         The array, axes in MATLAB's order.
 
     Raises:
-        UserError: no such file, not a .mat file, no such variable, or not numbers.
+        UserError: no such file, not a .mat file, no such variable, or not such numbers.
     """
+    found = read_optional(path, key, kinds)
+    if found is None:
+        held = ", ".join(names(path)) or "nothing"
+        raise UserError(
+            f"{path} has no variable {key}; expected it beside or instead of {held}; "
+            "rename it in MATLAB"
+        )
+    return found
+
+
+def read_optional(path: Path, key: str, kinds: str = "biuf") -> np.ndarray | None:
+    """As :func:`read`, but None where the file has no such variable."""
     if not path.is_file():
         raise UserError(
             f"no file {path}; expected a .mat file with {key}; add it or correct the path"
         )
-    try:
-        found = _read_hdf5(path, key) if h5py.is_hdf5(path) else _read_scipy(path, key)
-    except UserError:
-        raise
-    except Exception as error:  # a damaged file raises nearly anything from scipy and h5py
+    if key not in names(path):
+        return None
+    found = _guarded(lambda: _read(path, key), path)
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds:
+        numbers = "numbers" if "c" in kinds else "real numbers"
         raise UserError(
-            f"{path} cannot be read as a .mat file ({_one_line(error)}); "
-            f"expected a MATLAB file with {key}; write it again"
-        ) from error
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
-        raise UserError(
-            f"variable {key} of {path} is not an array of real numbers; "
+            f"variable {key} of {path} is not an array of {numbers}; "
             "expected a volume; check what was saved"
         )
     return found
 
 
-def _read_scipy(path: Path, key: str) -> np.ndarray:
-    _require_key(path, key, [str(n) for n, _, _ in scipy.io.whosmat(path)])
-    return scipy.io.loadmat(path, variable_names=[key])[key]
+def names(path: Path) -> list[str]:
+    """Names of the variables of a .mat file, sorted; UserError where it is none."""
+    return _guarded(lambda: _names(path), path)
 
 
-def _read_hdf5(path: Path, key: str) -> np.ndarray:
-    with h5py.File(path, "r") as file:
-        _require_key(path, key, [str(n) for n in file if str(n)[0] != "#"])
-        return np.ascontiguousarray(np.asarray(file[key]).T)
-
-
-def _require_key(path: Path, key: str, names: list[str]) -> None:
-    if key not in names:
-        held = ", ".join(sorted(names)) or "nothing"
+def _guarded(function: Callable[[], T], path: Path) -> T:
+    try:
+        return function()
+    except Exception as error:  # a damaged file raises nearly anything from scipy and h5py
         raise UserError(
-            f"{path} has no variable {key}; expected it beside or instead of {held}; "
-            "rename it in MATLAB"
-        )
+            f"{path} cannot be read as a .mat file ({_one_line(error)}); "
+            "expected a MATLAB file; write it again"
+        ) from error
+
+
+def _names(path: Path) -> list[str]:
+    if not h5py.is_hdf5(path):
+        return sorted(str(name) for name, _, _ in scipy.io.whosmat(path))
+    with h5py.File(path, "r") as file:
+        return sorted(str(name) for name in file if str(name)[0] != "#")
+
+
+def _read(path: Path, key: str) -> Any:
+    if not h5py.is_hdf5(path):
+        return scipy.io.loadmat(path, variable_names=[key])[key]
+    with h5py.File(path, "r") as file:
+        found = np.ascontiguousarray(np.asarray(file[key]).T)
+    return _complex(found) if found.dtype.names == ("real", "imag") else found
+
+
+def _complex(pairs: np.ndarray) -> np.ndarray:
+    found = np.empty(pairs.shape, np.result_type(pairs["real"].dtype, np.complex64))
+    found.real, found.imag = pairs["real"], pairs["imag"]
+    return found
 
 
 def _one_line(error: Exception) -> str:

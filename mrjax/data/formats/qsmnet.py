@@ -11,7 +11,6 @@ n counts from 1. B0 is along the third axis and voxels are cubes of 1 mm.
 Source: SNU-LIST/QSMnet, Code/training_data_patch.py and Code/inference.py.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def read_train(data_dir: Path) -> list[QsmSubject]:
     """The training subjects of the layout; none where the folder has no Train/Input."""
     train = _root(data_dir) / "Train"
     subjects = []
-    for number, path in _numbered(train / "Input", "train_input"):
+    for number, path in border.numbered(train / "Input", "train_input"):
         mask = matlab.read(train / "Input" / f"train_mask{number}.mat", MASK)
         chi = matlab.read(train / "Label" / f"train_label{number}.mat", CHI)
         subjects += _directions(f"train{number}", matlab.read(path, FIELD), chi, mask)
@@ -65,7 +64,7 @@ def read_test(data_dir: Path) -> list[QsmSubject]:
     """The test subjects of the layout; none where the folder has no Test/Input."""
     test = _root(data_dir) / "Test"
     subjects = []
-    for number, path in _numbered(test / "Input", "test_input"):
+    for number, path in border.numbered(test / "Input", "test_input"):
         label = test / "Label" / f"test_label{number}.mat"
         chi = matlab.read(label, CHI) if label.exists() else None
         field, mask = matlab.read(path, FIELD), matlab.read(path, MASK)
@@ -105,12 +104,6 @@ def write_qsmnet_mat(
 
 def _root(data_dir: Path) -> Path:
     return data_dir / "Data" if (data_dir / "Data").is_dir() else data_dir
-
-
-def _numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
-    """Files <stem><number>.mat of a folder, by number (2 before 10)."""
-    matches = [(re.fullmatch(rf"{stem}(\d+)\.mat", p.name), p) for p in folder.glob("*.mat")]
-    return sorted((int(match[1]), path) for match, path in matches if match)
 
 
 def _directions(

@@ -1,0 +1,140 @@
+"""Slices in the files of the BART toolbox: <name>.cfl (numbers) with <name>.hdr (dimensions).
+
+    <name>        k-space                  [readout phase1 phase2 coil], one of the first three is 1
+    <name>_maps   coil sensitivity maps    the same dimensions; estimated where absent
+
+Arrays are complex64 in column-major order. The first dimension that is not 1 becomes rows, the
+second columns. Columns of zeros between others were not acquired.
+
+Source: mrirecon/bart, README and doc (files) of the toolbox.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mrjax.arrays import SenseSlice
+from mrjax.data.formats import border
+from mrjax.data.formats.multicoil import acquired_columns, completed
+from mrjax.errors import UserError
+
+_MAPS = "_maps"
+_DIMENSIONS = 16
+
+
+def files(data_dir: Path) -> list[Path]:
+    """The k-spaces of a folder (.cfl files that are no maps), by name; UserError without any."""
+    border.require_directory(data_dir)
+    found = sorted(p for p in data_dir.glob("*.cfl") if not p.stem.endswith(_MAPS))
+    if not found:
+        raise UserError(
+            f"no k-space <name>.cfl in {data_dir}; expected BART's .cfl with .hdr beside it; "
+            "point --data_dir at their folder"
+        )
+    return found
+
+
+def read(path: Path, maps: str = "acs", acs_lines: int = 24) -> SenseSlice:
+    """One slice.
+
+    Args:
+        path: the .cfl file of the k-space.
+        maps: how coil sensitivity maps are estimated where <name>_maps.cfl is absent.
+        acs_lines: central columns to estimate them from.
+
+    Returns:
+        The slice; without a reference where columns are missing.
+
+    Raises:
+        UserError: a header missing or unlike the numbers, more than one slice or set of maps, or
+            a slice that cannot be used.
+    """
+    kspace = _coils_first(path)
+    own = path.with_name(path.stem + _MAPS + ".cfl")
+    return completed(
+        path.stem,
+        kspace,
+        mask=acquired_columns(kspace),
+        maps=_coils_first(own) if own.exists() else None,
+        estimate=maps,
+        acs_lines=acs_lines,
+    )
+
+
+def write_bart(slices: Sequence[SenseSlice], data_dir: Path) -> None:
+    """Write k-space and maps of every slice, named by its number so that the order is kept.
+
+    Args:
+        slices: any.
+        data_dir: folder to write into; made if absent.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(slices, 1):
+        for suffix, array in (("", one.kspace), (_MAPS, one.maps)):
+            columns_first = np.moveaxis(array, 0, 2)[:, :, None, :]
+            write_cfl(data_dir / f"slice{number:04d}{suffix}.cfl", columns_first)
+
+
+def _coils_first(path: Path) -> np.ndarray:
+    array = read_cfl(path)
+    shape = array.shape + (1,) * (4 - array.ndim)
+    if shape[:3].count(1) != 1 or max(shape[4:], default=1) > 1:
+        raise UserError(
+            f"{path} has dimensions {border.times(array.shape)}; expected readout x phase1 x "
+            "phase2 x coil with exactly one of the first three equal to 1, and nothing more; "
+            "take one slice and one set of maps with bart slice"
+        )
+    single = shape.index(1)
+    planes = array.reshape(shape[:4], order="F")
+    return np.moveaxis(np.squeeze(planes, axis=single), 2, 0)
+
+
+def read_cfl(path: Path) -> np.ndarray:
+    """A BART array: complex64 of the header's dimensions, without ones at the end.
+
+    Args:
+        path: the .cfl file; its .hdr stands beside it.
+
+    Returns:
+        The array, axes in BART's order.
+
+    Raises:
+        UserError: no header, or one that does not fit the numbers.
+    """
+    header = path.with_suffix(".hdr")
+    if not header.is_file():
+        raise UserError(
+            f"no file {header}; expected the header of {path.name}; copy both files of the pair"
+        )
+    shape, values = _dimensions(header), np.fromfile(path, "<c8")
+    if math.prod(shape) != values.size:
+        raise UserError(
+            f"{path} holds {values.size} numbers, its header says {border.times(shape)}; "
+            "expected as many; copy both files again"
+        )
+    return values.reshape(shape, order="F")
+
+
+def _dimensions(header: Path) -> tuple[int, ...]:
+    lines = [line.strip() for line in header.read_text(errors="replace").splitlines()]
+    try:
+        shape = [int(n) for n in lines[lines.index("# Dimensions") + 1].split()]
+    except (ValueError, IndexError):
+        shape = []
+    if not shape or min(shape) < 1:
+        raise UserError(
+            f"{header} has no line of dimensions; expected whole numbers below '# Dimensions'; "
+            "write the pair again with BART"
+        )
+    while len(shape) > 1 and shape[-1] == 1:
+        shape.pop()
+    return tuple(shape)
+
+
+def write_cfl(path: Path, array: np.ndarray) -> None:
+    """Write a BART pair: numbers column-major as complex64, and a header of 16 dimensions."""
+    shape = array.shape + (1,) * (_DIMENSIONS - array.ndim)
+    path.with_suffix(".hdr").write_text("# Dimensions\n" + " ".join(map(str, shape)) + "\n")
+    path.write_bytes(np.asarray(array, "<c8").tobytes(order="F"))

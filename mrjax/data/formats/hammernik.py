@@ -1,0 +1,196 @@
+"""Slices in the layout of the variational network's public knee data (GLOBUS).
+
+    <name>/<patient>/rawdata<slice>.mat   rawdata          [row column coil]   complex k-space
+                                          padlength_left   columns of zero padding, optional
+                                          padlength_right
+    <name>/<patient>/espirit<slice>.mat   sensitivities    [row column coil]   complex
+                                          reference        [row column]        complex
+    <name>/masks/*_iPat4_masks.mat        mask             [row column]        0 or 1
+
+Patients and slices count from 1. The readout (rows) is twice oversampled unless the matrix is
+square; the outer half is removed here, as the public code does before it computes anything.
+
+Source: VLOGroup/mri-variationalnetwork, mridata.py and mriutils.py.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from mrjax.arrays import SenseSlice
+from mrjax.data.formats import border, matlab
+from mrjax.data.formats.multicoil import checked_slice
+from mrjax.errors import UserError
+from mrjax.physics import sampling
+
+
+def patients(data_dir: Path) -> list[Path]:
+    """The patients' folders of one kind of scan, by number.
+
+    Args:
+        data_dir: the folder with the patients (`coronal_pd_fs`, say), or one above it.
+
+    Returns:
+        Folders named by numbers, each with a `rawdata<slice>.mat`.
+
+    Raises:
+        UserError: no such folder, no patient in it, or several kinds of scans to choose from.
+    """
+    border.require_directory(data_dir)
+    kinds = [data_dir, *sorted(p for p in data_dir.iterdir() if p.is_dir())]
+    found = {kind: _numbered_folders(kind) for kind in kinds}
+    used = [kind for kind in kinds if found[kind]]
+    if len(used) != 1:
+        held = ", ".join(kind.name for kind in used) or "none"
+        raise UserError(
+            f"folders in {data_dir} with patients: {held}; expected exactly one that holds "
+            "1/rawdata1.mat and so on; point --data_dir at it"
+        )
+    return found[used[0]]
+
+
+def _numbered_folders(kind: Path) -> list[Path]:
+    folders = [p for p in kind.iterdir() if re.fullmatch(r"\d+", p.name) and p.is_dir()]
+    return sorted((p for p in folders if border.numbered(p, "rawdata")), key=lambda p: int(p.name))
+
+
+def read(patient: Path, acceleration: int) -> list[SenseSlice]:
+    """All slices of one patient, by number.
+
+    The mask is the one whose file name says `at<acceleration>`, or else the only one; it counts
+    the columns of zero padding as acquired. Without mask files the slices have none and are
+    undersampled like any fully sampled k-space.
+
+    Args:
+        patient: the folder.
+        acceleration: chooses the mask file.
+
+    Returns:
+        Slices without the readout's oversampling, with maps and references of the files.
+
+    Raises:
+        UserError: a file or a variable missing, several masks none of which fits, or arrays that
+            do not fit together.
+    """
+    mask = _mask(patient.parent / "masks", acceleration)
+    numbered = border.numbered(patient, "rawdata")
+    return [_slice(patient, number, path, mask) for number, path in numbered]
+
+
+def _slice(patient: Path, number: int, path: Path, mask: np.ndarray | None) -> SenseSlice:
+    espirit = patient / f"espirit{number}.mat"
+    kspace = _coils_first(path, "rawdata")
+    maps = _coils_first(espirit, "sensitivities")
+    reference = matlab.read(espirit, "reference", matlab.COMPLEX)
+    name = f"patient{patient.name}_slice{number:02d}"
+    own = None if mask is None else _with_padding(path, mask)
+    # Checked before the oversampling is removed, so that messages name the sizes of the files.
+    found = checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=own)
+    rows, columns = kspace.shape[1:]
+    if rows == columns:
+        return found
+    return checked_slice(
+        name=name,
+        kspace=sampling.crop_readout(found.kspace),
+        maps=sampling.remove_oversampling(maps),
+        reference=sampling.remove_oversampling(reference),
+        mask=own,
+    )
+
+
+def _coils_first(path: Path, key: str) -> np.ndarray:
+    found = matlab.read(path, key, matlab.COMPLEX)
+    if found.ndim != 3:
+        raise UserError(
+            f"variable {key} of {path} has {found.ndim} axes; expected row, column and coil; "
+            "save it again"
+        )
+    return np.moveaxis(found, 2, 0)
+
+
+def _with_padding(path: Path, mask: np.ndarray) -> np.ndarray:
+    left, right = (_scalar(path, f"padlength_{side}") for side in ("left", "right"))
+    columns = np.arange(len(mask))
+    return mask | (columns < left) | (columns >= len(mask) - right)
+
+
+def _scalar(path: Path, key: str) -> int:
+    found = matlab.read_optional(path, key)
+    return 0 if found is None or found.size == 0 else int(found.flat[0])
+
+
+def _mask(folder: Path, acceleration: int) -> np.ndarray | None:
+    files = sorted(folder.glob("*.mat"))
+    if not files:
+        return None
+    fitting = [p for p in files if re.search(rf"at{acceleration}(?!\d)", p.name, re.I)]
+    chosen = fitting if fitting else files
+    if len(chosen) != 1:
+        raise UserError(
+            f"{len(files)} masks in {folder}, {len(fitting)} of them for acceleration "
+            f"{acceleration}; expected one named *at{acceleration}*.mat; change --acceleration or "
+            "rename the file"
+        )
+    mask = np.atleast_2d(matlab.read(chosen[0], "mask")) > 0
+    if mask.ndim != 2 or (mask != mask[:1]).any():
+        raise UserError(
+            f"the mask of {chosen[0]} is not the same on all rows; expected rows (readout) x "
+            "columns (phase encoding) with whole columns acquired; transpose or replace it"
+        )
+    return mask[0]
+
+
+def write_hammernik(slices: Sequence[SenseSlice], data_dir: Path) -> None:
+    """Write every slice as a patient of its own, numbered from 1 in their order.
+
+    The readout is oversampled again, so what is read back is equal up to rounding (square slices:
+    bit for bit).
+
+    Args:
+        slices: fully sampled, with references.
+        data_dir: folder to write into; made if absent.
+
+    Raises:
+        UserError: a slice without a reference, or whose oversampled matrix would be square.
+    """
+    for number, one in enumerate(slices, 1):
+        reference = _reference(one)
+        folder = data_dir / "synthetic" / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        kspace, maps = one.kspace, one.maps
+        rows, columns = kspace.shape[1:]
+        if rows != columns:
+            kspace = _oversampled(kspace)
+            maps = sampling.add_oversampling(maps, 2 * rows)
+            reference = sampling.add_oversampling(reference, 2 * rows)
+        raw = {"rawdata": np.moveaxis(kspace, 0, 2)}
+        espirit = {"sensitivities": np.moveaxis(maps, 0, 2), "reference": reference}
+        scipy.io.savemat(folder / "rawdata1.mat", raw)
+        scipy.io.savemat(folder / "espirit1.mat", espirit)
+
+
+def _oversampled(kspace: np.ndarray) -> np.ndarray:
+    """What :func:`mrjax.physics.sampling.crop_readout` crops to the given k-space."""
+    shifted = np.fft.ifftshift(kspace.astype(np.complex128), axes=-2)
+    images = np.fft.fftshift(np.fft.ifft(shifted, axis=-2, norm="ortho"), axes=-2)
+    padded = sampling.add_oversampling(images, 2 * kspace.shape[-2])
+    shifted = np.fft.fft(np.fft.ifftshift(padded, axes=-2), axis=-2, norm="ortho")
+    return np.fft.fftshift(shifted, axes=-2).astype(np.complex64)
+
+
+def _reference(one: SenseSlice) -> np.ndarray:
+    rows, columns = one.kspace.shape[1:]
+    if one.reference is None:
+        raise UserError(
+            f"slice {one.name} has no reference; expected one in the Hammernik layout; "
+            "write fully sampled slices"
+        )
+    if 2 * rows == columns:
+        raise UserError(
+            f"slice {one.name} has {rows} rows of {columns} columns, which the Hammernik layout "
+            "cannot say (a square matrix is not oversampled); expected other sizes; change --rows"
+        )
+    return one.reference
