@@ -1,0 +1,199 @@
+"""The variational network: unrolled gradient steps on a learnt regulariser and the data term.
+
+Source: Hammernik et al., Magn Reson Med 79:3055 (2018), Eq. 4-6; the public PyTorch code
+rixez/pytorch_mri_variationalnetwork (models.py) for what the paper leaves open: the response is
+divided by the number of filters, edges are reflected, the input's largest magnitude is 1.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.physics import sense
+
+LIMIT = 1.0
+"""Outermost nodes of the activation functions lie at plus and minus this."""
+
+_zeros = nn.initializers.zeros
+
+
+def to_channels(image: Complex[Array, "*axes"]) -> Float[Array, "*axes 2"]:
+    """Real and imaginary part as the last axis."""
+    return jnp.stack([jnp.real(image), jnp.imag(image)], axis=-1)
+
+
+def to_complex(channels: Float[Array, "*axes 2"]) -> Complex[Array, "*axes"]:
+    """Inverse of `to_channels`."""
+    return jax.lax.complex(channels[..., 0], channels[..., 1])
+
+
+def regulariser_gradient(
+    ar: Arithmetic,
+    image: Complex[Array, "b row column"],
+    kernel: Float[Array, "window window 2 f"],
+    weights: Float[Array, "f n"],
+) -> Complex[Array, "b row column"]:
+    """Sum over filters of K^T phi(K u), divided by their number.
+
+    The image is reflected at its edges by as much as both convolutions reach (the public code
+    reflects one pixel more and cuts it off again).
+
+    Args:
+        ar: what computes.
+        image: u; both axes longer than twice half the window.
+        kernel: real and imaginary part of each filter.
+        weights: of the radial basis functions, on [-1, 1].
+
+    Returns:
+        Image of the same shape.
+    """
+    half, filters = kernel.shape[0] // 2, kernel.shape[-1]
+    margins = ((0, 0), (2 * half, 2 * half), (2 * half, 2 * half), (0, 0))
+    wide = jnp.pad(to_channels(image), margins, mode="reflect")
+    response = _crop(ar.conv(wide, kernel), half)
+    active = ar.rbf(response, weights.astype(response.dtype), -LIMIT, LIMIT)
+    transposed = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    back = _crop(ar.conv(active, transposed), half).astype(kernel.dtype)
+    return to_complex(ar.div(back, jnp.asarray(filters, back.dtype)))
+
+
+def _crop(x: Float[Array, "b row column c"], margin: int) -> Array:
+    """Without `margin` pixels at each edge, where the convolution saw the zeros outside."""
+    rows, columns = x.shape[1:3]
+    return x[:, margin : rows - margin, margin : columns - margin]
+
+
+class Stage(nn.Module):
+    """One gradient step: u - grad R(u) - lambda A*(A u - f).
+
+    Attributes:
+        width: number of complex filters.
+        window: edge of a filter, odd [pixels].
+        nodes: of each activation function.
+        arithmetic: what computes.
+    """
+
+    width: int
+    window: int
+    nodes: int
+    arithmetic: Arithmetic
+
+    @nn.compact
+    def __call__(
+        self,
+        image: Complex[Array, "b row column"],
+        kspace: Complex[Array, "b coil row column"],
+        maps: Complex[Array, "b coil row column"],
+        mask: Float[Array, "b column"],
+    ) -> Complex[Array, "b row column"]:
+        """Return the next image."""
+        ar = self.arithmetic
+        kernel = self.param(
+            "kernel", _zeros, (self.window, self.window, 2, self.width), jnp.float32
+        )
+        rbf = self.param("rbf", _zeros, (self.width, self.nodes), jnp.float32)
+        data_weight = self.param("data_weight", _zeros, (), jnp.float32)
+        smooth = regulariser_gradient(ar, image, kernel, rbf)
+        residual = ar.sub(sense.forward(ar, image, maps, mask), kspace)
+        data = ar.mul(sense.adjoint(ar, residual, maps, mask), data_weight)
+        return ar.sub(ar.sub(image, smooth), data)
+
+
+class VarNet(nn.Module):
+    """Variational network.
+
+    Attributes:
+        arithmetic: what computes.
+        width: complex filters of a stage; 24 (65,530 parameters) or 48 (131,050).
+        stages: number of steps, each with parameters of its own.
+        window: edge of a filter, odd [pixels].
+        nodes: of each activation function, equidistant on [-1, 1].
+    """
+
+    arithmetic: Arithmetic
+    width: int = 24
+    stages: int = 10
+    window: int = 11
+    nodes: int = 31
+
+    @nn.compact
+    def __call__(
+        self,
+        image: Complex[Array, "b row column"],
+        kspace: Complex[Array, "b coil row column"],
+        maps: Complex[Array, "b coil row column"],
+        mask: Float[Array, "b column"],
+    ) -> Complex[Array, "b row column"]:
+        """Reconstruct.
+
+        Args:
+            image: zero-filled reconstruction, of largest magnitude 1.
+            kspace: in the same unit, zero frequency at n // 2, zero where not acquired.
+            maps: coil sensitivity maps.
+            mask: 1 for acquired columns, 0 for others.
+
+        Returns:
+            Image in the unit of the input.
+        """
+        for i in range(self.stages):
+            stage = Stage(self.width, self.window, self.nodes, self.arithmetic, name=f"stage{i}")
+            image = stage(image, kspace, maps, mask)
+        return image
+
+
+def project(ar: Arithmetic, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring parameters back to the allowed ones after an update.
+
+    Filters get zero mean and unit norm over window, real and imaginary part; data weights are
+    not negative.
+
+    Args:
+        ar: what computes.
+        params: of a `VarNet`.
+
+    Returns:
+        The same tree.
+
+    Source: Hammernik et al. 2018, "Training"; misc_utils.py (zero_mean_norm_ball) of the public
+    code.
+    """
+    return {
+        name: {
+            "kernel": zero_mean_unit_norm(ar, stage["kernel"]),
+            "rbf": stage["rbf"],
+            "data_weight": jnp.maximum(stage["data_weight"], 0),
+        }
+        for name, stage in params.items()
+    }
+
+
+def zero_mean_unit_norm(
+    ar: Arithmetic, kernel: Float[Array, "window window 2 f"]
+) -> Float[Array, "window window 2 f"]:
+    """Subtract each filter's mean and divide by its norm; a filter of zeros stays one."""
+    axes, shape = (0, 1, 2), (1, 1, 1, kernel.shape[-1])
+    centred = ar.sub(kernel, ar.mean(kernel, axes).reshape(shape))
+    norm = ar.sqrt(ar.sum(ar.mul(centred, centred), axes)).reshape(shape)
+    return ar.div(centred, jnp.where(norm > 0, norm, 1))
+
+
+def initial_kernel(kernel: Float[np.ndarray, "window window 2 f"]) -> np.ndarray:
+    """The same on the host, by correctly rounded sums: the same bits on every machine.
+
+    Args:
+        kernel: drawn values.
+
+    Returns:
+        float32, zero mean and unit norm for each filter.
+    """
+    flat = np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-1])
+    centred = flat - np.array([math.fsum(c) / len(c) for c in flat.T])
+    norms = np.sqrt(np.array([math.fsum(c * c) for c in centred.T]))
+    return (centred / norms).reshape(kernel.shape).astype(np.float32)
