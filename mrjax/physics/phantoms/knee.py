@@ -1,0 +1,99 @@
+"""Synthetic multi-coil knee slices, drawn from keys, the same bytes everywhere."""
+
+import jax
+import numpy as np
+from jaxtyping import Complex
+
+from mrjax import keys
+from mrjax.arrays import SenseSlice
+from mrjax.numerics import host
+from mrjax.numerics.spectral import centred_dft
+from mrjax.physics import coils as receive
+from mrjax.physics.phantoms import joint, loops, shapes
+from mrjax.physics.phantoms.shapes import Draws, Points
+
+FIELD_OF_VIEW = 152.0
+"""Extent of the columns [mm]: a knee fills it, so that aliases fall onto the knee."""
+NOISE = 0.02
+"""Standard deviation of real and imaginary noise in each coil; fat has intensity 1."""
+
+
+def _points(draws: Draws, shape: tuple[int, int], pixel: float) -> Points:
+    """Coordinates x, y, z [mm] of the pixels in the frame of the joint, turned, scaled and bent."""
+    rows, columns = shape
+    scale = draws.between(0.95, 1.08)
+    turn = draws.between(-0.08, 0.08)
+    x = (np.arange(columns) - columns // 2)[None, :] * (pixel * scale) + draws.between(-3.0, 3.0)
+    y = (rows // 2 - np.arange(rows))[:, None] * (pixel * scale) + draws.between(-6.0, 6.0)
+    edges, grid = (pixel, pixel, 1.0), (*shape, 1)
+    bent = [
+        2.5 * shapes.smooth_field(draws, grid, edges, 40.0)[:, :, 0]
+        + 0.8 * shapes.smooth_field(draws, grid, edges, 16.0)[:, :, 0]
+        for _ in range(2)
+    ]
+    return [x + turn * y + bent[0], y - turn * x + bent[1], np.zeros(())]
+
+
+def _phase(draws: Draws, shape: tuple[int, int], pixel: float) -> Complex[np.ndarray, "row column"]:
+    """Smooth unit phasors: (1 + it)^2 / (1 + t^2) has the phase 2 arctan t."""
+    edges = (pixel, pixel, 1.0)
+    t = 0.35 * shapes.smooth_field(draws, (*shape, 1), edges, 55.0)[:, :, 0]
+    scale = 1.0 / (1.0 + t * t)
+    return host.assemble((1.0 - t * t) * scale, 2.0 * t * scale)
+
+
+def draw(
+    key: jax.Array, shape: tuple[int, int] = (96, 96), coils: int = 6
+) -> tuple[Complex[np.ndarray, "row column"], Complex[np.ndarray, "coil row column"]]:
+    """A random knee slice and the coils around it, without noise.
+
+    Args:
+        key: typed key; everything follows from it.
+        shape: rows (head to foot, readout) and columns (front to back, phase encoding).
+        coils: number of receive loops.
+
+    Returns:
+        Complex image, 1 in subcutaneous fat, and sensitivity maps, complex128.
+    """
+    draws, pixel = Draws(key), FIELD_OF_VIEW / shape[1]
+    points = _points(draws, shape, pixel)
+    image = joint.paint(joint.Canvas(draws, shape, pixel), points)
+    phase = _phase(draws, shape, pixel)
+    rows, columns = ((np.arange(n) - n // 2) * pixel for n in shape)
+    offset = draws.between(-25.0, 25.0)  # of the slice from the axis of the leg
+    place = [columns[None, :], 0.0 - rows[:, None], np.full((1, 1), offset)]
+    return host.assemble(image * phase.real, image * phase.imag), loops.sensitivities(
+        draws, place, coils
+    )
+
+
+def knee(
+    seed_data: int,
+    seed_noise: int,
+    index: int,
+    shape: tuple[int, int] = (96, 96),
+    coils: int = 6,
+) -> SenseSlice:
+    """Synthetic slice: random anatomy seen by coils around the leg, fully sampled, with noise.
+
+    Args:
+        seed_data: seed of the anatomy and the coils.
+        seed_noise: seed of the noise.
+        index: number of the slice; slices are independent of each other.
+        shape: rows (readout) and columns (phase encoding).
+        coils: number of receive loops.
+
+    Returns:
+        Slice without a mask; the reference is the combination of the noisy coil images.
+    """
+    image, maps = draw(keys.stream(seed_data, "data", index), shape, coils)
+    noise = host.gaussian(keys.stream(seed_noise, "noise", index), (2, coils, *shape))
+    kspace = centred_dft(host.product(maps, image[None]), (-2, -1))
+    kspace = kspace + NOISE * host.assemble(noise[0], noise[1])
+    kspace, maps = kspace.astype(np.complex64), maps.astype(np.complex64)
+    return SenseSlice(
+        name=f"knee{index:04d}",
+        kspace=kspace,
+        maps=maps,
+        reference=receive.combine(maps, receive.images(kspace)).astype(np.complex64),
+    )
