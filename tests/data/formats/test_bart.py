@@ -1,0 +1,105 @@
+"""BART's pairs of files: bytes, axes, what zeros say, and the one-liners; a real slice."""
+
+import numpy as np
+import pytest
+from helpers import shared
+from slices import random_slice
+
+from mrjax.data.formats import bart
+from mrjax.errors import UserError
+from mrjax.physics import coils
+
+
+def test_numbers_are_column_major_pairs_of_float32(tmp_path):
+    array = (np.arange(24) + 0.5j).astype(np.complex64).reshape(2, 3, 1, 4)
+    bart.write_cfl(tmp_path / "a.cfl", array)
+    lines = (tmp_path / "a.hdr").read_text().splitlines()
+    assert lines == ["# Dimensions", "2 3 1 4" + " 1" * 12]
+    raw = np.frombuffer((tmp_path / "a.cfl").read_bytes(), "<f4")
+    slow = [array[x, y, 0, c] for c in range(4) for y in range(3) for x in range(2)]
+    np.testing.assert_array_equal(raw[0::2], np.real(slow))
+    np.testing.assert_array_equal(raw[1::2], np.imag(slow))
+    np.testing.assert_array_equal(bart.read_cfl(tmp_path / "a.cfl"), array)
+
+
+def test_a_written_slice_comes_back_with_its_maps(tmp_path):
+    slices = [random_slice(i) for i in range(2)]
+    bart.write_bart(slices, tmp_path)
+    found = [bart.read(path) for path in bart.files(tmp_path)]
+    assert [s.name for s in found] == ["slice0001", "slice0002"]
+    for a, b in zip(slices, found, strict=True):
+        np.testing.assert_array_equal(a.kspace, b.kspace)
+        np.testing.assert_array_equal(a.maps, b.maps)
+        np.testing.assert_array_equal(a.reference, b.reference)
+        assert b.mask is None
+
+
+@pytest.mark.parametrize("single", [0, 1, 2])
+def test_any_of_the_three_first_dimensions_may_be_the_one(single, tmp_path):
+    one = random_slice()
+    array = np.expand_dims(np.moveaxis(one.kspace, 0, 2), single)
+    bart.write_cfl(tmp_path / "a.cfl", array)
+    found = bart.read(tmp_path / "a.cfl", acs_lines=6)
+    np.testing.assert_array_equal(found.kspace, one.kspace)
+    np.testing.assert_array_equal(found.maps, coils.from_acs(one.kspace, 6).astype(np.complex64))
+
+
+def test_gaps_are_undersampling_and_zero_edges_alone_are_not(tmp_path):
+    kspace = random_slice().kspace
+    kspace[..., [0, 1, 15]] = 0
+    bart.write_bart([random_slice(kspace=kspace)], tmp_path)
+    assert bart.read(tmp_path / "slice0001.cfl").mask is None
+    kspace[..., 5] = 0
+    bart.write_bart([random_slice(kspace=kspace)], tmp_path)
+    found = bart.read(tmp_path / "slice0001.cfl")
+    assert np.flatnonzero(~found.mask).tolist() == [0, 1, 5, 15] and found.reference is None
+
+
+def test_the_measured_brain_slice_is_read():
+    found = bart.read(shared("data/esp_full.cfl"))
+    assert found.kspace.shape == (8, 230, 180) and found.mask is None
+    rss = np.sqrt((np.abs(coils.images(found.kspace)) ** 2).sum(axis=0))
+    head = rss > 0.2 * rss.max()
+    assert 0.2 < head.mean() < 0.8
+    ratio = np.abs(found.reference[head]) / rss[head]
+    assert 0.95 < np.median(ratio) < 1.02
+
+
+def pair(path, shape=(24, 16, 1, 3), text=None, numbers=None) -> None:
+    values = np.ones(np.prod(shape) if numbers is None else numbers, "<c8")
+    path.write_bytes(values.tobytes())
+    text = "# Dimensions\n" + " ".join(map(str, shape)) if text is None else text
+    path.with_suffix(".hdr").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"shape": (24, 16, 2, 3)}, "has dimensions 24 x 16 x 2 x 3; expected readout x phase1"),
+        ({"shape": (24, 16, 1, 3, 2)}, "has dimensions 24 x 16 x 1 x 3 x 2; expected readout"),
+        ({"shape": (24, 1, 1, 3)}, "has dimensions 24 x 1 x 1 x 3; expected readout"),
+        ({"numbers": 7}, "holds 7 numbers, its header says 24 x 16 x 1 x 3; expected as many"),
+        ({"text": "24 16 1 3"}, "has no line of dimensions; expected whole numbers below"),
+        ({"text": "# Dimensions\n24 x 16"}, "has no line of dimensions; expected"),
+        ({"text": "# Dimensions\n24 0 1 3", "numbers": 0}, "has no line of dimensions; expected"),
+        ({"numbers": 0}, "holds 0 numbers, its header says"),
+    ],
+)
+def test_unusable_pairs_are_one_line(content, message, tmp_path):
+    pair(tmp_path / "a.cfl", **content)
+    with pytest.raises(UserError, match=message) as caught:
+        bart.read(tmp_path / "a.cfl")
+    assert "\n" not in str(caught.value)
+
+
+def test_maps_of_other_coils_no_header_and_no_files_are_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"no k-space <name>.cfl in .*; expected BART"):
+        bart.files(tmp_path)
+    pair(tmp_path / "a.cfl")
+    pair(tmp_path / "a_maps.cfl", (24, 16, 1, 4))
+    assert [p.name for p in bart.files(tmp_path)] == ["a.cfl"]
+    with pytest.raises(UserError, match="a has k-space of 3 coils but coil sensitivity maps of 4"):
+        bart.read(tmp_path / "a.cfl")
+    (tmp_path / "a.hdr").unlink()
+    with pytest.raises(UserError, match=r"no file .*a.hdr; expected the header of a.cfl"):
+        bart.read(tmp_path / "a.cfl")
