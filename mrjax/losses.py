@@ -8,7 +8,7 @@ import itertools
 import math
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
 
@@ -130,3 +130,66 @@ def soft_dice(
     common = ar.sum(ar.mul(probability, mask))
     total = ar.add(ar.sum(probability), ar.sum(mask))
     return ar.div(ar.add(ar.add(common, common), margin), ar.add(total, margin))
+
+
+def magnitude(ar: Arithmetic, image: Complex[Array, "..."], eps: float = 0.0) -> Array:
+    """Square root of real part squared plus imaginary part squared plus eps.
+
+    Args:
+        ar: what computes.
+        image: complex, any shape.
+        eps: above 0 where a gradient is taken: the root has none at 0.
+
+    Returns:
+        Real array of the same shape.
+    """
+    real, imag = jnp.real(image), jnp.imag(image)
+    square = ar.add(ar.mul(real, real), ar.mul(imag, imag))
+    return ar.sqrt(ar.add(square, jnp.asarray(eps, square.dtype)) if eps else square)
+
+
+def mse(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:
+    """Mean squared difference of two real arrays of one shape."""
+    difference = ar.sub(x, y)
+    return ar.mean(ar.mul(difference, difference))
+
+
+def complex_mse(
+    ar: Arithmetic, x: Complex[Array, "..."], y: Complex[Array, "..."]
+) -> Float[Array, ""]:
+    """Mean squared difference of all real and imaginary parts: half of that of the pixels.
+
+    Args:
+        ar: what computes.
+        x: image.
+        y: image of the same shape.
+
+    Returns:
+        Scalar, in the square of the images' unit.
+
+    Source: rixez/pytorch_mri_variationalnetwork, models.py, loss_type "complex".
+    """
+    parts = [jnp.stack([jnp.real(z), jnp.imag(z)]) for z in (x, y)]
+    return mse(ar, *parts)
+
+
+MAGNITUDE_EPS = 1e-12
+"""Added to squared magnitudes, of images whose largest is about 1, in `magnitude_mse`."""
+
+
+def magnitude_mse(
+    ar: Arithmetic, x: Complex[Array, "..."], y: Complex[Array, "..."]
+) -> Float[Array, ""]:
+    """Mean squared difference of magnitudes.
+
+    Args:
+        ar: what computes.
+        x: image.
+        y: image of the same shape.
+
+    Returns:
+        Scalar, in the square of the images' unit.
+
+    Source: Hammernik et al. 2018, Eq. 7.
+    """
+    return mse(ar, *(magnitude(ar, z, MAGNITUDE_EPS) for z in (x, y)))

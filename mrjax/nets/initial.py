@@ -16,6 +16,8 @@ from mrjax import keys
 from mrjax.numerics import host
 
 SCHEMES = ("he_uniform", "authors")
+RBF_SLOPE = 0.04
+_CONSTANTS = {"bias": 0, "scale": 1, "data_weight": 1}
 
 
 def initialise(
@@ -31,7 +33,8 @@ def initialise(
             two standard deviations, biases from N(0, 1); not the same bits on every machine.
 
     Returns:
-        Leaf path to float32 array; normalisation scales are 1.
+        Leaf path to float32 array; normalisation scales and data weights are 1, activation
+        functions are lines of slope 0.04 on [-1, 1].
 
     Raises:
         ValueError: for an unknown scheme or leaf name.
@@ -59,9 +62,12 @@ def _is_kernel(path: str) -> bool:
 
 def _constant(path: str, shape: tuple[int, ...]) -> np.ndarray:
     leaf = path.rsplit("/", 1)[-1]
-    if leaf not in ("bias", "scale"):
+    if leaf == "rbf":  # activation functions begin linear, as in the public VarNet code
+        line = RBF_SLOPE * np.linspace(-1.0, 1.0, shape[-1])
+        return np.broadcast_to(line, shape).astype(np.float32)
+    if leaf not in _CONSTANTS:
         raise ValueError(f"no rule to initialise {path!r}")
-    return np.full(shape, 1 if leaf == "scale" else 0, np.float32)
+    return np.full(shape, _CONSTANTS[leaf], np.float32)
 
 
 def _he_uniform(path: str, shape: tuple[int, ...], key: jax.Array) -> np.ndarray:

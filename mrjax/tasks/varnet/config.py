@@ -1,0 +1,155 @@
+"""Configuration of a VarNet run and its presets. Imports no jax."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mrjax.config import RunConfig, option
+from mrjax.errors import UserError
+
+DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "bart")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(RunConfig):
+    """Everything that determines a VarNet run."""
+
+    dataset: str = option(
+        "synthetic",
+        "Where slices come from: knees made from keys, the TFDS build of them, Hammernik's knee "
+        ".mat files, fastMRI multicoil HDF5, BART cfl",
+        choices=DATASETS,
+    )
+    steps: int = option(
+        400, "Training steps; 0 only infers, with --from_run", unit="steps", minimum=0
+    )
+    n_train: int = option(24, "Synthetic slices to train on", minimum=1)
+    n_test: int = option(
+        4, "Held out: synthetic slices, patients (hammernik) or files (fastmri, bart)", minimum=1
+    )
+    rows: int = option(96, "Rows (readout) of a synthetic slice", unit="pixels", minimum=16)
+    columns: int = option(
+        96, "Columns (phase encoding) of a synthetic slice", unit="pixels", minimum=16
+    )
+    coils: int = option(6, "Receive coils of a synthetic slice", minimum=1)
+    acceleration: int = option(
+        4, "Columns for each column acquired, where the data set fixes no mask", minimum=1
+    )
+    acs_lines: int = option(
+        24, "Fully sampled columns in the middle of k-space", unit="columns", minimum=0
+    )
+    sampling: str = option(
+        "regular",
+        "Undersampling: every n-th column and the ACS lines, or columns drawn anew for each slice "
+        "with density falling from the centre",
+        choices=("regular", "random"),
+    )
+    maps: str = option(
+        "acs",
+        "How coil sensitivity maps are estimated where files have none: from the low-pass image "
+        "of the ACS lines, or by ESPIRiT (needs sigpy)",
+        choices=("acs", "espirit"),
+    )
+    width: int = option(24, "Complex filters of each stage", minimum=1)
+    stages: int = option(10, "Gradient steps, each with parameters of its own", minimum=1)
+    window: int = option(11, "Edge of a filter, odd", unit="pixels", minimum=1)
+    nodes: int = option(31, "Radial basis functions of each activation function", minimum=2)
+    optimizer: str = option(
+        "adam",
+        "Update rule: Adam, or IIPG as in the public code, gradient descent with --momentum",
+        choices=("adam", "iipg"),
+    )
+    momentum: float = option(0.0, "Inertia of --optimizer=iipg", minimum=0.0, maximum=0.9999)
+    project: bool = option(
+        True,
+        "After each update give filters zero mean and unit norm and keep data weights from "
+        "falling below 0, as published; the public code does so under IIPG only",
+    )
+    loss: str = option(
+        "complex",
+        "Mean squared error of real and imaginary parts, or of magnitudes",
+        choices=("complex", "magnitude"),
+    )
+    cooldown: float = option(
+        0.0,
+        "Share of the steps, at the end, over which the learning rate falls linearly to zero; "
+        "0 keeps it constant, as the public code does",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    from_run: str = option(
+        "",
+        "Begin with the trained network and tuned CG-SENSE of this finished run folder; with "
+        "--steps=0 only infer",
+    )
+
+    def check(self) -> None:
+        """Raise UserError for values that do not go together."""
+        super().check()
+        if self.window % 2 == 0:
+            raise UserError(f"--window={self.window} is even; expected an odd length; try 11")
+        smallest = min(self.rows, self.columns)
+        if self.dataset == "synthetic" and self.window >= smallest:
+            raise UserError(
+                f"--window={self.window} does not fit into slices of {self.rows} x {self.columns}; "
+                "expected a window shorter than both; lower --window"
+            )
+        if self.dataset == "synthetic" and self.acs_lines > self.columns:
+            raise UserError(
+                f"--acs_lines={self.acs_lines} of --columns={self.columns}; expected at most as "
+                "many; lower --acs_lines"
+            )
+        if self.momentum and self.optimizer != "iipg":
+            raise UserError(
+                f"--momentum={self.momentum} has no effect under --optimizer={self.optimizer}; "
+                "expected iipg; drop one of them"
+            )
+        if self.steps == 0 and not self.from_run:
+            raise UserError(
+                "--steps=0 infers with a trained network; expected --from_run; name a finished "
+                "run folder, or train at least one step"
+            )
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # Minutes on two cores, with images worth looking at.
+    "demo": {
+        "steps": 300,
+        "batch_size": 2,
+        "checkpoint_every": 50,
+        "learning_rate": 2e-3,
+        "cooldown": 0.4,
+        "width": 12,
+        "stages": 6,
+        "acs_lines": 16,
+    },
+    # A whole run, compile included, in half a minute on two cores: for tests and studies.
+    "tiny": {
+        "steps": 60,
+        "batch_size": 8,
+        "checkpoint_every": 20,
+        "learning_rate": 5e-3,
+        "cooldown": 0.4,
+        "n_train": 8,
+        "n_test": 8,
+        "rows": 48,
+        "columns": 48,
+        "coils": 4,
+        "width": 6,
+        "stages": 3,
+        "window": 7,
+        "acs_lines": 12,
+    },
+    # Hammernik et al. 2018 and the public code: 10 patients of 20 slices, 100 epochs of batch 1.
+    "paper": {
+        "steps": 20000,
+        "batch_size": 1,
+        "checkpoint_every": 250,
+        "learning_rate": 1e-4,
+        "n_train": 200,
+        "n_test": 40,
+        "rows": 320,
+        "columns": 320,
+        "coils": 15,
+    },
+}

@@ -1,0 +1,118 @@
+"""What a VarNet run starts from: slices and their sampling, tuned CG-SENSE, initial weights."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mrjax.arrays import SenseSlice
+from mrjax.data import pipeline, sense
+from mrjax.errors import UserError
+from mrjax.runs import digests
+from mrjax.tasks import evidence, trained
+from mrjax.tasks.varnet import baselines, model
+from mrjax.tasks.varnet.config import Config
+
+ARCHITECTURE = ("width", "stages", "window", "nodes")
+
+
+class Inputs(NamedTuple):
+    """What training starts from.
+
+    Attributes:
+        examples: training slices, undersampled when asked for; None to infer only.
+        train: the training slices; empty to infer only.
+        test: held-out slices.
+        acquired: held-out slices as the scanner would have given them.
+        tuned: parameters of CG-SENSE.
+        initial: parameters by leaf path.
+    """
+
+    examples: sense.Examples | None
+    train: Sequence[SenseSlice]
+    test: Sequence[SenseSlice]
+    acquired: Sequence[baselines.Acquisition]
+    tuned: baselines.Tuned
+    initial: trained.Weights
+
+
+def prepare(config: Config, built: model.Model) -> Inputs:
+    """Load or make the slices and everything that depends on them alone.
+
+    Args:
+        config: the configuration.
+        built: its model.
+
+    Returns:
+        The inputs, such that training and evaluation will find no mistake of the user in them.
+
+    Raises:
+        UserError: for slices or a network that cannot be used.
+    """
+    train, test = sense.slices(config, need_train=config.steps > 0)
+    acquired = [
+        sense.acquisition(s, config, sense.FIRST_TEST_INDEX + i) for i, s in enumerate(test)
+    ]
+    for one, found in zip(test, acquired, strict=True):
+        check(one, found, config)
+    examples = sense.Examples(train, config) if config.steps else None
+    if examples is not None:
+        pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
+    if config.from_run:
+        initial, constants = trained.load(config, config.from_run, ARCHITECTURE, built.shapes)
+        tuned = baselines.Tuned(**constants["tuned"])
+    else:
+        initial = trained.Weights(built.initial_params(), None)
+        assert examples is not None
+        count = min(len(examples), baselines.SLICES_TO_TUNE_ON)
+        tuned = baselines.tune([examples.get(i) for i in range(count)])
+    return Inputs(examples, train, test, acquired, tuned, initial)
+
+
+def check(one: SenseSlice, acquired: baselines.Acquisition, config: Config) -> None:
+    """Raise UserError for a held-out slice that the network or a metric cannot take."""
+    rows, columns = acquired["kspace"].shape[1:]
+    if min(rows, columns) < config.window:
+        raise UserError(
+            f"slice {one.name} has {rows} x {columns} pixels; expected at least --window="
+            f"{config.window} along both axes; use a network with a smaller window"
+        )
+    if one.reference is None:
+        return
+    shown = np.abs(one.reference)
+    if shown.max() == shown.min():
+        raise UserError(
+            f"the reference of held-out slice {one.name} is constant; expected an image; check "
+            "its file"
+        )
+
+
+def digest(config: Config, inputs: Inputs) -> dict[str, str]:
+    """Digest what determines a run.
+
+    Args:
+        config: the configuration.
+        inputs: slices and initial weights.
+
+    Returns:
+        sha256 of `init`, `order` and `data`; the latter holds k-space as acquired, so another
+        undersampling mask is other data.
+    """
+    examples = inputs.examples
+    count = len(examples) if examples is not None else 0
+    seed = config.seed_for("order")
+    return {
+        "init": digests.content(inputs.initial.params),
+        "order": evidence.of_order(seed, count, config.batch_size, config.steps),
+        "data": digests.content(_data(inputs)),
+    }
+
+
+def _data(inputs: Inputs) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for i, one in enumerate(inputs.train):
+        assert inputs.examples is not None
+        found |= {f"train/{one.name}/{k}": v for k, v in inputs.examples.get(i).items()}
+    for one, acquired in zip(inputs.test, inputs.acquired, strict=True):
+        found |= {f"test/{one.name}/{k}": v for k, v in acquired.items()}
+    return found

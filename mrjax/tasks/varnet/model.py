@@ -1,0 +1,132 @@
+"""The network of a VarNet run with its loss, optimizer and initial state."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Complex, PyTree
+
+from mrjax import losses
+from mrjax.nets import varnet
+from mrjax.nets.initial import initialise
+from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.physics import sense
+from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
+from mrjax.tasks.trained import Weights
+from mrjax.tasks.varnet.config import Config
+from mrjax.train.step import LossFunction, Project, State
+
+COMPLEX = {"float32": "complex64", "float64": "complex128"}
+Acquired = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A variational network and what trains it.
+
+    Attributes:
+        config: the run's configuration.
+        arithmetic: what computes.
+        net: the Linen module.
+    """
+
+    config: Config
+    arithmetic: Arithmetic
+    net: varnet.VarNet
+
+    @property
+    def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Shapes of the parameters by leaf path."""
+        edge = 2 * self.config.window + 2
+        shapes = ((1, edge, edge), (1, 1, edge, edge), (1, 1, edge, edge))
+        images = [jax.ShapeDtypeStruct(shape, "complex64") for shape in shapes]
+        found = leaf_shapes(self.net, *images, jax.ShapeDtypeStruct((1, edge), "float32"))
+        return {"params": found["params"]}
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam or gradient descent with inertia, with the learning rate of `cooldown`."""
+        config, ar = self.config, self.arithmetic
+        rate = learning_rate(ar, config.learning_rate, config.steps, config.cooldown)
+        return ar.sgd(rate, config.momentum) if config.optimizer == "iipg" else ar.adam(rate)
+
+    @property
+    def project(self) -> Project | None:
+        """Projection of the parameters after each update; None if none was asked for."""
+        ar = self.arithmetic
+        return (lambda params: varnet.project(ar, params)) if self.config.project else None
+
+    def initial_params(self) -> dict[str, np.ndarray]:
+        """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
+        drawn = initialise(self.shapes["params"], self.config.seed_for("init"))
+        return {
+            path: varnet.initial_kernel(value) if path.endswith("/kernel") else value
+            for path, value in drawn.items()
+        }
+
+    def initial_state(self, weights: Weights | None = None) -> State:
+        """Return the state before the first step, with fresh weights if none are given."""
+        weights = weights or Weights(self.initial_params(), None)
+        return first_state(self.config, self.optimizer, weights, {})
+
+    def reconstruct(self, params: PyTree, batch: Acquired) -> tuple[Array, Array]:
+        """Reconstruct a batch in the unit the network works in.
+
+        Args:
+            params: of the network.
+            batch: `kspace`, `maps` [b coil row column], `mask` [b column].
+
+        Returns:
+            Images [b row column], divided by the scale; and the scale [b 1 1], the largest
+            magnitude of each zero-filled image.
+        """
+        ar, dtype = self.arithmetic, master_dtype(self.config)
+        kspace, maps = (batch[k].astype(COMPLEX[dtype]) for k in ("kspace", "maps"))
+        mask = batch["mask"].astype(dtype)
+        first = sense.adjoint(ar, kspace, maps, mask)
+        scale = jnp.max(losses.magnitude(ar, first), axis=(1, 2), keepdims=True)
+        scale = jnp.where(scale > 0, scale, 1)
+        image, samples = ar.div(first, scale), ar.div(kspace, scale[:, None])
+        return jnp.asarray(self.net.apply({"params": params}, image, samples, maps, mask)), scale
+
+    def loss_function(self) -> LossFunction:
+        """Return (params, no statistics, batch) -> (loss, no statistics).
+
+        Returns:
+            Mean squared error against `reference` [b row column], both divided by the largest
+            magnitude of the zero-filled image, of the kind `config.loss`.
+        """
+        ar, dtype = self.arithmetic, master_dtype(self.config)
+        error = losses.complex_mse if self.config.loss == "complex" else losses.magnitude_mse
+
+        def loss(params: PyTree, stats: PyTree, batch: Acquired) -> tuple[Array, PyTree]:
+            image, scale = self.reconstruct(params, batch)
+            reference = ar.div(batch["reference"].astype(COMPLEX[dtype]), scale)
+            return error(ar, image, reference), stats
+
+        return loss
+
+    def predictor(
+        self,
+    ) -> Callable[[PyTree, Acquired], Complex[Array, "b row column"]]:
+        """Return the jitted map (params, batch) -> images in the unit of the reference."""
+
+        @jax.jit
+        def predict(params: PyTree, batch: Acquired) -> Array:
+            image, scale = self.reconstruct(params, batch)
+            return self.arithmetic.mul(image, scale)
+
+        return predict
+
+
+def build(config: Config, platform: str) -> Model:
+    """Return the model of a configuration on a platform (``cpu`` or ``gpu``)."""
+    ar = arithmetic_of(config, platform)
+    net = varnet.VarNet(
+        ar, width=config.width, stages=config.stages, window=config.window, nodes=config.nodes
+    )
+    return Model(config, ar, net)
