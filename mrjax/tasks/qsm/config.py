@@ -108,13 +108,13 @@ class Config(RunConfig):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Minutes on two cores, with images worth looking at.
     "demo": {
-        "steps": 500,
+        "steps": 750,
         "batch_size": 2,
         "checkpoint_every": 50,
         "patches_x": 5,
         "patches_y": 5,
         "patches_z": 5,
-        "learning_rate": 2e-3,
+        "learning_rate": 4e-3,
         "cooldown": 0.4,
         "momentum": 0.9,
     },
