@@ -6,6 +6,7 @@ rounded from textbook anatomy of an adult.
 """
 
 import functools
+import math
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from mrjax.physics.phantoms.shapes import Draws, Points, Volume
 INTENSITIES = {
     "fat": 1.00,
     "skin": 0.35,
-    "muscle": 0.42,
+    "muscle": 0.36,
     "marrow": 0.82,
     "bone": 0.05,
     "cartilage": 0.66,
@@ -69,7 +70,7 @@ def polygon(points: Points, corners: list[tuple[float, float]]) -> Volume:
     sides = []
     for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
         dx, dy = x1 - x0, y1 - y0
-        length = float(np.sqrt(dx * dx + dy * dy))
+        length = math.sqrt(dx * dx + dy * dy)
         sides.append(((points[0] - x0) * dy - (points[1] - y0) * dx) * (1.0 / length))
     return functools.reduce(np.maximum, sides)
 
@@ -96,8 +97,8 @@ def _leg(canvas: Canvas, points: Points) -> None:
     canvas.paint("fat", surface + 1.8)
     canvas.paint("skin", np.maximum(surface + 1.8, np.abs(canvas.noise(7.0)) * 5.0 - 0.5))
     muscle = surface + 1.8 + draws.between(4.0, 9.0) + 1.5 * canvas.noise(20.0)
-    canvas.paint("muscle", muscle, 1.0 + 0.12 * canvas.noise(3.0, 5.0))
-    planes = np.abs(canvas.noise(11.0, 5.0)) * 9.0 - draws.between(0.6, 1.1)
+    canvas.paint("muscle", muscle, 1.0 + 0.15 * canvas.noise(3.0, 5.0))
+    planes = np.abs(canvas.noise(9.0, 5.0)) * 7.0 - draws.between(0.7, 1.3)
     canvas.paint("fat", np.maximum(muscle, planes), 0.95)
     # the fat pad below the patella and the fat behind the joint, which vessels run through
     canvas.paint("fat", _disc(points, -33.0, -4.0, 19.0, 24.0), 0.93 + 0.07 * canvas.noise(4.0))
@@ -110,7 +111,7 @@ def _vessels(canvas: Canvas, points: Points) -> None:
     for tissue, x, size in (("artery", 36.0, 2.6), ("vein", 41.0, 3.0), ("nerve", 46.5, 2.0)):
         knots = [(x + shift + draws.between(-3.0, 3.0), y) for y in (90.0, 35.0, 0.0, -35.0, -90.0)]
         canvas.paint(tissue, _tube(points, knots, size * draws.between(0.8, 1.2)))
-    for _ in range(10):
+    for _ in range(14):
         x, y = draws.between(-50.0, 52.0), draws.between(-75.0, 75.0)
         tissue = "artery" if draws.between(0.0, 1.0) < 0.5 else "vein"
         size = draws.between(1.0, 2.2)
@@ -137,7 +138,7 @@ def _long_bones(canvas: Canvas, points: Points) -> tuple[Volume, Volume]:
     for distance in (femur, tibia):
         layer = draws.between(2.2, 3.4)
         canvas.paint("cartilage", np.maximum(distance - layer, joint))
-        _bone(canvas, distance, np.clip(0.8 + np.maximum(0.0, joint) * 0.06, 0.8, 3.5))
+        _bone(canvas, distance, np.clip(0.8 + np.maximum(0.0, joint) * 0.08, 0.8, 4.5))
     for bone, height in ((femur, 40.0), (tibia, -30.0)):  # scars of the growth plates
         scar = np.abs(y - height + 2.0 * canvas.noise(15.0)) - 0.5
         canvas.paint("bone", np.maximum(bone + 3.0, scar), 5.0)

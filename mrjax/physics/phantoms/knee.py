@@ -12,10 +12,14 @@ from mrjax.physics import coils as receive
 from mrjax.physics.phantoms import joint, loops, shapes
 from mrjax.physics.phantoms.shapes import Draws, Points
 
-FIELD_OF_VIEW = 152.0
+FIELD_OF_VIEW = 144.0
 """Extent of the columns [mm]: a knee fills it, so that aliases fall onto the knee."""
-NOISE = 0.02
-"""Standard deviation of real and imaginary noise in each coil; fat has intensity 1."""
+NOISE = 0.015
+"""Standard deviation of real and imaginary noise in each coil; fat has intensity 1.
+
+At 4-fold regular undersampling with 20 ACS lines, zero filling errs by about 0.21 and the best
+CG-SENSE by 0.13 (96 x 96 pixels, 6 coils): aliasing and amplified noise, half and half.
+"""
 
 
 def _points(draws: Draws, shape: tuple[int, int], pixel: float) -> Points:
@@ -62,9 +66,8 @@ def draw(
     rows, columns = ((np.arange(n) - n // 2) * pixel for n in shape)
     offset = draws.between(-25.0, 25.0)  # of the slice from the axis of the leg
     place = [columns[None, :], 0.0 - rows[:, None], np.full((1, 1), offset)]
-    return host.assemble(image * phase.real, image * phase.imag), loops.sensitivities(
-        draws, place, coils
-    )
+    maps = loops.sensitivities(draws, place, coils)
+    return host.assemble(image * phase.real, image * phase.imag), maps
 
 
 def knee(
