@@ -1,7 +1,7 @@
 """Synthetic brains and knees, divided into training and held-out ones."""
 
 from mrjax.arrays import QsmSubject, SenseSlice
-from mrjax.physics.phantoms import brain
+from mrjax.physics.phantoms import brain, knee
 
 Split = tuple[list[QsmSubject], list[QsmSubject]]
 SliceSplit = tuple[list[SenseSlice], list[SenseSlice]]
@@ -47,7 +47,6 @@ def knee_split(
     Returns:
         (training, held-out) slices.
     """
-    from mrjax.physics.phantoms import knee
 
     def make(index: int) -> SenseSlice:
         return knee.knee(data, noise, index, shape=shape, coils=coils)

@@ -10,18 +10,21 @@ import pytest
 import tensorflow_datasets as tfds
 from helpers import ROOT
 
-from mrjax.data import builders, synthetic
+from mrjax.data import builders, sense, synthetic
+from mrjax.data.builders import records
 from mrjax.errors import UserError
 
 BRAINS = {"n_train": 5, "n_test": 1, "volume": 16, "seed_data": 4}
+KNEES = {"n_train": 3, "n_test": 2, "rows": 24, "columns": 32, "coils": 3, "seed_noise": 5}
 
 BUILD = f"""
 import hashlib, pathlib, sys
 from mrjax.data import builders
-folder = builders.build(pathlib.Path(sys.argv[1]), builders.Brains(**{BRAINS}))
 whole = hashlib.sha256()
-for path in sorted(folder.rglob("*")):
-    whole.update(path.name.encode() + path.read_bytes())
+for choice in (builders.Brains(**{BRAINS}), builders.Knees(**{KNEES})):
+    folder = builders.build(pathlib.Path(sys.argv[1]), choice)
+    for path in sorted(folder.rglob("*")):
+        whole.update(path.name.encode() + path.read_bytes())
 assert not any(name.split(".")[0] == "tensorflow" for name in sys.modules)
 print(whole.hexdigest())
 """
@@ -79,7 +82,7 @@ def test_plain_serialisation_differs_from_process_to_process():
         for _ in range(4)
     }
     assert len(plain) > 1
-    assert len({builders._sorted(bytes.fromhex(value)) for value in plain}) == 1
+    assert len({records.in_order(bytes.fromhex(value)) for value in plain}) == 1
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,42 @@ def test_what_is_read_is_what_was_made_bit_for_bit(folder):
                 np.testing.assert_array_equal(getattr(read, name), getattr(subject, name))
             assert read.voxel_size == subject.voxel_size
             assert read.b0_direction == subject.b0_direction
+
+
+@pytest.fixture(scope="module")
+def knees(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tfds")
+    builders.build(path, builders.Knees(**KNEES))
+    return path
+
+
+def test_knees_are_read_as_they_were_made_complex_numbers_and_all(knees):
+    made = synthetic.knee_split(3, 2, (24, 32), 3, 0, 5)
+    for split, expected in zip(builders.load(knees, "knee_slices"), made, strict=True):
+        assert [s.name for s in split] == [s.name for s in expected]
+        for read, one in zip(split, expected, strict=True):
+            for name in ("kspace", "maps", "reference"):
+                assert getattr(read, name).dtype == np.complex64
+                np.testing.assert_array_equal(getattr(read, name), getattr(one, name))
+            assert read.mask is None
+            sense.check(read)
+
+
+def test_the_name_of_a_data_set_says_every_choice():
+    plain = builders.Knees()
+    assert plain.name == "train24_test4_coils6_rows96_columns96_data0_noise0"
+    fields = ("n_train", "n_test", "coils", "rows", "columns", "seed_data", "seed_noise")
+    assert len({builders.Knees(**{field: 7}).name for field in fields} | {plain.name}) == 8
+
+
+def test_kinds_are_told_apart_in_one_folder(knees, tmp_path):
+    with pytest.raises(UserError, match=r"holds the data set knee_slices; expected qsm_brain; po"):
+        builders.load(knees)
+    builders.build(tmp_path, builders.Brains(**{**BRAINS, "n_train": 1}))
+    with pytest.raises(UserError, match=r"holds the data set qsm_brain; expected knee_slices; po"):
+        builders.load(tmp_path, "knee_slices")
+    builders.build(tmp_path, builders.Knees(**{**KNEES, "n_train": 1}))
+    assert [len(builders.load(tmp_path, kind)[0]) for kind in builders.BUILDERS] == [1, 1]
 
 
 def test_a_second_build_of_the_same_choices_changes_nothing(folder):
