@@ -1,10 +1,12 @@
-"""Make synthetic brains and store them: as a TFDS data set, or in a format that users have.
+"""Make synthetic subjects and store them: as a TFDS data set, or in a format that users have.
 
     python -m experiments.data --build=qsm_brain --data_dir=DIR --n_train=24 --n_test=4
+    python -m experiments.data --build=knee_slices --data_dir=DIR --rows=96 --columns=96
     python -m experiments.data --write=qsmnet_mat --data_dir=DIR
 
-Then train from them: python -m experiments.qsm --dataset=tfds --data_dir=DIR, or
---dataset=qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm.
+Brains are for experiments.qsm: train with --dataset=tfds --data_dir=DIR, or with --dataset=
+qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm. Knees are for experiments.varnet: --dataset=tfds,
+hammernik, fastmri or bart.
 """
 
 import os
@@ -16,17 +18,27 @@ from absl import flags, logging
 from mrjax.errors import UserError
 
 FLAGS = flags.FlagValues()
-BUILDS = ("qsm_brain",)
-FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
+BUILDS = ("qsm_brain", "knee_slices")
+BRAIN_FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
+KNEE_FORMATS = ("hammernik", "fastmri", "bart")
 
 flags.DEFINE_enum("build", None, BUILDS, "Build this TFDS data set", flag_values=FLAGS)
-flags.DEFINE_enum("write", None, FORMATS, "Write brains in this format", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "write",
+    None,
+    BRAIN_FORMATS + KNEE_FORMATS,
+    f"Write subjects in this format; {', '.join(KNEE_FORMATS)}: knees, the others: brains",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("data_dir", None, "Folder to write into", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
 for _name, _default, _least, _help in (
-    ("n_train", 24, 1, "training brains"),
-    ("n_test", 4, 1, "held-out brains"),
+    ("n_train", 24, 1, "training subjects"),
+    ("n_test", 4, 1, "held-out subjects"),
     ("volume", 48, 8, "edge of a brain's volume [voxels of 1 mm]"),
+    ("rows", 96, 16, "knees: length of the readout [pixels]"),
+    ("columns", 96, 16, "knees: phase-encoding lines [pixels]"),
+    ("coils", 6, 1, "knees: receive coils"),
     ("seed", 0, 0, "seed of everything random"),
     ("seed_data", None, 0, "seed of the anatomy; default: --seed"),
     ("seed_noise", None, 0, "seed of the noise; default: --seed"),
@@ -67,24 +79,33 @@ def _build() -> Path:
 
     logging.set_verbosity(logging.ERROR)  # TFDS warns of every choice that is not its default
     seed_data, seed_noise = _seeds()
-    brains = builders.Brains(
-        n_train=FLAGS.n_train,
-        n_test=FLAGS.n_test,
-        volume=FLAGS.volume,
-        seed_data=seed_data,
-        seed_noise=seed_noise,
-    )
-    return builders.build(Path(FLAGS.data_dir), brains)
+    common = {
+        "n_train": FLAGS.n_train,
+        "n_test": FLAGS.n_test,
+        "seed_data": seed_data,
+        "seed_noise": seed_noise,
+    }
+    if FLAGS.build == "qsm_brain":
+        choice = builders.Brains(volume=FLAGS.volume, **common)
+    else:
+        choice = builders.Knees(rows=FLAGS.rows, columns=FLAGS.columns, coils=FLAGS.coils, **common)
+    return builders.build(Path(FLAGS.data_dir), choice)
 
 
 def _write() -> Path:
     from mrjax.data import export, synthetic
 
     data_dir = Path(FLAGS.data_dir)
-    export.require_empty(data_dir)  # before brains are made
-    split = synthetic.synthetic_split(FLAGS.n_train, FLAGS.n_test, FLAGS.volume, *_seeds())
-    per_axis = (FLAGS.patches_x, FLAGS.patches_y, FLAGS.patches_z)
-    export.write(FLAGS.write, split, data_dir, patch=FLAGS.patch, per_axis=per_axis)
+    export.require_empty(data_dir)  # before subjects are made
+    numbers = (FLAGS.n_train, FLAGS.n_test)
+    if FLAGS.write in KNEE_FORMATS:
+        shape = (FLAGS.rows, FLAGS.columns)
+        knees = synthetic.knee_split(*numbers, shape, FLAGS.coils, *_seeds())
+        export.write_slices(FLAGS.write, knees, data_dir)
+    else:
+        brains = synthetic.synthetic_split(*numbers, FLAGS.volume, *_seeds())
+        per_axis = (FLAGS.patches_x, FLAGS.patches_y, FLAGS.patches_z)
+        export.write(FLAGS.write, brains, data_dir, patch=FLAGS.patch, per_axis=per_axis)
     return data_dir
 
 
@@ -96,6 +117,6 @@ def _seeds() -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    # Brains are made on the host; jax reads these when it is first imported, which is later.
+    # Subjects are made on the host; jax reads these when it is first imported, which is later.
     os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
     sys.exit(main(sys.argv))

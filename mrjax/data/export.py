@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mrjax.arrays import QsmSubject
-from mrjax.data.formats import nifti, qsmnet, qsmnet_hdf5
-from mrjax.data.synthetic import Split
+from mrjax.data.formats import bart, fastmri, hammernik, nifti, qsmnet, qsmnet_hdf5
+from mrjax.data.synthetic import SliceSplit, Split
 from mrjax.errors import UserError
 
 FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
+SLICE_FORMATS = ("hammernik", "fastmri", "bart")
 
 
 def write(
@@ -34,10 +35,7 @@ def write(
         UserError: unknown format, a folder with something in it or that cannot be written, or
             subjects that the format cannot hold.
     """
-    if name not in FORMATS:
-        raise UserError(
-            f"unknown format {name!r}; expected one of {', '.join(FORMATS)}; change --write"
-        )
+    _require_known(name, FORMATS)
     require_empty(data_dir)
     train, test = split
     if name == "qsmnet_mat":
@@ -63,6 +61,40 @@ def _write_nifti(subjects: Sequence[QsmSubject], data_dir: Path) -> None:
                 subject.voxel_size,
                 subject.b0_direction,
             )
+
+
+def write_slices(name: str, split: SliceSplit, data_dir: Path) -> None:
+    """Write multi-coil slices so that `--dataset=<name> --data_dir=...` reads them back.
+
+    Every slice is a patient or a file of its own, training ones first: `--n_test` then finds the
+    same split.
+
+    Args:
+        name: one of `SLICE_FORMATS`.
+        split: (training, test) slices.
+        data_dir: an empty or absent folder.
+
+    Raises:
+        UserError: unknown format, a folder with something in it or that cannot be written, or
+            slices that the format cannot hold.
+    """
+    _require_known(name, SLICE_FORMATS)
+    require_empty(data_dir)
+    slices = [*split[0], *split[1]]
+    if name == "hammernik":
+        hammernik.write_hammernik(slices, data_dir)
+    elif name == "bart":
+        bart.write_bart(slices, data_dir)
+    else:
+        for number, one in enumerate(slices, 1):
+            fastmri.write_fastmri([one], data_dir / f"file{number:04d}.h5")
+
+
+def _require_known(name: str, formats: Sequence[str]) -> None:
+    if name not in formats:
+        raise UserError(
+            f"unknown format {name!r}; expected one of {', '.join(formats)}; change --write"
+        )
 
 
 def require_empty(data_dir: Path) -> None:

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from mrjax.data import export, pipeline, qsm, synthetic
+from mrjax.data import builders, export, pipeline, qsm, sense, synthetic
 from mrjax.errors import UserError
 
 
@@ -57,3 +57,66 @@ def test_a_used_folder_a_file_and_an_unknown_format_are_one_line(split, tmp_path
         export.write("nifti", split, tmp_path / "file")
     with pytest.raises(UserError, match="unknown format 'dicom'; expected one of qsmnet_mat"):
         export.write("dicom", split, tmp_path / "x")
+
+
+@pytest.fixture(scope="module")
+def knees():
+    return synthetic.knee_split(2, 1, (20, 24), 3, 0, 0)
+
+
+def sense_config(dataset: str, data_dir, n_test: int = 1):
+    return types.SimpleNamespace(
+        dataset=dataset,
+        data_dir=str(data_dir),
+        maps="acs",
+        acs_lines=8,
+        acceleration=4,
+        n_test=n_test,
+    )
+
+
+@pytest.mark.parametrize("name", export.SLICE_FORMATS)
+def test_the_written_slices_come_back(name, knees, tmp_path):
+    export.write_slices(name, knees, tmp_path / "new")
+    train, test = sense.slices(sense_config(name, tmp_path / "new"))
+    assert (len(train), len(test)) == (2, 1)
+    for written, read in zip([*knees[0], *knees[1]], [*train, *test], strict=True):
+        np.testing.assert_allclose(read.kspace, written.kspace, atol=1e-5)
+        assert read.mask is None
+        if name != "fastmri":  # which has no maps
+            np.testing.assert_array_equal(read.maps, written.maps)
+            np.testing.assert_allclose(read.reference, written.reference, atol=1e-5)
+    assert sense.slices(sense_config(name, tmp_path / "new"), need_train=False)[0] == []
+
+
+def test_without_need_train_no_training_file_is_opened(knees, tmp_path):
+    export.write_slices("fastmri", knees, tmp_path)
+    (tmp_path / "file0001.h5").write_text("no")
+    assert len(sense.slices(sense_config("fastmri", tmp_path), need_train=False)[1]) == 1
+    with pytest.raises(UserError, match=r"file0001.h5 is not a readable HDF5 file"):
+        sense.slices(sense_config("fastmri", tmp_path))
+
+
+def test_the_folders_of_fastmri_are_the_split(knees, tmp_path):
+    export.write_slices("fastmri", knees, tmp_path / "multicoil_train")
+    export.write_slices("fastmri", (knees[1], []), tmp_path / "multicoil_val")
+    train, test = sense.slices(sense_config("fastmri", tmp_path))
+    assert (len(train), len(test)) == (3, 1)
+    np.testing.assert_array_equal(train[2].kspace, test[0].kspace)
+    assert sense.slices(sense_config("fastmri", tmp_path), need_train=False)[0] == []
+
+
+def test_built_knees_are_a_data_set(knees, tmp_path):
+    choice = builders.Knees(n_train=2, n_test=1, rows=20, columns=24, coils=3)
+    builders.build(tmp_path, choice)
+    train, test = sense.slices(sense_config("tfds", tmp_path))
+    for written, read in zip([*knees[0], *knees[1]], [*train, *test], strict=True):
+        np.testing.assert_array_equal(read.kspace, written.kspace)
+
+
+def test_mistakes_in_writing_slices_are_one_line(knees, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"is not empty; expected an empty or absent folder"):
+        export.write_slices("bart", knees, tmp_path)
+    with pytest.raises(UserError, match="unknown format 'nifti'; expected one of hammernik"):
+        export.write_slices("nifti", knees, tmp_path / "x")

@@ -7,7 +7,7 @@ import pytest
 from helpers import ROOT
 
 from mrjax.data import builders
-from mrjax.data.formats import qsmnet
+from mrjax.data.formats import bart, hammernik, qsmnet
 
 
 def run(*argv: str) -> subprocess.CompletedProcess:
@@ -32,6 +32,26 @@ def test_build_and_write_hold_the_same_brains(tmp_path):
         assert [s.chi.tobytes() for s in a] == [s.chi.tobytes() for s in b]
 
 
+KNEES = ("--n_train=1", "--n_test=1", "--rows=24", "--columns=24", "--coils=2")
+
+
+def test_knees_are_the_same_in_the_data_set_and_in_files(tmp_path):
+    built = run("--build=knee_slices", f"--data_dir={tmp_path / 'tfds'}", "--seed=3", *KNEES)
+    assert built.returncode == 0, built.stderr
+    assert "WARNING" not in built.stderr
+    train, test = builders.load(tmp_path / "tfds", "knee_slices")
+    for name in ("hammernik", "bart"):
+        seeds = ("--seed_data=3", "--seed_noise=3")
+        written = run(f"--write={name}", f"--data_dir={tmp_path / name}", *seeds, *KNEES)
+        assert written.returncode == 0, written.stderr
+    (first, second) = hammernik.patients(tmp_path / "hammernik")
+    mat = [*hammernik.read(first, 4), *hammernik.read(second, 4)]
+    cfl = [bart.read(path) for path in bart.files(tmp_path / "bart")]
+    for one, *others in zip([*train, *test], mat, cfl, strict=True):
+        assert [o.kspace.tobytes() for o in others] == [one.kspace.tobytes()] * 2
+        assert [o.maps.tobytes() for o in others] == [one.maps.tobytes()] * 2
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -40,6 +60,7 @@ def test_build_and_write_hold_the_same_brains(tmp_path):
         (("--write=dicom",), "qsmnet_mat|qsmnet_hdf5|nifti"),
         (("--wirte=nifti",), "Did you mean: write"),
         (("--n_train=0",), "n_train"),
+        (("--rows=2",), "rows"),
         (("nifti",), "unknown argument nifti"),
         (("--write=nifti", f"--data_dir={ROOT}", *SMALL), "is not empty; expected"),
     ],
@@ -54,4 +75,4 @@ def test_mistakes_are_one_line(argv, message):
 def test_help_names_the_flags():
     done = run("--help")
     assert done.returncode == 0
-    assert "--build: <qsm_brain>" in done.stdout and "--data_dir" in done.stdout
+    assert "--build: <qsm_brain|knee_slices>" in done.stdout and "--data_dir" in done.stdout
