@@ -170,7 +170,7 @@ def _sweep(config_class: type, presets: Presets, values: flags.FlagValues) -> in
             configs.from_flags(config_class, presets, parsed).check()
         except UserError as error:
             raise UserError(f"--sweep, run {sweep.label(combination)}: {error}") from error
-    return sweep.run(_program(), common, combinations, workdir)
+    return sweep.run(program(), common, combinations, workdir)
 
 
 def _check_swept(config_class: type, names: Sequence[str], workdir: str) -> None:
@@ -185,7 +185,7 @@ def _check_swept(config_class: type, names: Sequence[str], workdir: str) -> None
         )
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
     """The command this process was started by, without its flags: ``python -m experiments.qsm``."""
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
 

@@ -1,0 +1,132 @@
+"""One fold of a breast cross-validation: train, segment the held-out patients, record."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from mrjax import metrics
+from mrjax.arrays import DcePatient
+from mrjax.data import pipeline
+from mrjax.data.formats.dce_nifti import write_volume
+from mrjax.data.slices import enlarged, images
+from mrjax.runs.folder import RunFolder
+from mrjax.tasks import frame
+from mrjax.tasks.breast import model, threshold
+from mrjax.tasks.breast.config import Config
+from mrjax.tasks.breast.figures import figure
+from mrjax.tasks.breast.inputs import Inputs, digested, prepare
+from mrjax.train import infer
+from mrjax.train.step import State
+
+METHODS = ("network", "threshold")
+
+
+class Segmented(NamedTuple):
+    """Masks of one patient.
+
+    Attributes:
+        probability: the network's [x y z], float32.
+        masks: method to mask [x y z].
+    """
+
+    probability: np.ndarray
+    masks: dict[str, np.ndarray]
+
+
+def job(config: Config, platform: str) -> frame.Job:
+    """Return the work of one fold, its inputs loaded and checked.
+
+    Args:
+        config: checked configuration.
+        platform: ``cpu`` or ``gpu``.
+
+    Returns:
+        What the frame executes.
+
+    Raises:
+        UserError: for patients, slices or a network that cannot be used.
+    """
+    built = model.build(config, platform)
+    inputs = prepare(config, built)
+    return frame.Job(
+        digests=digested(config, inputs),
+        constants=inputs.constants(),
+        state=built.initial_state(inputs.initial),
+        training=_training(config, built, inputs),
+        infer=lambda state: segment(built, inputs, state),
+        judge=lambda folder, found: _judge(folder, inputs, found),
+    )
+
+
+def _training(config: Config, built: model.Model, inputs: Inputs) -> frame.Training | None:
+    examples = inputs.examples
+    if examples is None:
+        return None
+    seed = config.seed_for("order")
+    return frame.Training(
+        loss=built.loss_function(),
+        optimizer=built.optimizer,
+        batches=lambda step: pipeline.batch(examples, seed, step, config.batch_size),
+    )
+
+
+def segment(built: model.Model, inputs: Inputs, state: State) -> list[Segmented]:
+    """Segment every held-out patient by every method.
+
+    Args:
+        built: the model.
+        inputs: gives patients and the tuned threshold.
+        state: trained.
+
+    Returns:
+        One record a patient, in their order.
+    """
+    predict, shrink = built.predictor(), built.config.shrink
+
+    def apply(image: np.ndarray) -> np.ndarray:
+        return np.asarray(predict(state.params, state.batch_stats, jnp.asarray(image)))
+
+    def one(patient: DcePatient) -> Segmented:
+        seen = images(patient, shrink)
+        planes = [
+            infer.whole(apply, seen[:, :, z], built.config.multiple) for z in range(seen.shape[2])
+        ]
+        small = np.stack(planes, axis=2).astype(np.float32)
+        probability = enlarged(small, patient.signal.shape[:3], shrink)
+        by_threshold = threshold.segment(patient, inputs.threshold, shrink)
+        return Segmented(probability, {"network": probability > 0.5, "threshold": by_threshold})
+
+    return [one(patient) for patient in inputs.test]
+
+
+def _judge(folder: RunFolder, inputs: Inputs, found: list[Segmented]) -> frame.Judged:
+    known = [(p, s) for p, s in zip(inputs.test, found, strict=True) if p.mask is not None]
+    table = {
+        method: {"dice": [metrics.dice(s.masks[method], p.mask) for p, s in known]}
+        for method in METHODS
+        if known
+    }
+    for patient, segmented in zip(inputs.test, found, strict=True):
+        _write(folder, patient, segmented)
+    return frame.Judged(
+        # Patients without a reference get masks and a digest, but no row in the tables.
+        subjects=[p.name for p in inputs.test if p.mask is not None or not known],
+        table=table,
+        predictions={p.name: s.probability for p, s in zip(inputs.test, found, strict=True)},
+    )
+
+
+def _write(folder: RunFolder, patient: DcePatient, segmented: Segmented) -> None:
+    """A figure, both masks and the probability of one patient."""
+    scores = [
+        f"{name} {metrics.dice(mask, patient.mask):.3f}"
+        for name, mask in segmented.masks.items()
+        if patient.mask is not None
+    ]
+    title = f"{patient.name}: Dice {', '.join(scores)}" if scores else patient.name
+    figure(folder.images / f"{patient.name}.png", patient, segmented.masks, title)
+    for method, mask in segmented.masks.items():
+        write_volume(folder.predictions / f"{patient.name}_{method}_mask.nii.gz", mask, patient)
+    path = folder.predictions / f"{patient.name}_network_probability.nii.gz"
+    write_volume(path, segmented.probability, patient)

@@ -1,0 +1,117 @@
+"""What one fold starts from: patients, tuned threshold, initial weights."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mrjax.arrays import DcePatient
+from mrjax.data import breast, pipeline
+from mrjax.data.folds import folds
+from mrjax.data.slices import Slices
+from mrjax.errors import UserError
+from mrjax.runs import digests
+from mrjax.tasks import evidence, trained
+from mrjax.tasks.breast import crossval, model, threshold
+from mrjax.tasks.breast.config import Config
+from mrjax.tasks.breast.threshold import Threshold
+
+ARCHITECTURE = ("width", "levels")
+
+
+class Inputs(NamedTuple):
+    """What training starts from.
+
+    Attributes:
+        train: training patients; empty when a trained network only infers.
+        examples: their slices, None when a trained network only infers.
+        test: held-out patients.
+        threshold: tuned on the training patients.
+        initial: parameters (and statistics, if trained before) by leaf path.
+    """
+
+    train: Sequence[DcePatient]
+    examples: Slices | None
+    test: Sequence[DcePatient]
+    threshold: Threshold
+    initial: trained.Weights
+
+    def constants(self) -> dict[str, Any]:
+        """What the network carries from its training patients, as JSON."""
+        return {"threshold": dataclasses.asdict(self.threshold)}
+
+
+def prepare(config: Config, built: model.Model) -> Inputs:
+    """Load or make the patients and everything that depends on them alone.
+
+    Args:
+        config: the configuration.
+        built: its model.
+
+    Returns:
+        The inputs, such that training and evaluation will find no mistake of the user in them.
+
+    Raises:
+        UserError: for patients, slices or a network that cannot be used.
+    """
+    train, test = divided(config, breast.patients(config))
+    examples = None
+    if config.steps:
+        breast.check_masks([*train, *test])
+        examples = Slices(train, config.multiple, config.shrink)
+        pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
+    else:
+        train = []
+    if config.from_run:
+        initial, tuned = _load(config, built)
+    else:
+        initial = trained.Weights(built.initial_params(), None)
+        tuned = threshold.tune(train, config.shrink)
+    return Inputs(train, examples, test, tuned, initial)
+
+
+def divided(
+    config: Config, patients: Sequence[DcePatient]
+) -> tuple[list[DcePatient], list[DcePatient]]:
+    """Training and held-out patients of the fold; without --fold all of them are held out."""
+    if config.fold is None:
+        return [], list(patients)
+    parts = folds(config.seed_for("fold"), len(patients), config.folds)
+    held = set(parts[config.fold].tolist())
+    train = [p for i, p in enumerate(patients) if i not in held]
+    return train, [p for i, p in enumerate(patients) if i in held]
+
+
+def digested(config: Config, inputs: Inputs) -> dict[str, str]:
+    """Sha256 of what determines a fold: `init`, `order` and `data`."""
+    examples = len(inputs.examples) if inputs.examples is not None else 0
+    seed = config.seed_for("order")
+    return {
+        "init": digests.content(inputs.initial.params),
+        "order": evidence.of_order(seed, examples, config.batch_size, config.steps),
+        "data": digests.content(_data(inputs)),
+    }
+
+
+def _data(inputs: Inputs) -> dict[str, np.ndarray]:
+    found: dict[str, Any] = {}
+    for split, patients in (("train", inputs.train), ("test", inputs.test)):
+        for p in patients:
+            name = f"{split}/{p.name}"
+            found |= {f"{name}/signal": p.signal, f"{name}/times": p.times}
+            if p.mask is not None:
+                found[f"{name}/mask"] = p.mask
+    return found
+
+
+def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold]:
+    child = crossval.child_name(0, 0)
+    if Path(config.from_run, child).is_dir():
+        raise UserError(
+            f"--from_run={config.from_run} is a whole cross-validation; expected the run folder of "
+            f"one of its folds; name for instance {Path(config.from_run, child)}"
+        )
+    weights, constants = trained.load(config, config.from_run, ARCHITECTURE, built.shapes)
+    return weights, Threshold(**constants["threshold"])

@@ -1,0 +1,102 @@
+"""The network of a breast run with its loss, optimizer and initial state."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PyTree
+
+from mrjax import losses
+from mrjax.data.slices import CHANNELS
+from mrjax.nets.initial import initialise
+from mrjax.nets.unet import UNet
+from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.tasks.breast.config import Config
+from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
+from mrjax.tasks.trained import Weights
+from mrjax.train.step import LossFunction, State
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A breast U-Net and what trains it.
+
+    Attributes:
+        config: the run's configuration.
+        arithmetic: what computes.
+        net: the Linen module.
+    """
+
+    config: Config
+    arithmetic: Arithmetic
+    net: UNet
+
+    @property
+    def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Shapes of parameters and running statistics by leaf path."""
+        edge = self.config.multiple
+        image = jax.ShapeDtypeStruct((1, edge, edge, len(CHANNELS)), "float32")
+        return leaf_shapes(self.net, image, True)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam with the learning rate of `mrjax.tasks.build.cooldown`."""
+        config, ar = self.config, self.arithmetic
+        return ar.adam(learning_rate(ar, config.learning_rate, config.steps, config.cooldown))
+
+    def initial_params(self) -> dict[str, np.ndarray]:
+        """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
+        return initialise(self.shapes["params"], self.config.seed_for("init"))
+
+    def initial_state(self, weights: Weights | None = None) -> State:
+        """Return the state before the first step, with fresh weights if none are given."""
+        weights = weights or Weights(self.initial_params(), None)
+        return first_state(self.config, self.optimizer, weights, self.shapes["batch_stats"])
+
+    def loss_function(self) -> LossFunction:
+        """Return (params, batch_stats, batch) -> (loss, new batch_stats).
+
+        Returns:
+            1 - Dice of the probabilities, over the whole batch, on batches of `image`
+            (b, row, column, 3) and `mask` (b, row, column, 1).
+        """
+        ar, dtype = self.arithmetic, master_dtype(self.config)
+
+        def loss(params: PyTree, stats: PyTree, batch: Mapping[str, Array]) -> tuple[Array, PyTree]:
+            image, mask = (batch[k].astype(dtype) for k in ("image", "mask"))
+            output, changed = self.net.apply(
+                {"params": params, "batch_stats": stats}, image, True, mutable=["batch_stats"]
+            )
+            probability = ar.sigmoid(jnp.asarray(output, dtype))
+            overlap = losses.soft_dice(ar, probability, mask)
+            return ar.sub(jnp.ones((), dtype), overlap), changed["batch_stats"]
+
+        return loss
+
+    def predictor(self) -> Callable[[PyTree, PyTree, Array], Array]:
+        """Return the jitted map (params, batch_stats, image) -> probability of breast."""
+        ar, dtype = self.arithmetic, master_dtype(self.config)
+
+        @jax.jit
+        def predict(params: PyTree, stats: PyTree, image: Array) -> Array:
+            variables = {"params": params, "batch_stats": stats}
+            output = self.net.apply(variables, image.astype(dtype), False)
+            return ar.sigmoid(jnp.asarray(output, dtype))
+
+        return predict
+
+
+def build(config: Config, platform: str) -> Model:
+    """Return the model of a configuration on a platform (``cpu`` or ``gpu``)."""
+    ar = arithmetic_of(config, platform)
+    net = UNet(
+        width=config.width,
+        levels=config.levels,
+        window=(3, 3),
+        momentum=config.momentum,
+        arithmetic=ar,
+    )
+    return Model(config, ar, net)

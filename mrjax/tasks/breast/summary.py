@@ -1,0 +1,172 @@
+"""What a repeated cross-validation found: medians with intervals, a table, box plots."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mrjax.runs import atomic, digests, result
+from mrjax.runs.folder import RunFolder
+from mrjax.tasks.breast.config import Config
+
+COLUMNS = ("Repetition", "DSC [%]", "LB", "UB")
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A median and its confidence interval; None where there are too few values for one."""
+
+    median: float
+    lower: float | None
+    upper: float | None
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two middle ones."""
+    ranked, half = sorted(values), len(values) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Median with a 95 % interval between two of the values, whatever their distribution.
+
+    Args:
+        values: one a patient; fewer than six have no such interval.
+
+    Returns:
+        Median, lower and upper bound.
+
+    Source: the binomial argument for order statistics (Conover, Practical Nonparametric
+    Statistics, 3.2), as scipy.stats.quantile_test computes it.
+    """
+    from scipy import stats
+
+    found = stats.quantile_test(list(values), p=0.5).confidence_interval(LEVEL)
+    bounds = [float(b) if math.isfinite(b) else None for b in (found.low, found.high)]
+    return Interval(median(values), *bounds)
+
+
+class Repetitions(NamedTuple):
+    """Dice by repetition and patient, network and threshold."""
+
+    patients: list[str]
+    network: list[list[float]]
+    threshold: list[list[float]]
+
+
+def write(folder: RunFolder, config: Config, names: Sequence[str]) -> str:
+    """Write table, box plots and, last, the result of a cross-validation.
+
+    Args:
+        folder: of the cross-validation, open.
+        config: its configuration.
+        names: of all children, finished, repetition by repetition.
+
+    Returns:
+        What to tell the person who waits.
+    """
+    from mrjax.tasks.breast.figures import boxes  # matplotlib takes a second
+
+    found = [result.read(folder.path / name) for name in names]
+    gathered = gather(found, config.folds)
+    intervals = [interval(values) for values in gathered.network]
+    atomic.write_text(folder.path / "table.csv", as_csv(intervals))
+    atomic.write_text(folder.path / "table.tex", as_tex(intervals))
+    boxes(folder.images / "repetitions.png", gathered.network, gathered.threshold[0])
+    result.write(folder.path, _content(config, names, found, gathered, intervals))
+    return f"{as_text(gathered, intervals)}\nfinished: {folder.path}"
+
+
+def gather(found: Sequence[Mapping[str, Any]], folds: int) -> Repetitions:
+    """Put the folds of every repetition together.
+
+    Args:
+        found: results of all children, repetition by repetition.
+        folds: children of a repetition.
+
+    Returns:
+        Dice of every patient in the order of their names, the same in every repetition.
+    """
+    rows: dict[str, list[dict[str, float]]] = {"network": [], "threshold": []}
+    for first in range(0, len(found), folds):
+        part = found[first : first + folds]
+        for method, into in rows.items():
+            tables = [f["metrics"] if method == "network" else f["baselines"][method] for f in part]
+            into.append(
+                {
+                    name: value
+                    for f, table in zip(part, tables, strict=True)
+                    for name, value in zip(f["subjects"], table["dice"], strict=True)
+                }
+            )
+    patients = sorted(rows["network"][0])
+    lists = {m: [[row[p] for p in patients] for row in into] for m, into in rows.items()}
+    return Repetitions(patients, lists["network"], lists["threshold"])
+
+
+def _content(
+    config: Config,
+    names: Sequence[str],
+    found: Sequence[Mapping[str, Any]],
+    gathered: Repetitions,
+    intervals: Sequence[Interval],
+) -> dict[str, Any]:
+    by_patient = {
+        method: dict(zip(gathered.patients, zip(*rows, strict=True), strict=True))
+        for method, rows in (("network", gathered.network), ("threshold", gathered.threshold))
+    }
+    memory = [f["memory_bytes"] for f in found if f["memory_bytes"] is not None]
+    return {
+        "schema_version": result.SCHEMA_VERSION,
+        "experiment": "breast",
+        "framework": "jax",
+        "level": found[0]["level"],
+        "steps": config.steps,
+        "subjects": [f"repetition_{r:03d}" for r in range(config.repetitions)],
+        "metrics": {"dice": [i.median for i in intervals]},
+        "baselines": {"threshold": {"dice": [median(v) for v in gathered.threshold]}},
+        "digests": {d: digests.combine(f["digests"][d] for f in found) for d in result.DIGESTS},
+        "seconds": {s: sum(f["seconds"][s] for f in found) for s in result.SECONDS},
+        "memory_bytes": max(memory, default=None),
+        "children": list(names),
+        "extra": {
+            "dice_lower": [i.lower for i in intervals],
+            "dice_upper": [i.upper for i in intervals],
+            "patients": {m: {p: list(v) for p, v in t.items()} for m, t in by_patient.items()},
+        },
+    }
+
+
+def _rows(intervals: Sequence[Interval]) -> list[list[str]]:
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f}"
+
+    return [[f"Rep.{r:02d}", *(percent(v) for v in i)] for r, i in enumerate(intervals, 1)]
+
+
+def as_csv(intervals: Sequence[Interval]) -> str:
+    """The paper's table as comma-separated values, in per cent."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *_rows(intervals)])
+    return text.getvalue()
+
+
+def as_tex(intervals: Sequence[Interval]) -> str:
+    """The paper's table for LaTeX."""
+    head = " & ".join(COLUMNS).replace("%", "\\%")
+    body = [" & ".join(row) + " \\\\" for row in _rows(intervals)]
+    lines = ["\\begin{tabular}{lrrr}", "\\hline", f"{head} \\\\", "\\hline", *body, "\\hline"]
+    return "\n".join([*lines, "\\end{tabular}"]) + "\n"
+
+
+def as_text(gathered: Repetitions, intervals: Sequence[Interval]) -> str:
+    """The paper's table for a terminal, and the threshold's median under it."""
+    rows = [list(COLUMNS), *_rows(intervals)]
+    threshold = interval(gathered.threshold[0])
+    rows += [["threshold", *_rows([threshold])[0][1:]]]
+    lines = [f"{row[0]:<12}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in rows]
+    if intervals[0].lower is None:
+        count = len(gathered.patients)
+        lines.append(f"{count} patients are too few for a {LEVEL:.0%} interval of their median")
+    return "\n".join(lines)
