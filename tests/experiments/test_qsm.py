@@ -1,7 +1,6 @@
 """`python -m experiments.qsm` as a user runs it: in processes of its own, from files to files."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -9,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import experiments_helpers
 import numpy as np
 import pytest
 import scipy.io
+from experiments_helpers import SECONDS, digests, environment, refused, result
 from helpers import ROOT
 
 from mrjax.runs import ledger
@@ -21,37 +22,14 @@ MICRO = (
     "--preset=tiny --steps=6 --checkpoint_every=2 --width=2 --levels=1 --volume=16 --patch=8 "
     "--n_train=2 --n_test=2 --batch_size=2 --platform=cpu"
 ).split()
-SECONDS = 300
 
 
 def command(*flags: str) -> list[str]:
     return [sys.executable, "-m", "experiments.qsm", *MICRO, *flags]
 
 
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
-
-
 def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        command(*flags),
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    if check:
-        assert done.returncode == 0, done.stderr
-    return done
-
-
-def result(workdir: Path) -> dict:
-    return json.loads((workdir / "result.json").read_text())
-
-
-def digests(workdir: Path) -> dict[str, str]:
-    return result(workdir)["digests"]
+    return experiments_helpers.call("qsm", *MICRO, *flags, check=check)
 
 
 @pytest.fixture(scope="module")
@@ -151,15 +129,6 @@ def test_training_diverges_in_one_line_that_names_the_step(tmp_path):
     assert "at step" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "result.json").exists()
-
-
-def refused(done: subprocess.CompletedProcess, *words: str) -> None:
-    """One line, code 2, no traceback, all words in it."""
-    assert done.returncode == 2, done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
-    assert len(lines) == 1 and lines[0].startswith("error:"), done.stderr
-    for word in words:
-        assert word in lines[0]
 
 
 @pytest.mark.parametrize(
