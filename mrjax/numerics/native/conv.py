@@ -2,15 +2,15 @@
 
 ``lax`` is one call of XLA's convolution, cuDNN on a GPU. On a CPU XLA's 3-D convolution reaches a
 tenth of the peak; ``products`` writes it as 2-D convolutions and matrix products, forwards and
-backwards. The choice is the CPU's counterpart of cuDNN's choice of algorithm, and a source of
-variation of the same kind.
+backwards. In 2-D it writes the kernel's gradient only. The choice is the CPU's counterpart of
+cuDNN's choice of algorithm, and a source of variation of the same kind.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.numerics.native import products
+from mrjax.numerics.native import planar, products
 
 
 def conv(
@@ -21,7 +21,7 @@ def conv(
     Args:
         x: two or three spatial axes.
         kernel: odd windows.
-        form: ``lax`` or ``products``; in 2-D both are XLA's convolution, which is fast there.
+        form: ``lax`` or ``products``.
 
     Returns:
         As large as x, in the type of x.
@@ -33,8 +33,8 @@ def conv(
         raise ValueError(f"unknown form of convolution {form!r}; lax or products")
     if any(w % 2 == 0 for w in kernel.shape[:-2]):
         raise ValueError(f"windows must be odd, not {kernel.shape[:-2]}")
-    if form == "products" and x.ndim == 5:
-        return products.conv(x, kernel)
+    if form == "products":
+        return products.conv(x, kernel) if x.ndim == 5 else planar.conv(x, kernel)
     space = "xyz"[: x.ndim - 2]
     layout = (f"N{space}C", f"{space}IO", f"N{space}C")
     return jax.lax.conv_general_dilated(

@@ -1,0 +1,138 @@
+"""2-D convolution whose kernel gradient is fast on a CPU, whatever the numbers of channels.
+
+XLA's 2-D convolution is fast forwards. Its gradient by the kernel takes the output's gradient for
+a kernel as large as the image, which is slow when that has few channels, and for large windows.
+Two remedies, equal in exact arithmetic. *Exchange*: sum over v of x[v + a] g[v] is, mirrored, the
+sum over v of g[v + a] x[v], so image and output's gradient may change places. *Rows*: one matrix
+product for each image row, in which the shifts along rows are laid side by side in one factor and
+those along columns in the other.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mrjax.numerics.native import correlate
+
+LARGE_WINDOW = 5
+"""Rows in a window from which on products row by row are faster than the library's gradient."""
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+class Choice(NamedTuple):
+    """Form of the kernel's gradient, and whether image and output's gradient are exchanged."""
+
+    form: str
+    exchange: bool
+
+
+def choose(inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
+    """Return how the kernel's gradient of one shape is computed.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        window: of the kernel.
+
+    Returns:
+        A key of `FORMS`, and whether to exchange. Measured times: BUILD_NOTES.md.
+    """
+    if all(w == 1 for w in window):
+        return Choice("point", exchange=False)
+    return Choice("rows" if window[0] >= LARGE_WINDOW else "library", inputs > outputs)
+
+
+@jax.custom_vjp
+def conv(
+    x: Float[Array, "b row column i"], kernel: Float[Array, "m n i o"]
+) -> Float[Array, "b row column o"]:
+    """Cross-correlate, stride 1, zero padding to the same size.
+
+    Args:
+        x: images.
+        kernel: odd window.
+
+    Returns:
+        As large as x, in the type of x; 16-bit types are computed in float32.
+    """
+    return _product(_wide(x), _wide(kernel)).astype(x.dtype)
+
+
+def _product(x: Array, kernel: Array) -> Array:
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def library(x: Array, g: Array, window: tuple[int, int]) -> Array:
+    """Return the kernel's gradient as one convolution: batch and channels change places."""
+    m, n = window
+    return jax.lax.conv_general_dilated(
+        x,
+        g,
+        (1, 1),
+        ((m // 2, m // 2), (n // 2, n // 2)),
+        dimension_numbers=("CHWN", "IHWO", "HWNC"),
+    )
+
+
+def rows(x: Array, g: Array, window: tuple[int, int]) -> Array:
+    """Return the kernel's gradient as a sum over rows: (m o, b column) (b column, n i)."""
+    (m, n), (b, height, width, inputs), outputs = window, x.shape, g.shape[-1]
+    columns = jnp.pad(x.transpose(1, 3, 0, 2), ((0, 0),) * 3 + ((n // 2, n // 2),))
+    shifted = jnp.concatenate([columns[..., c : c + width] for c in range(n)], axis=1)
+    shifted = shifted.reshape(height, n * inputs, b * width)
+    padded = jnp.pad(g.transpose(1, 3, 0, 2), ((m // 2, m // 2),) + ((0, 0),) * 3)
+    padded = padded.reshape(-1, outputs, b * width)
+
+    def add(total: Array, row: tuple[Array, Array]) -> tuple[Array, None]:
+        place, image = row
+        near = jax.lax.dynamic_slice_in_dim(padded, place, m).reshape(m * outputs, -1)
+        return total + jax.lax.dot_general(near, image, (((1,), (1,)), ((), ()))), None
+
+    start = jnp.zeros((m * outputs, n * inputs), x.dtype)
+    total = jax.lax.scan(add, start, (jnp.arange(height), shifted))[0]
+    # The output's gradient a row further down belongs to a tap a row further up.
+    return jnp.flip(total.reshape(m, outputs, n, inputs), 0).transpose(0, 2, 3, 1)
+
+
+FORMS = {"library": library, "rows": rows, "point": correlate.point}
+
+
+def kernel_gradient(x: Array, g: Array, window: tuple[int, int], choice: Choice) -> Array:
+    """Return sum over pixels v of x[v + (a, b) - half, i] g[v, o] in the chosen way.
+
+    Args:
+        x: images (b, row, column, i).
+        g: gradient by the response (b, row, column, o).
+        window: odd.
+        choice: see `choose`.
+
+    Returns:
+        (m, n, i, o).
+    """
+    form = FORMS[choice.form]
+    if not choice.exchange:
+        return form(x, g, window)
+    return jnp.flip(form(g, x, window), (0, 1)).swapaxes(2, 3)
+
+
+def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return conv(x, kernel), (x, kernel)
+
+
+def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    m, n, inputs, outputs = kernel.shape
+    wide, choice = _wide(gradient), choose(inputs, outputs, (m, n))
+    by_kernel = kernel_gradient(_wide(x), wide, (m, n), choice)
+    by_x = _product(wide, jnp.flip(_wide(kernel), (0, 1)).swapaxes(2, 3))
+    return by_x.astype(x.dtype), by_kernel.astype(kernel.dtype)
+
+
+conv.defvjp(_forward, _backward)
