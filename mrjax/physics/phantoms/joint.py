@@ -184,7 +184,7 @@ def _notch(canvas: Canvas, points: Points) -> None:
     canvas.paint("fluid", np.maximum(room, np.abs(canvas.noise(6.0)) * 5.0 - 0.7))
     anterior = [(18.0 + shift, 18.0), (-12.0 + shift, -6.0)]
     posterior = [(0.0 + shift, 15.0), (16.0 + shift, 12.0), (27.0, -1.0), (29.0, -14.0)]
-    fibres = 1.0 + 0.8 * canvas.noise(2.5)
+    fibres = np.maximum(0.3, 1.0 + 0.6 * canvas.noise(2.5))
     canvas.paint("ligament", _tube(points, anterior, draws.between(2.5, 3.8)), 1.5 * fibres)
     canvas.paint("ligament", _tube(points, posterior, draws.between(2.5, 3.5)))
 
