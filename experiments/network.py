@@ -1,0 +1,85 @@
+"""Exchange trained networks with other programs.
+
+    python -m experiments.network --import_varnet=FILE --workdir=DIR
+    python -m experiments.network --export_varnet=FILE --from_run=DIR
+
+FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variationalnetwork), read
+without running any code in it. DIR becomes, or is, a run folder: an imported network is judged by
+python -m experiments.varnet --preset=paper --steps=0 --from_run=DIR. Both need PyTorch.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from mrjax.errors import UserError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("import_varnet", None, "state_dict to read", flag_values=FLAGS)
+flags.DEFINE_string("export_varnet", None, "state_dict to write", flag_values=FLAGS)
+flags.DEFINE_string("workdir", None, "import: run folder to write", flag_values=FLAGS)
+flags.DEFINE_string("from_run", None, "export: run folder to read", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
+
+
+def main(argv: list[str]) -> int:
+    """Parse, exchange; a user's mistake is one line and exit code 2."""
+    try:
+        rest = FLAGS(argv)[1:]
+        if FLAGS.help:
+            print(__doc__, FLAGS.get_help())
+            return 0
+        _check(rest)
+        print(_import() if FLAGS.import_varnet else _export())
+    except (UserError, flags.Error) as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check(rest: list[str]) -> None:
+    if rest:
+        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
+    if bool(FLAGS.import_varnet) == bool(FLAGS.export_varnet):
+        raise UserError(
+            "neither or both of --import_varnet and --export_varnet; expected exactly one; see "
+            "--help"
+        )
+    other = "workdir" if FLAGS.import_varnet else "from_run"
+    if not FLAGS[other].value:
+        raise UserError(f"--{other} is not given; expected a run folder; set it")
+    if importlib.util.find_spec("torch") is None:
+        raise UserError(
+            "PyTorch is not installed; expected it for a state_dict; pip install torch==2.13.0"
+        )
+
+
+def _import() -> str:
+    from mrjax.baseline import public_varnet
+    from mrjax.tasks.varnet import exchange
+
+    leaves = public_varnet.read_state_dict(FLAGS.import_varnet)
+    config = exchange.store(leaves, Path(FLAGS.workdir), Path(FLAGS.import_varnet).name)
+    return (
+        f"{config.stages} stages of {config.width} filters: {FLAGS.workdir}\n"
+        f"judge it with --preset=paper --width={config.width} --steps=0 --from_run={FLAGS.workdir}"
+    )
+
+
+def _export() -> str:
+    from mrjax.baseline import public_varnet
+    from mrjax.tasks.varnet import exchange
+
+    path = Path(FLAGS.export_varnet)
+    if not path.parent.is_dir():
+        raise UserError(f"no folder {path.parent}; expected one for --export_varnet; make it")
+    public_varnet.write_state_dict(path, exchange.load(Path(FLAGS.from_run)))
+    return str(path)
+
+
+if __name__ == "__main__":
+    os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
+    sys.exit(main(sys.argv))
