@@ -7,8 +7,12 @@ import numpy as np
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
-from mrjax.tasks.qsm import model
-from mrjax.tasks.qsm.config import PRESETS, Config
+from mrjax.tasks.breast import config as breast_config
+from mrjax.tasks.breast import model as breast_model
+from mrjax.tasks.qsm import config as qsm_config
+from mrjax.tasks.qsm import model as qsm_model
+from mrjax.tasks.varnet import config as varnet_config
+from mrjax.tasks.varnet import model as varnet_model
 from mrjax.train.step import make_step
 
 X = jax.ShapeDtypeStruct((1, 8, 8, 8, 4), jnp.float32)
@@ -38,13 +42,43 @@ def convolution_gradient():
 
 def qsm_train_step():
     """The whole training step of QSMnet, preset tiny: forward, loss, gradients, Adam, digests."""
-    config = Config(**PRESETS["tiny"])
+    config = qsm_config.Config(**qsm_config.PRESETS["tiny"])
     constants = Normalisation(field_mean=0.0, field_std=0.02, chi_mean=0.0, chi_std=0.04)
     empty = np.zeros((2, 2, 2), np.float32)
     geometry = QsmSubject(name="none", field=empty, chi=empty, mask=empty > 0)
-    built = model.build(config, "gpu")
-    loss = built.loss_function(constants, geometry)
-    step = make_step(loss, built.optimizer, dynamic_scale=False)
+    built = qsm_model.build(config, "gpu")
+    step = make_step(built.loss_function(constants, geometry), built.optimizer, dynamic_scale=False)
     patches = jax.ShapeDtypeStruct((config.batch_size, *(config.patch,) * 3, 1), jnp.float32)
     batch = dict.fromkeys(("field", "chi", "mask"), patches)
+    return step, (built.initial_state(), batch)
+
+
+def varnet_train_step():
+    """The whole training step of the variational network, preset tiny, projections included."""
+    config = varnet_config.Config(**varnet_config.PRESETS["tiny"])
+    built = varnet_model.build(config, "gpu")
+    step = make_step(
+        built.loss_function(), built.optimizer, dynamic_scale=False, project=built.project
+    )
+    sizes = (config.batch_size, config.coils, config.rows, config.columns)
+    coils = jax.ShapeDtypeStruct(sizes, jnp.complex64)
+    batch = {
+        "kspace": coils,
+        "maps": coils,
+        "mask": jax.ShapeDtypeStruct((sizes[0], sizes[3]), jnp.float32),
+        "reference": jax.ShapeDtypeStruct((sizes[0], *sizes[2:]), jnp.complex64),
+    }
+    return step, (built.initial_state(), batch)
+
+
+def breast_train_step():
+    """The whole training step of the breast U-Net, preset tiny."""
+    config = breast_config.Config(**breast_config.PRESETS["tiny"])
+    built = breast_model.build(config, "gpu")
+    step = make_step(built.loss_function(), built.optimizer, dynamic_scale=False)
+    sizes = (config.batch_size, config.rows, config.columns)
+    batch = {
+        "image": jax.ShapeDtypeStruct((*sizes, 3), jnp.float32),
+        "mask": jax.ShapeDtypeStruct((*sizes, 1), jnp.float32),
+    }
     return step, (built.initial_state(), batch)

@@ -15,6 +15,9 @@ BUILDS = [
     ("convolution_gradient", "not_guaranteed", 2),
     ("convolution_gradient", "run_to_run", 2),
     ("qsm_train_step", "not_guaranteed", 30),
+    # Three stages, each two convolutions, their kernel and input gradients but the first input's.
+    ("varnet_train_step", "not_guaranteed", 10),
+    ("breast_train_step", "not_guaranteed", 30),
 ]
 """Builder in tests/aot_builds.py, level, and the least number of cuDNN convolutions expected.
 
