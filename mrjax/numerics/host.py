@@ -102,7 +102,7 @@ def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Returns:
         complex128 array.
     """
-    a, b, c, d = (np.asarray(part, np.float64) for z in (x, y) for part in (z.real, z.imag))
+    a, b, c, d = (np.asarray(part, np.float64) for z in (x, y) for part in (np.real(z), np.imag(z)))
     return assemble(a * c - b * d, a * d + b * c)
 
 

@@ -57,7 +57,7 @@ def centred_dft(
     for axis in axes:
         n = x.shape[axis]
         rows = np.moveaxis(x, axis, -1)
-        rows = np.concatenate([rows.real, rows.imag], axis=-1)
+        rows = np.concatenate([np.real(rows), np.imag(rows)], axis=-1)
         pair = exact_matmul(rows, _centred(n, inverse)) * (1.0 / math.sqrt(n))
         x = np.moveaxis(assemble(pair[..., :n], pair[..., n:]), -1, axis)
     return x

@@ -1,1 +1,1 @@
-"""Physics of the field: Fourier transforms, dipole model, classical inversions, phantoms."""
+"""Physics: Fourier transforms, dipole model, parallel imaging, classical inversions, phantoms."""

@@ -65,12 +65,13 @@ def _check(kspace: Coils, acs_lines: int) -> None:
 
 def _squares(x: np.ndarray) -> np.ndarray:
     """Squared magnitude (numpy's abs of a complex number depends on the CPU)."""
-    return x.real * x.real + x.imag * x.imag
+    real, imag = np.real(x), np.imag(x)
+    return real * real + imag * imag
 
 
 def _scaled(x: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
     """Complex times real, part by part."""
-    return host.assemble(x.real * factor, x.imag * factor)
+    return host.assemble(np.real(x) * factor, np.imag(x) * factor)
 
 
 def _window(n: int, width: int) -> np.ndarray:
@@ -84,14 +85,14 @@ def _window(n: int, width: int) -> np.ndarray:
 def _virtual_coil(images: Coils) -> Image:
     """The combination of coils with the most signal: first principal component, by powers."""
     flat = images.reshape(len(images), -1)
-    parts = np.concatenate([flat.real, flat.imag])
+    parts = np.concatenate([np.real(flat), np.imag(flat)])
     n, gram = len(images), host.exact_matmul(parts, parts.T)
     covariance = host.assemble(gram[:n, :n] + gram[n:, n:], gram[n:, :n] - gram[:n, n:])
     for _ in range(_SQUARINGS):
         largest = math.sqrt(float(np.max(_squares(covariance))) or 1.0)
         covariance = _scaled(covariance, 1.0 / largest)
         covariance = _matmul(covariance, covariance)
-    column = covariance[:, int(np.argmax(covariance.diagonal().real))]
+    column = covariance[:, int(np.argmax(np.real(covariance.diagonal())))]
     weights = _scaled(column, 1.0 / math.sqrt(math.fsum(_squares(column)) or 1.0))
     return combine(np.broadcast_to(weights[:, None, None], images.shape), images)
 
@@ -137,6 +138,9 @@ def from_acs(kspace: Coils, acs_lines: int) -> Coils:
 
 def espirit(kspace: Coils, acs_lines: int) -> Coils:
     """Maps by ESPIRiT, as sigpy computes them (its defaults, one set of maps).
+
+    Sharper at the edges of the object than :func:`from_acs`, but not order-free: singular values
+    come from LAPACK, so the last bits depend on the machine.
 
     Args:
         kspace: [coil row column], zero frequency at n // 2, the ACS lines acquired.

@@ -67,7 +67,7 @@ def draw(
     offset = draws.between(-25.0, 25.0)  # of the slice from the axis of the leg
     place = [columns[None, :], 0.0 - rows[:, None], np.full((1, 1), offset)]
     maps = loops.sensitivities(draws, place, coils)
-    return host.assemble(image * phase.real, image * phase.imag), maps
+    return host.assemble(image * np.real(phase), image * np.imag(phase)), maps
 
 
 def knee(

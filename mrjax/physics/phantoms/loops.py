@@ -28,7 +28,7 @@ def segment_field(points: Points, start: Triple, end: Triple) -> list[Volume]:
     Returns:
         The components x, y, z.
 
-    Source: Hanson and Hirshman, Phys Plasmas 9:4410 (2002), Eq. 8.
+    Source: Hanson and Hirshman, Phys Plasmas 9:4410 (2002).
     """
     a = [p - s for p, s in zip(points, start, strict=True)]
     b = [p - e for p, e in zip(points, end, strict=True)]
