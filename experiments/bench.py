@@ -83,13 +83,13 @@ def peer(config: Config, batch: Mapping, *, channels_last: bool) -> Step:
     """Return a training step of the same network in eager PyTorch."""
     import torch
 
-    from mrjax.baseline import nets
+    from mrjax.baseline import nets, weights
     from mrjax.physics import dipole
     from mrjax.tasks.qsm import model
 
     layout = torch.channels_last_3d if channels_last else torch.contiguous_format
     net = nets.QSMnet(config.width, config.levels, config.window)
-    nets.load_weights(net, model.build(config, "cpu").initial_params())
+    weights.load_weights(net, model.build(config, "cpu").initial_params())
     net.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
     field, chi, mask = (
         torch.from_numpy(batch[name]).movedim(-1, 1).contiguous(memory_format=layout)

@@ -10,7 +10,7 @@ from helpers import draw
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
 from mrjax import losses  # noqa: E402
-from mrjax.baseline import nets  # noqa: E402
+from mrjax.baseline import nets, unet, weights  # noqa: E402
 from mrjax.nets.qsmnet import qsmnet  # noqa: E402
 from mrjax.numerics.native import Native  # noqa: E402
 from mrjax.physics import dipole  # noqa: E402
@@ -23,8 +23,8 @@ def pair(rng):
     """Our network, torch's with the same random weights, and the weights, in float64."""
     ours = qsmnet(Native(dtype="float64"), **SIZES)
     theirs = nets.QSMnet(**SIZES).double()
-    leaves = {k: draw(rng, v.shape) * 0.3 for k, v in nets.read_weights(theirs).items()}
-    nets.load_weights(theirs, leaves)
+    leaves = {k: draw(rng, v.shape) * 0.3 for k, v in weights.read_weights(theirs).items()}
+    weights.load_weights(theirs, leaves)
     return ours, theirs, leaves
 
 
@@ -79,13 +79,13 @@ def test_same_loss_and_gradients(pair, rng):
         for parameter in theirs.parameters():
             parameter.copy_(parameter.grad)
     scale = max(float(jnp.abs(g).max()) for g in gradients.values())
-    for name, gradient in nets.read_weights(theirs).items():
+    for name, gradient in weights.read_weights(theirs).items():
         np.testing.assert_allclose(gradients[name], gradient, rtol=1e-8, atol=1e-10 * scale)
 
 
 def test_weights_return_bit_for_bit(pair):
     _, theirs, leaves = pair
-    back = nets.read_weights(theirs)
+    back = weights.read_weights(theirs)
     assert back.keys() == leaves.keys()
     for name, value in leaves.items():
         np.testing.assert_array_equal(back[name], value)
@@ -94,9 +94,9 @@ def test_weights_return_bit_for_bit(pair):
 def test_wrong_weights_are_refused(pair):
     _, theirs, leaves = pair
     with pytest.raises(ValueError, match=r"out\.bias"):
-        nets.load_weights(theirs, {k: v for k, v in leaves.items() if k != "out/bias"})
+        weights.load_weights(theirs, {k: v for k, v in leaves.items() if k != "out/bias"})
     with pytest.raises(ValueError, match="shape"):
-        nets.load_weights(theirs, {**leaves, "out/bias": np.zeros(3)})
+        weights.load_weights(theirs, {**leaves, "out/bias": np.zeros(3)})
 
 
 def test_publication_size():
@@ -107,7 +107,7 @@ def test_publication_size():
 
 def test_running_statistics_keep_99_percent(rng):
     """TensorFlow's momentum 0.99: one batch moves the average by a hundredth."""
-    block = nets.Block(1, 2, 3).double()
+    block = unet.Block(3, 1, 2, 3).double()
     x = torch.tensor(draw(rng, (2, 1, 6, 6, 6)))
     block(x)
     mean = block.conv(x).mean(dim=(0, 2, 3, 4)).detach().numpy()
