@@ -1,0 +1,1 @@
+"""Starting the runs of a study: on this machine, or through Slurm."""

@@ -1,0 +1,77 @@
+"""A plan is read as it was written; what is damaged is said in one line."""
+
+import dataclasses
+
+import pytest
+
+from mrjax.errors import UserError
+from mrjax.study.records import Arm, Run, Study, read_runs, read_study, write_study
+
+STUDY = Study(
+    name="s",
+    experiment="qsm",
+    baseline=("--preset=tiny",),
+    arms=(
+        Arm(name="baseline", source="baseline", flags=(), kind="training"),
+        Arm(name="a", source="init", flags=("--seed_init={r}",), kind="training", problem="no"),
+    ),
+    replicates=2,
+    pairing="seed",
+    cross={"seed_init": (0, 1)},
+    seed=0,
+    platform="cpu",
+    metric="nrmse",
+    margin=0.02,
+    margin_kind="relative",
+    command="",
+)
+RUN = Run(
+    arm="a", label="000", replicate=0, factors={"x": 1}, argv=("--a=1",), workdir="runs/a/000"
+)
+
+
+def test_what_was_written_is_read(tmp_path):
+    runs = [RUN, dataclasses.replace(RUN, label="001", requires=RUN.workdir)]
+    write_study(tmp_path, STUDY, runs)
+    assert read_study(tmp_path) == STUDY
+    assert read_runs(tmp_path) == runs
+    before = (tmp_path / "study.json").read_bytes()
+    write_study(tmp_path, read_study(tmp_path), runs)
+    assert (tmp_path / "study.json").read_bytes() == before
+
+
+def test_an_arm_by_its_name():
+    assert STUDY.arm("a").source == "init"
+    with pytest.raises(KeyError):
+        STUDY.arm("b")
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("study.json", '"replicates"', '"replicate"'),
+        ("study.json", '"schema_version": 1', '"schema_version": 2'),
+        ("study.json", '"arms": [', '"arms": [1,'),
+        (
+            "study.json",
+            "{",
+            "",
+        ),
+        ("runs.jsonl", '"argv"', '"arg"'),
+        ("runs.jsonl", "}", ""),
+    ],
+)
+def test_damage_is_named(tmp_path, name, old, new):
+    write_study(tmp_path, STUDY, [RUN])
+    text = (tmp_path / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match=name.replace(".", r"\.")) as caught:
+        read_study(tmp_path), read_runs(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unplanned_directory_is_refused(tmp_path):
+    for read in (read_study, read_runs):
+        with pytest.raises(UserError, match="plan"):
+            read(tmp_path)
