@@ -86,9 +86,9 @@ def _frame(draws: Draws, shape: Shape) -> tuple[Points, Vector]:
     """
     view = thorax.BOTH if draws.between(0.0, 1.0) > thorax.SHARE_OF_SINGLE else thorax.SINGLE
     side = -1.0 if draws.between(0.0, 1.0) < 0.5 else 1.0
-    centre = (side * view.centre[0], view.centre[1] + draws.between(-10.0, 10.0), 0.0)
-    zoom = draws.between(0.92, 1.08)
-    edges = tuple(zoom * f / n for f, n in zip(view.extent, shape, strict=True))
+    centre = (side * view.side, draws.between(*view.middle), 0.0)
+    zoom, (x, y, z) = draws.between(*view.zoom), view.extent
+    edges = tuple(f / n for f, n in zip((zoom * x, zoom * y, z), shape, strict=True))
     grids = [(np.arange(n) - (n - 1) / 2.0) * e for n, e in zip(shape, edges, strict=True)]
     grid = [grids[i].reshape([-1 if i == j else 1 for j in range(3)]) for i in range(3)]
     points = []
@@ -118,14 +118,17 @@ def _mound(draws: Draws, points: Points) -> tuple[Volume, Volume]:
 
 
 def _glands(canvas: _Canvas, breast: Volume, radius: Volume, fat: Tissue) -> None:
-    """Fibroglandular tissue: the blobs of a random field, from scattered to dense."""
+    """Fibroglandular tissue: the blobs of a random field, from scattered to dense.
+
+    Much darker than fat or hardly so, smooth or streaky, as breasts are.
+    """
     draws = canvas.draws
-    density = draws.between(-0.9, 0.8)
+    density, texture = draws.between(-0.9, 1.2), draws.between(0.05, 0.3)
     blobs = canvas.noise(24.0) + 0.6 * canvas.noise(11.0) + density
     core = np.clip((0.85 - radius) * 4.0, 0.0, 1.0)
     share = np.clip(blobs * 1.5, 0.0, 1.0) * core * breast
-    gland = dataclasses.replace(thorax.GLAND, signal=thorax.GLAND.signal * (0.6 + 0.4 * fat.signal))
-    canvas.paint(gland, share, 0.1 * canvas.noise(14.0))
+    gland = dataclasses.replace(thorax.GLAND, signal=draws.between(0.35, 0.85) * fat.signal)
+    canvas.paint(gland, share, texture * canvas.noise(7.0))
 
 
 def _lesions(
@@ -136,8 +139,8 @@ def _lesions(
     places = np.argwhere(inside)
     for _ in range(2):
         chance, where = draws.between(0.0, 1.0), draws.between(0.0, 1.0)
-        size, rim = draws.between(5.0, 16.0), draws.between(0.0, 1.0) < 0.4
-        if chance > 0.6 or not len(places):
+        size, rim = draws.between(5.0, 22.0), draws.between(0.0, 1.0) < 0.4
+        if chance > 0.75 or not len(places):
             continue
         at = tuple(places[int(where * len(places))])
         centre = tuple(float(p[at]) for p in points)

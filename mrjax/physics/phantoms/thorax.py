@@ -41,15 +41,24 @@ class Body:
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """A field of view [mm]; for one breast its centre lies on one side."""
+    """A field of view [mm]; for one breast its centre lies on one side.
+
+    Attributes:
+        extent: along x, y, z.
+        zoom: range of the factor by which a patient's differs, the same along x and y.
+        side: distance of its centre from the midline.
+        middle: range of y of its centre.
+    """
 
     extent: Triple
-    centre: tuple[float, float]
+    zoom: tuple[float, float]
+    side: float
+    middle: tuple[float, float]
 
 
 FAT = Tissue(1.0, 0.04)
 SKIN = Tissue(0.55, 0.5, 90.0)
-GLAND = Tissue(0.55, 0.5, 150.0)
+GLAND = Tissue(0.6, 0.5, 150.0)
 LESION = Tissue(0.45, 2.2, 35.0, 0.0012)
 NECROSIS = Tissue(0.35, 0.15, 200.0)
 MUSCLE = Tissue(0.42, 0.35, 90.0)
@@ -68,13 +77,13 @@ LIVER = Body((55.0, -75.0, -95.0), (85.0, 75.0, 70.0), LIVER_TISSUE)
 VESSEL = (-12.0, -90.0, 90.0)
 """Height y, and lower and upper end z, of the internal mammary vessels."""
 
-BREAST_HALF_AXES = ((62.0, 100.0), (54.0, 70.0), (58.0, 78.0))
+BREAST_HALF_AXES = ((62.0, 115.0), (46.0, 70.0), (58.0, 78.0))
 """Ranges of the half axes: to the front, to the side, upwards."""
 BREAST_APART = (70.0, 84.0)
 """Range of the distance of a breast's centre from the midline."""
 BREAST_BASE = (-16.0, 0.0)
 """Range of y of its centre."""
 
-BOTH = View((320.0, 320.0, 150.0), (0.0, -35.0))
-SINGLE = View((200.0, 200.0, 150.0), (75.0, 15.0))
-SHARE_OF_SINGLE = 0.25
+BOTH = View((345.0, 345.0, 150.0), (0.9, 1.08), 0.0, (-40.0, -20.0))
+SINGLE = View((200.0, 200.0, 150.0), (0.85, 1.15), 77.0, (15.0, 40.0))
+SHARE_OF_SINGLE = 0.4

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.slices import time_points
 
 COLOURS = {"truth": "tab:green", "network": "tab:red", "threshold": "tab:cyan"}
 ROWS = 3
@@ -15,10 +14,9 @@ ROWS = 3
 
 def shown_slices(patient: DcePatient) -> list[int]:
     """Up to three slices, spread over those with breast, or over all where that is not known."""
-    known = patient.mask is not None
-    candidates = np.flatnonzero(patient.mask.any((0, 1))) if patient.mask is not None else None
-    if not known or candidates is None:
-        candidates = np.arange(patient.signal.shape[2])
+    candidates = np.arange(patient.signal.shape[2])
+    if patient.mask is not None:
+        candidates = np.flatnonzero(patient.mask.any((0, 1)))
     places = np.linspace(0, len(candidates) - 1, ROWS + 2)[1:-1]
     return sorted({int(candidates[round(p)]) for p in places})
 
@@ -32,6 +30,8 @@ def figure(path: Path, patient: DcePatient, masks: Mapping[str, np.ndarray], tit
         masks: method to mask [x y z].
         title: over all.
     """
+    from mrjax.data.slices import time_points  # imports jax, which box plots do without
+
     truth = {} if patient.mask is None else {"truth": patient.mask}
     columns: dict[str, Any] = {"early volume": None} | truth | dict(masks)
     rows = shown_slices(patient)

@@ -101,9 +101,10 @@ def segment(built: model.Model, inputs: Inputs, state: State) -> list[Segmented]
 
 
 def _judge(folder: RunFolder, inputs: Inputs, found: list[Segmented]) -> frame.Judged:
-    known = [(p, s) for p, s in zip(inputs.test, found, strict=True) if p.mask is not None]
+    pairs = zip(inputs.test, found, strict=True)
+    known = [(s.masks, p.mask) for p, s in pairs if p.mask is not None]
     table = {
-        method: {"dice": [metrics.dice(s.masks[method], p.mask) for p, s in known]}
+        method: {"dice": [metrics.dice(masks[method], truth) for masks, truth in known]}
         for method in METHODS
         if known
     }

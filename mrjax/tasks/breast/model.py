@@ -1,6 +1,7 @@
 """The network of a breast run with its loss, optimizer and initial state."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -34,7 +35,7 @@ class Model:
     arithmetic: Arithmetic
     net: UNet
 
-    @property
+    @functools.cached_property  # tracing the network takes a while
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         """Shapes of parameters and running statistics by leaf path."""
         edge = self.config.multiple

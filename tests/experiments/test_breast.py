@@ -1,0 +1,241 @@
+"""`python -m experiments.breast` as a user runs it: a process of processes, from files to files."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import ROOT, shared
+
+from mrjax.data.formats.dce import write_dce_mat
+from mrjax.physics.phantoms.breast import breast
+from mrjax.runs import digests as combination
+from mrjax.runs import ledger
+
+# A network of a few hundred weights: what is tested is the run, not the masks.
+MICRO = (
+    "--preset=tiny --steps=4 --checkpoint_every=2 --width=2 --levels=1 --rows=16 --columns=16 "
+    "--slices=2 --n_patients=4 --batch_size=2 --platform=cpu --xla_deterministic"
+).split()
+SECONDS = 300
+
+
+def command(*flags: str) -> list[str]:
+    return [sys.executable, "-m", "experiments.breast", *MICRO, *flags]
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
+
+
+def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        command(*flags),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def start(*flags: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        command(*flags), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+
+
+def result(workdir: Path) -> dict:
+    return json.loads((workdir / "result.json").read_text())
+
+
+def digests(workdir: Path) -> dict[str, str]:
+    return result(workdir)["digests"]
+
+
+CHILDREN = ["repetition_000/fold_00", "repetition_000/fold_01"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """A whole cross-validation of two folds."""
+    workdir = tmp_path_factory.mktemp("breast") / "base"
+    call(f"--workdir={workdir}")
+    return workdir
+
+
+def test_a_cross_validation_sums_its_folds_up(base):
+    found, children = result(base), [result(base / name) for name in CHILDREN]
+    assert found["experiment"] == "breast" and found["level"] == "run_to_run"
+    assert found["children"] == CHILDREN and found["subjects"] == ["repetition_000"]
+    dice = [d for child in children for d in child["metrics"]["dice"]]
+    names = [s for child in children for s in child["subjects"]]
+    assert sorted(names) == [f"breast{i:04d}" for i in range(4)]
+    assert found["metrics"]["dice"] == [pytest.approx(np.median(dice))]
+    by_threshold = [d for child in children for d in child["baselines"]["threshold"]["dice"]]
+    assert found["baselines"]["threshold"]["dice"] == [pytest.approx(np.median(by_threshold))]
+    per_patient = found["extra"]["patients"]["network"]
+    assert {n: [d] for n, d in zip(names, dice, strict=True)} == per_patient
+    assert found["extra"]["dice_lower"] == [None]  # of four patients there is no such interval
+    for name, digest in found["digests"].items():
+        assert digest == combination.combine(child["digests"][name] for child in children)
+    assert (base / "table.csv").read_text().startswith("Repetition,DSC [%],LB,UB\nRep.01,")
+    assert (base / "table.tex").exists() and (base / "images" / "repetitions.png").exists()
+
+
+def test_a_fold_is_a_run_like_any_other(base):
+    fold = base / CHILDREN[1]
+    found = result(fold)
+    assert found["steps"] == 4 and len(found["subjects"]) == 2
+    assert [row["step"] for row in ledger.read(fold / "ledger.jsonl")] == [1, 2, 3, 4]
+    assert sum(1 for _ in (fold / "images").glob("*.png")) == 2
+    assert sum(1 for _ in (fold / "predictions").glob("*_mask.nii.gz")) == 4
+    recorded = json.loads((fold / "config.json").read_text())["config"]
+    assert recorded["fold"] == 1 and recorded["repetitions"] == 1
+
+
+def test_one_fold_alone_is_that_of_the_whole(base, tmp_path):
+    call("--fold=1", f"--workdir={tmp_path / 'w'}")
+    assert digests(tmp_path / "w") == digests(base / CHILDREN[1])
+    for name in ("ledger.jsonl",):
+        assert (tmp_path / "w" / name).read_bytes() == (base / CHILDREN[1] / name).read_bytes()
+
+
+def test_the_same_command_gives_the_same_bits_and_another_instruction_set_does_not(base, tmp_path):
+    call(f"--workdir={tmp_path / 'again'}")
+    again, first = result(tmp_path / "again"), result(base)
+    assert again["digests"] == first["digests"] and again["metrics"] == first["metrics"]
+    call("--xla_cpu_isa=SSE4_2", "--fold=0", f"--workdir={tmp_path / 'other'}")
+    other, before = digests(tmp_path / "other"), digests(base / CHILDREN[0])
+    assert {k for k in before if before[k] != other[k]} == {"params", "predictions"}
+
+
+def test_without_variation_repetitions_agree_and_with_it_they_differ(tmp_path):
+    call("--repetitions=2", "--vary=order", f"--workdir={tmp_path / 'w'}")
+    first, second = (digests(tmp_path / "w" / f"repetition_{r:03d}/fold_00") for r in range(2))
+    assert {k for k in first if first[k] != second[k]} == {"order", "params", "predictions"}
+    call("--fold=0", "--repetition=1", f"--workdir={tmp_path / 'none'}")
+    assert digests(tmp_path / "none") == first
+    assert len(result(tmp_path / "w")["metrics"]["dice"]) == 2
+
+
+def test_a_finished_cross_validation_returns_at_once_and_says_so(base):
+    before = {p: p.stat().st_mtime_ns for p in base.rglob("*")}
+    done = call(f"--workdir={base}")
+    assert "already finished" in done.stderr
+    assert {p: p.stat().st_mtime_ns for p in base.rglob("*")} == before
+
+
+def test_killed_at_random_it_continues_bit_for_bit(base, tmp_path):
+    """First inside a fold's training, then whenever; finished folds are not done again."""
+    workdir = tmp_path / "killed"
+    moment = random.Random(0)
+    for _ in range(2):
+        process = start(f"--workdir={workdir}")
+        deadline = time.monotonic() + SECONDS
+        while not (workdir / CHILDREN[0] / "ledger.jsonl").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(moment.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    call(f"--workdir={workdir}")
+    assert digests(workdir) == digests(base)
+    for name in CHILDREN:
+        ours, theirs = (w / name / "ledger.jsonl" for w in (workdir, base))
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_sigterm_reaches_the_fold_and_the_whole_goes_on_later(base, tmp_path):
+    workdir = tmp_path / "stopped"
+    long = ("--steps=100000", f"--workdir={workdir}", "--checkpoint_every=0")
+    process = start(*long)
+    child = workdir / CHILDREN[0]
+    deadline = time.monotonic() + SECONDS
+    while not (child / "ledger.jsonl").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert "stopped by signal 15; the same command goes on" in said
+    # The fold had time to save, although no checkpoint was due.
+    assert list((child / "checkpoints").glob("step_*"))
+    assert not (workdir / "result.json").exists()
+
+
+def test_finished_folds_are_not_done_again(base, tmp_path):
+    workdir = tmp_path / "half"
+    call(f"--workdir={workdir}")
+    (workdir / "result.json").unlink()
+    before = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in CHILDREN}
+    (workdir / CHILDREN[1] / "result.json").unlink()
+    call(f"--workdir={workdir}")
+    after = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in CHILDREN}
+    assert after[CHILDREN[0]] == before[CHILDREN[0]] and after[CHILDREN[1]] != before[CHILDREN[1]]
+    assert digests(workdir) == digests(base)
+
+
+def refused(done: subprocess.CompletedProcess, *words: str) -> None:
+    """One line, code 2, no traceback, all words in it."""
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
+    assert len(lines) == 1 and lines[0].startswith("error:"), done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--folds=5"], ["4 patients are fewer than --folds=5"]),
+        (["--folds=2", "--fold=2"], ["--fold=2"]),
+        (["--dataset=mat", "--data_dir=/nowhere"], ["/nowhere"]),
+        (["--dataset=nifti"], ["--data_dir"]),
+        (["--steps=0"], ["--from_run"]),
+        (["--fold=0", "--batch_size=64"], ["--batch_size"]),
+        (["--batch_size=64"], ["repetition_000/fold_00", "--batch_size"]),
+    ],
+)
+def test_mistakes_end_in_one_line(tmp_path, flags, words):
+    refused(call(f"--workdir={tmp_path / 'w'}", *flags, check=False), *words)
+
+
+def test_mistakes_in_files_are_found_before_anything_starts(tmp_path):
+    data, workdir = tmp_path / "data", tmp_path / "w"
+    for i in range(3):
+        write_dce_mat(breast(0, 0, i, (16, 16, 2)), data / f"p{i}.mat")
+    files = ("--dataset=mat", f"--data_dir={data}", f"--workdir={workdir}")
+    refused(call(*files, "--folds=4", check=False), "3 patients are fewer than --folds=4")
+    assert not workdir.exists()
+    call(*files)
+    assert set(result(workdir)["extra"]["patients"]["network"]) == {"p0", "p1", "p2"}
+
+
+def test_a_fold_that_diverges_stops_the_whole_with_its_line(tmp_path):
+    done = call("--learning_rate=1e30", f"--workdir={tmp_path}", check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "repetition_000/fold_00" in last and "at step" in last
+    assert not (tmp_path / "repetition_000/fold_01").exists()
+
+
+def test_the_real_slice_is_segmented_by_a_trained_fold(base, tmp_path):
+    path = shared("data/dce_invivo.mat")
+    real = ("--steps=0", "--dataset=mat", f"--data_dir={path}", "--shrink=6")
+    workdir = tmp_path / "real"
+    call(*real, f"--from_run={base / CHILDREN[0]}", f"--workdir={workdir}")
+    assert result(workdir)["subjects"] == ["dce_invivo"] and not result(workdir)["metrics"]
+    assert (workdir / "images" / "dce_invivo.png").stat().st_size > 1e4
+    done = call(*real, f"--from_run={base}", f"--workdir={tmp_path / 'w'}", check=False)
+    refused(done, "whole cross-validation", CHILDREN[0])
