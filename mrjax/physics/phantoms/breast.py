@@ -24,7 +24,7 @@ TIMES = (0.0, 60.0, 120.0, 240.0, 360.0)
 """Default times of the volumes [s]; the first comes before the contrast agent."""
 NOISE = 0.03
 """Standard deviation of real and imaginary noise; fat without fat suppression has signal 1."""
-PULSATION = 3.0
+PULSATION = (1.0, 3.5)
 """How many times stronger the noise is behind the chest wall, where heart and lungs move."""
 
 
@@ -37,12 +37,14 @@ class Anatomy:
         mask: True for fat, glands and lesions inside the breasts: in front of the pectoral
             muscle, without skin.
         behind: share of each voxel that lies behind the front of the pectoral muscle.
+        pulsation: how many times stronger the noise is there.
         voxel_size: edge lengths [mm].
     """
 
     signal: Float[np.ndarray, "x y z t"]
     mask: Bool[np.ndarray, "x y z"]
     behind: Volume
+    pulsation: float
     voxel_size: Vector
 
 
@@ -123,9 +125,9 @@ def _glands(canvas: _Canvas, breast: Volume, radius: Volume, fat: Tissue) -> Non
     Much darker than fat or hardly so, smooth or streaky, as breasts are.
     """
     draws = canvas.draws
-    density, texture = draws.between(-0.9, 1.2), draws.between(0.05, 0.3)
+    density, texture = draws.between(-0.9, 1.6), draws.between(0.05, 0.35)
     blobs = canvas.noise(24.0) + 0.6 * canvas.noise(11.0) + density
-    core = np.clip((0.85 - radius) * 4.0, 0.0, 1.0)
+    core = np.clip((draws.between(0.75, 1.0) - radius) * 4.0, 0.0, 1.0)
     share = np.clip(blobs * 1.5, 0.0, 1.0) * core * breast
     gland = dataclasses.replace(thorax.GLAND, signal=draws.between(0.35, 0.85) * fat.signal)
     canvas.paint(gland, share, texture * canvas.noise(7.0))
@@ -228,7 +230,8 @@ def draw(key: jax.Array, shape: Shape = (64, 64, 12), times: Sequence[float] = T
     _wall(canvas, points, depth, front)
     canvas.paint(thorax.SKIN, canvas.inside(surface) * canvas.inside(-surface - skin))
     signal = canvas.signal * _receive_field(draws, shape)[..., None]
-    return Anatomy(signal, mask, canvas.inside(front - depth), edges)
+    behind, pulsation = canvas.inside(front - depth), draws.between(*PULSATION)
+    return Anatomy(signal, mask, behind, pulsation, edges)
 
 
 def breast(
@@ -251,7 +254,7 @@ def breast(
         Patient with float32 signal in arbitrary units (fat about 100) and a mask of the breasts.
     """
     drawn = draw(keys.stream(seed_data, "data", index), shape, times)
-    spread = (NOISE * (1.0 + (PULSATION - 1.0) * drawn.behind))[..., None]
+    spread = (NOISE * (1.0 + (drawn.pulsation - 1.0) * drawn.behind))[..., None]
     pair = host.gaussian(keys.stream(seed_noise, "noise", index), (2, *drawn.signal.shape))
     real, imaginary = drawn.signal + spread * pair[0], spread * pair[1]
     return DcePatient(

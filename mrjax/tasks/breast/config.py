@@ -103,14 +103,14 @@ class Config(RunConfig):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Minutes on two cores, with masks worth looking at.
     "demo": {
-        "steps": 300,
+        "steps": 400,
         "batch_size": 8,
         "checkpoint_every": 50,
-        "learning_rate": 4e-3,
+        "learning_rate": 6e-3,
         "cooldown": 0.5,
         "folds": 3,
         "repetitions": 2,
-        "n_patients": 18,
+        "n_patients": 24,
     },
     # A whole cross-validation, compilations included, in half a minute on two cores.
     "tiny": {
