@@ -145,6 +145,24 @@ class TunedVarNet(VarNet):
     cell = TunedCell
 
 
+@torch.no_grad()
+def project(network: nn.Module) -> None:
+    """Give every filter zero mean and unit norm and every data weight at least 0, in place.
+
+    Args:
+        network: of either form.
+
+    Source: Hammernik et al. 2018, "Training".
+    """
+    for cell in network.modules():
+        if isinstance(cell, Cell):
+            kernel, axes = cell.conv_kernel, (1, 2, 3, 4)
+            kernel -= kernel.mean(dim=axes, keepdim=True)
+            norm = kernel.square().sum(dim=axes, keepdim=True).sqrt()
+            kernel /= torch.where(norm > 0, norm, 1)
+            cell.lamb.clamp_(min=0)
+
+
 def mean_squared_error(image: Tensor, reference: Tensor) -> Tensor:
     """Mean over all pixels, and over real and imaginary parts, of the squared difference."""
     return functional.mse_loss(torch.view_as_real(image), torch.view_as_real(reference))

@@ -1,4 +1,4 @@
-"""The benchmark as a user runs it, at a tiny shape."""
+"""The benchmark as a user runs it, at tiny shapes."""
 
 import json
 import subprocess
@@ -9,32 +9,51 @@ from helpers import ROOT
 
 pytest.importorskip("torch", reason="needs torch, the benchmark's other side")
 
+SIZES = {
+    "qsm": {"width": 2, "levels": 1, "patch": 8, "batch_size": 1, "window": 3},
+    "varnet": {
+        "width": 2, "stages": 1, "rows": 26, "columns": 24, "coils": 2, "batch_size": 1,
+    },
+    "breast": {"width": 2, "levels": 1, "rows": 16, "columns": 18, "batch_size": 2},
+}  # fmt: skip
+PEERS = {
+    "qsm": ("contiguous", "channels_last_3d"),
+    "varnet": ("public", "tuned"),
+    "breast": ("contiguous", "channels_last"),
+}
 
-def records(task: str) -> list[dict]:
-    sizes = ["--width=2", "--levels=1", "--patch=8", "--batch_size=1", "--window=3", "--rounds=1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.bench", f"--task={task}", *sizes],
+
+def bench(task: str, sizes: dict[str, int]) -> subprocess.CompletedProcess:
+    flags = [f"--{name}={size}" for name, size in sizes.items()]
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.bench", f"--task={task}", "--rounds=1", *flags],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def records(task: str, sizes: dict[str, int]) -> list[dict]:
+    done = bench(task, sizes)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_one_json_line():
-    (record,) = records("qsm")
-    assert {"task", "shape", "ours_s", "peer_s", "stock_s", "ratio"} <= record.keys()
-    assert record["task"] == "qsm"
-    assert record["shape"]["width"] == 2
-    assert record["shape"]["patch"] == 8
+@pytest.mark.parametrize("task", SIZES)
+def test_one_json_line(task):
+    (record,) = records(task, SIZES[task])
+    assert record["task"] == task
+    assert record["shape"] == SIZES[task]
     assert record["ratio"] == record["ours_s"] / record["peer_s"]
-    assert min(record["ours_s"], record["peer_s"], record["stock_s"]) > 0
+    assert record["peer"] in PEERS[task]
+    assert task != "varnet" or record["peer"] == "public"
+    assert record["median_s"].keys() == {"ours", "stock", *PEERS[task]}
+    assert all(seconds > 0 for seconds in record["median_s"].values())
 
 
 def test_forms_of_every_convolution():
-    found = records("conv_forms")
+    found = records("conv_forms", SIZES["qsm"])
     assert [r["convolution"] for r in found] == [
         "8^3, 1 to 2",
         "8^3, 2 to 2",
@@ -45,3 +64,18 @@ def test_forms_of_every_convolution():
     for record in found:
         assert record["chosen"]["product"] in record["product_ms"]
         assert record["chosen"]["kernel_gradient"] in record["kernel_gradient_ms"]
+
+
+@pytest.mark.parametrize(
+    ("task", "sizes", "words"),
+    [
+        ("breast", {"coils": 4}, "--coils has no effect"),
+        ("breast", {"rows": 20, "levels": 3}, "multiples of 8"),
+        ("qsm", {"window": 4}, "window"),
+    ],
+)
+def test_mistakes_end_with_one_line(task, sizes, words):
+    done = bench(task, sizes)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,54 @@
+"""The breast U-Net's training step in both frameworks."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from mrjax.baseline import unet, weights
+from mrjax.baseline.bench import steps
+from mrjax.tasks.breast import model
+from mrjax.tasks.breast.config import Config
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def contest(config: Config, *, stock: bool) -> steps.Contest:
+    """Return ours against eager PyTorch in both memory layouts; time ignores the values.
+
+    Args:
+        config: of the run whose step is timed.
+        stock: whether to add ours with XLA's own gradients of convolutions.
+
+    Returns:
+        What to time.
+    """
+    rng = np.random.default_rng(0)
+    shape = (config.batch_size, config.rows, config.columns)
+    batch = {
+        "image": rng.standard_normal((*shape, 3)).astype(np.float32),
+        "mask": (rng.standard_normal((*shape, 1)) > 0).astype(np.float32),
+    }
+    ours, seconds = _ours(config, batch)
+    entries = {"ours": ours} | {name: _peer(config, batch, name) for name in LAYOUTS}
+    if stock:
+        entries["stock"], _ = _ours(dataclasses.replace(config, conv_form="lax"), batch)
+    return steps.Contest(entries, tuple(LAYOUTS), seconds)
+
+
+def _ours(config: Config, batch: Mapping) -> tuple[steps.Step, float]:
+    built = model.build(config, "cpu")
+    return steps.compiled(built, built.loss_function(), batch)
+
+
+def _peer(config: Config, batch: Mapping, layout: str) -> steps.Step:
+    form = LAYOUTS[layout]
+    net = unet.UNet2d(3, config.width, config.levels, config.momentum)
+    weights.load_weights(net, model.build(config, "cpu").initial_params())
+    net.to(memory_format=form)  # pyright: ignore[reportCallIssue]
+    image, mask = (
+        torch.from_numpy(batch[name]).movedim(-1, 1).contiguous(memory_format=form)
+        for name in ("image", "mask")
+    )
+    return steps.eager(net, lambda: unet.soft_dice_loss(net(image), mask), config.learning_rate)

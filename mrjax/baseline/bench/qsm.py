@@ -1,0 +1,65 @@
+"""QSMnet's training step in both frameworks."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from mrjax.baseline import nets, weights
+from mrjax.baseline.bench import steps
+from mrjax.data.pipeline import Normalisation
+from mrjax.physics import dipole
+from mrjax.physics.phantoms import brain
+from mrjax.tasks.qsm import model
+from mrjax.tasks.qsm.config import Config
+
+LAYOUTS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last_3d": torch.channels_last_3d,
+}
+
+
+def contest(config: Config, *, stock: bool) -> steps.Contest:
+    """Return ours against eager PyTorch in both memory layouts; time ignores the values.
+
+    Args:
+        config: of the run whose step is timed.
+        stock: whether to add ours with XLA's own 3-D convolution.
+
+    Returns:
+        What to time.
+    """
+    rng = np.random.default_rng(0)
+    shape = (config.batch_size, *(config.patch,) * 3, 1)
+    batch = {name: rng.standard_normal(shape).astype(np.float32) for name in ("field", "chi")}
+    batch["mask"] = np.ones(shape, np.float32)
+    ours, seconds = _ours(config, batch)
+    entries = {"ours": ours} | {name: _peer(config, batch, name) for name in LAYOUTS}
+    if stock:
+        entries["stock"], _ = _ours(dataclasses.replace(config, conv_form="lax"), batch)
+    return steps.Contest(entries, tuple(LAYOUTS), seconds)
+
+
+def _ours(config: Config, batch: Mapping) -> tuple[steps.Step, float]:
+    built = model.build(config, "cpu")
+    constants = Normalisation(field_mean=0.0, field_std=1.0, chi_mean=0.0, chi_std=1.0)
+    loss = built.loss_function(constants, brain.brain(0, 0, 0, (8, 8, 8)))
+    return steps.compiled(built, loss, batch)
+
+
+def _peer(config: Config, batch: Mapping, layout: str) -> steps.Step:
+    form = LAYOUTS[layout]
+    net = nets.QSMnet(config.width, config.levels, config.window)
+    weights.load_weights(net, model.build(config, "cpu").initial_params())
+    net.to(memory_format=form)  # pyright: ignore[reportCallIssue]
+    field, chi, mask = (
+        torch.from_numpy(batch[name]).movedim(-1, 1).contiguous(memory_format=form)
+        for name in ("field", "chi", "mask")
+    )
+    kernel = torch.tensor(dipole.kernel((config.patch,) * 3), dtype=torch.float32)
+
+    def loss() -> torch.Tensor:
+        return nets.qsm_loss(net(field), chi, field, mask, kernel, 0.0, 1.0)
+
+    return steps.eager(net, loss, config.learning_rate)
