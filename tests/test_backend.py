@@ -12,6 +12,7 @@ from mrjax import backend
 from mrjax.backend import flagtext, levels, planning, process, startup
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
+from mrjax.runs import result
 
 DETERMINISTIC = {
     "xla_gpu_deterministic_ops": "true",
@@ -371,3 +372,8 @@ def test_a_whole_start(tmp_path):
         "--xla_deterministic has no effect on a cpu",
     } <= set(facts["notes"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_know_the_same_levels():
+    """`runs` may not import the backend, so the names stand twice."""
+    assert result.LEVELS == backend.LEVELS

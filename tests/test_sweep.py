@@ -1,7 +1,10 @@
 """Combinations, their names, and the processes made of them."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,30 @@ def test_every_run_is_a_process_and_failures_do_not_stop_the_others(tmp_path, mo
 def test_all_good_is_exit_code_0(capfd):
     assert sweep.run([sys.executable, "-c", ""], [], [{"a": "0"}]) == 0
     assert capfd.readouterr().out == "[1/1] a=0: (no output)\n"
+
+
+WAITING = """
+import signal, sys, time
+from pathlib import Path
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("saved"))
+Path(sys.argv[-1].partition("=")[2]).mkdir(parents=True)
+time.sleep(60)
+"""
+
+
+def test_a_signal_reaches_the_run_and_ends_the_sweep(tmp_path):
+    script, folder = tmp_path / "run.py", tmp_path / "w"
+    script.write_text(WAITING)
+    code = (
+        "import sys; from mrjax import sweep; sys.exit(sweep.run("
+        f"[sys.executable, {str(script)!r}], [], [{{'a': '0'}}, {{'a': '1'}}], {str(folder)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (folder / "a=0").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines() == ["[1/2] a=0: saved"]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (folder / "a=1").exists()

@@ -11,7 +11,7 @@ Fan et al., Magn Reson Med 72:149 (2014), for veins; Liu et al., Radiology 262:2
 microbleeds; Schweser et al., Med Phys 37:5165 (2010), for calcifications.
 
 One liberty: deep nuclei lie at the upper end of the reports (an old subject) and are thickened by
-0.7 voxel, or most of them would vanish at 48 voxels a head.
+0.7 voxel; a red nucleus would be two voxels wide at 48 voxels a head.
 """
 
 import dataclasses
