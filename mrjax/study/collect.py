@@ -1,0 +1,206 @@
+"""Reads the run folders of a study, or of any folders, each file once."""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mrjax.errors import UserError
+from mrjax.runs import result
+from mrjax.study import ledgers, reading
+from mrjax.study.collected import Collected, Problem, Unit
+from mrjax.study.reading import Found, Origin
+from mrjax.study.records import BASELINE, Arm, Study, read_runs, read_study
+
+FOREIGN = "other"  # source of an arm that no plan describes
+
+
+def collect(study_dir: str | os.PathLike[str]) -> Collected:
+    """Read what a study has found so far.
+
+    Args:
+        study_dir: a planned study.
+
+    Returns:
+        The units of all finished runs; unfinished and damaged ones are named in `problems`.
+
+    Raises:
+        UserError: there is no study, or none of its runs is finished.
+    """
+    root = Path(study_dir)
+    study, runs = read_study(root), read_runs(root)
+    places = [
+        (Origin(run.arm, run.label, run.replicate, run.factors, run.requires), root / run.workdir)
+        for run in runs
+    ]
+    logs = {(run.arm, run.label): root / run.log for run in runs}
+    return _collected(study, places, logs)
+
+
+def collect_roots(
+    roots: Iterable[str | os.PathLike[str]],
+    *,
+    baseline: str = "",
+    metric: str = "",
+    margin: float = 0.0,
+) -> Collected:
+    """Read the finished runs in any folders, made by a study or not, by mrjax or not.
+
+    A run folder ``<anything>/<arm>/<label>`` belongs to the arm its parent is called after; arms
+    of one name in several roots are one arm. Runs with equal labels are paired.
+
+    Args:
+        roots: folders that hold run folders, or are one.
+        baseline: the arm that others are compared with; "": ``baseline``, or else the first.
+        metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
+        margin: of equivalence; 0: the usual one of the metric.
+
+    Raises:
+        UserError: there is no such folder, no finished run in it, or no such baseline.
+    """
+    found = sorted({path.resolve() for root in roots for path in _run_folders(Path(root))})
+    names = sorted({path.parent.name for path in found})
+    if not found:
+        raise UserError(
+            "no finished run found; expected folders that hold a result.json; see mrjax/runs"
+        )
+    if baseline and baseline not in names:
+        raise UserError(
+            f"no run of the baseline {baseline!r}; expected one of {', '.join(names)}; "
+            "name one of them"
+        )
+    first = baseline or (BASELINE if BASELINE in names else names[0])
+    arms = _arm_names(names, first)
+    places = list(_foreign_places(found, arms))
+    study = _foreign_study(found, arms, metric, margin)
+    return _collected(study, places, {})
+
+
+def _collected(
+    study: Study, places: list[tuple[Origin, Path]], logs: dict[tuple[str, str], Path]
+) -> Collected:
+    problems = [Problem(arm.name, "", arm.problem) for arm in study.arms if arm.problem]
+    order = {arm.name: place for place, arm in enumerate(study.arms)}
+    planned: dict[str, int] = {}
+    units: list[Unit] = []
+    partners = _Partners(study)
+    # The baseline first, because the others' curves are compared with its.
+    for origin, folder in sorted(places, key=lambda p: (order.get(p[0].arm, -1), p[0].label)):
+        planned[origin.arm] = planned.get(origin.arm, 0) + 1
+        if not (folder / result.NAME).exists():
+            reason = _unfinished(logs[origin.arm, origin.label])
+            problems.append(Problem(origin.arm, origin.label, reason))
+            continue
+        try:
+            units += partners.with_curves(reading.read(folder, origin))
+        except UserError as error:
+            problems.append(Problem(origin.arm, origin.label, str(error)))
+    if not units:
+        why = f" ({problems[0].what})" if problems else ""
+        raise UserError(
+            f"the study {study.name} has no finished run{why}; expected at least one; "
+            "run experiments.study run first"
+        )
+    return Collected(
+        study=study, units=tuple(units), problems=tuple(sorted(problems)), planned=planned
+    )
+
+
+class _Partners:
+    """Ledgers of the baseline, kept whole until all others have been compared with them."""
+
+    def __init__(self, study: Study) -> None:
+        self._pairing = study.pairing
+        self._kept: dict[tuple[int, str], tuple[str, ledgers.Columns]] = {}
+
+    def with_curves(self, found: Found) -> list[Unit]:
+        """The units of a run folder, with curves."""
+        return [
+            self._one(u, columns) for u, columns in zip(found.units, found.ledgers, strict=True)
+        ]
+
+    def _one(self, unit: Unit, columns: ledgers.Columns | None) -> Unit:
+        if columns is None:
+            return unit
+        first = next(iter(self._kept.values()), ("", None))
+        if unit.arm == BASELINE:
+            # With equal seeds, replicates of the baseline should repeat its first.
+            label, partner = first if self._pairing == "repetition" else ("", None)
+            self._kept[unit.replicate, unit.part] = unit.label, columns
+        else:
+            label, partner = self._kept.get((unit.replicate, unit.part), ("", None))
+        return dataclasses.replace(unit, curve=ledgers.curve(columns, partner, label))
+
+
+def _unfinished(log: Path) -> str:
+    """Why a run has no result, as far as its log tells."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "not finished: it has no log, so it was not started"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"not finished; its log ends: {lines[-1][:300]}" if lines else "not finished"
+
+
+def _run_folders(root: Path) -> Iterator[Path]:
+    """Folders with a result, without the children of those."""
+    if not root.is_dir():
+        raise UserError(
+            f"{root} is no folder; expected one that holds run folders; correct the path"
+        )
+    for folder, below, files in os.walk(root):
+        if result.NAME in files:
+            below.clear()
+            yield Path(folder)
+
+
+def _foreign_places(found: list[Path], names: Mapping[str, str]) -> Iterator[tuple[Origin, Path]]:
+    """Where runs without a plan stand; equal arms and labels, in several roots, are numbered."""
+    seen: Counter[tuple[str, str]] = Counter()
+    labelled = []
+    for path in found:
+        arm = path.parent.name
+        seen[arm, path.name] += 1
+        again = seen[arm, path.name]
+        labelled.append((arm, path.name + (f"~{again}" if again > 1 else ""), path))
+    labels = sorted({label for _, label, _ in labelled})
+    place = {label: number for number, label in enumerate(labels)}
+    for arm, label, path in labelled:
+        yield Origin(names[arm], label, place[label], {}), path
+
+
+def _arm_names(folders: list[str], baseline: str) -> dict[str, str]:
+    """Name of a folder of runs -> name of the arm; the baseline is called so in every study."""
+    names = {name: f"{name}_" if name == BASELINE else name for name in folders}
+    return names | {baseline: BASELINE}
+
+
+def _foreign_study(
+    found: list[Path], names: Mapping[str, str], metric: str, margin: float
+) -> Study:
+    arms = [Arm(name=BASELINE, source=BASELINE, flags=(), kind="training")]
+    arms += [
+        Arm(name=name, source=FOREIGN, flags=(), kind="training")
+        for name in sorted(names.values())
+        if name != BASELINE
+    ]
+    first = result.read(found[0])
+    measured = first["metrics"]
+    metric = metric or ("nrmse" if "nrmse" in measured else min(measured, default="nrmse"))
+    relative = metric != "dice"
+    return Study(
+        name=found[0].parent.parent.name or "runs",
+        experiment=first["experiment"],
+        baseline=(),
+        arms=tuple(arms),
+        replicates=max(Counter(path.parent.name for path in found).values()),
+        pairing="seed",
+        cross={},
+        seed=0,
+        platform="",
+        metric=metric,
+        margin=margin or (0.02 if relative else 0.01),
+        margin_kind="relative" if relative else "absolute",
+        command="",
+    )

@@ -1,0 +1,204 @@
+"""One run folder -> units, or one line that says why not. Nothing is guessed, nothing repaired."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrjax.errors import UserError
+from mrjax.runs import digests, jsonfile, records, result
+from mrjax.study import ledgers
+from mrjax.study.collected import Unit
+
+_REPEAT = "repeat the run in another workdir"
+_KEPT = ("experiment", "framework", "level", "steps", "seconds", "memory_bytes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a run stands in a study; the fields of `mrjax.study.collected.Unit` it decides."""
+
+    arm: str
+    label: str
+    replicate: int
+    factors: Mapping[str, int]
+    reference: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A run folder's units without their curves, and the ledgers these come from.
+
+    Attributes:
+        units: one, or one for each repetition of a cross-validation.
+        ledgers: as many; None where there is none.
+    """
+
+    units: tuple[Unit, ...]
+    ledgers: tuple[ledgers.Columns | None, ...]
+
+
+def read(folder: Path, origin: Origin) -> Found:
+    """Read a finished run.
+
+    Args:
+        folder: the run folder.
+        origin: what it is in the study.
+
+    Raises:
+        UserError: a file is missing or damaged; the folder must be left out.
+    """
+    found = result.read(folder)
+    config = jsonfile.read(folder / records.CONFIG, "the settings of a run", _REPEAT)
+    if not re.fullmatch("[0-9a-f]{64}", str(config.get("digest"))):
+        raise UserError(
+            f"{folder / records.CONFIG} has no digest of 64 hex digits; expected one, see "
+            "mrjax/runs; correct the program that wrote it"
+        )
+    parts = list(_parts(folder, found))
+    common = {
+        **{field.name: getattr(origin, field.name) for field in dataclasses.fields(origin)},
+        "folder": folder,
+        "result": {name: found[name] for name in _KEPT},
+        "config_digest": config["digest"],
+        "environment": _environment(folder, found),
+    }
+    units = tuple(Unit(**common, **part) for part in parts)
+    return Found(units, tuple(_ledger(folder, found, unit.part) for unit in units))
+
+
+def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What differs between the units of a run folder."""
+    patients = found.get("extra", {}).get("patients")
+    if not found.get("children") or patients is None:
+        yield {
+            "part": "",
+            "subjects": tuple(found["subjects"]),
+            "metrics": _arrays(found["metrics"]),
+            "baselines": {name: _arrays(table) for name, table in found["baselines"].items()},
+            "digests": found["digests"],
+        }
+        return
+    _check_patients(folder, found, patients)
+    several = len(found["subjects"]) > 1
+    for place, name in enumerate(found["subjects"]):
+        tables = {
+            method: {"dice": np.array([values[place] for values in table.values()], np.float64)}
+            for method, table in patients.items()
+        }
+        yield {
+            "part": name if several else "",
+            "subjects": tuple(patients["network"]),
+            "metrics": tables.pop("network"),
+            "baselines": tables,
+            "digests": _combined(folder, found, name) if several else found["digests"],
+        }
+
+
+def _check_patients(folder: Path, found: Mapping[str, Any], patients: Any) -> None:
+    rows = len(found["subjects"])
+    good = isinstance(patients, dict) and "network" in patients
+    good = good and all(
+        isinstance(table, dict) and list(table) == list(patients["network"]) and table
+        for table in patients.values()
+    )
+    if not good or not all(
+        isinstance(values, list) and len(values) == rows and all(map(_is_finite, values))
+        for table in patients.values()
+        for values in table.values()
+    ):
+        raise UserError(
+            f"{folder / result.NAME}: extra.patients is not a table of {rows} numbers for each "
+            f"method and patient; expected what experiments.breast writes; {_REPEAT}"
+        )
+
+
+def _combined(folder: Path, found: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Digests of one repetition: those of its folds, in their order."""
+    children = [result.read(folder / c) for c in found["children"] if c.startswith(f"{name}/")]
+    return {d: digests.combine(c["digests"][d] for c in children) for d in result.DIGESTS}
+
+
+def _ledger(folder: Path, found: Mapping[str, Any], part: str) -> ledgers.Columns | None:
+    """The ledger of a run; of a cross-validation, that of its first fold."""
+    steps = found["steps"]
+    children = [c for c in found.get("children", []) if c.startswith(part)]
+    if found.get("children"):
+        folder = folder / children[0] if children else folder
+        steps = result.read(folder)["steps"] if children else 0
+    path = folder / "ledger.jsonl"
+    if not steps or not path.exists():
+        return None
+    columns = ledgers.read(path)
+    ledgers.check_length(path, columns, steps)
+    return columns
+
+
+def _environment(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
+    """Facts of a run; a summary of others computes nothing itself, so its first child fills in."""
+
+    def read(folder: Path) -> dict[str, str]:
+        expected = "the environment of a run"
+        return facts(jsonfile.read(folder / records.ENVIRONMENT, expected, _REPEAT))
+
+    own = read(folder)
+    child = read(folder / found["children"][0]) if found.get("children") else {}
+    return {name: value or child.get(name, "") for name, value in own.items()}
+
+
+def facts(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Columns of environment.csv: the entries of ``environment.json`` that people ask for.
+
+    Args:
+        environment: content of the file; entries may be missing.
+
+    Returns:
+        Column -> text, "" where the record does not say.
+    """
+    backend, code = _object(environment, "backend"), _object(environment, "code")
+    system, cpu = _object(environment, "system"), _object(environment, "cpu")
+    versions = _object(backend, "versions")
+    flags = backend.get("xla_flags_seen")
+    return {
+        "host": _text(system.get("host")),
+        "os": _text(system.get("os")),
+        "python": _text(environment.get("python")),
+        "versions": " ".join(f"{name}={_text(versions[name])}" for name in sorted(versions)),
+        "cpu": _text(cpu.get("model")),
+        "threads": _text(cpu.get("threads")),
+        "platform": _text(backend.get("platform")),
+        "device": _text(backend.get("device_kind")),
+        "devices": _text(backend.get("device_count")),
+        "gpu": _text(backend.get("gpu")),
+        "flags": " ".join(map(_text, flags)) if isinstance(flags, list) else _text(flags),
+        "sources": _text(code.get("sources")),
+        "commit": _text(code.get("commit")),
+        "diff": _text(code.get("diff")),
+        "resumed_elsewhere": str(len(environment.get("resumed_with") or [])),
+    }
+
+
+def _arrays(table: Mapping[str, list[float | None]]) -> dict[str, np.ndarray]:
+    """Null, a subject without a value, becomes nan."""
+    return {name: np.array(values, np.float64) for name, values in table.items()}
+
+
+def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text.replace("\n", " ")
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
