@@ -81,7 +81,8 @@ def config_of(task: str, given: dict[str, int], threads: int) -> RunConfig:
     module = importlib.import_module(f"mrjax.tasks.{task}.config")
     sizes = module.PRESETS["demo"] | given
     if task == "qsm":
-        sizes["volume"] = max(8, given.get("patch", module.Config.patch))
+        sizes |= {"patch": module.Config.patch} | given
+        sizes["volume"] = max(8, sizes["patch"])
     if task == "breast":
         sizes["fold"] = 0
     config = module.Config(**sizes, platform="cpu", cpu_threads=threads)

@@ -1,15 +1,19 @@
 """Sums of Gaussians on equidistant nodes as PyTorch functions with their own gradients.
 
 ``NodeByNode`` goes through the nodes one by one and keeps the derivative, as the public VarNet
-code does; ``CheapRbf`` makes all Gaussians of one channel at a time, small enough for the cache,
-and sums them by a matrix product.
+code does; ``CheapRbf`` needs two exponentials for eight nodes, as
+:mod:`mrjax.numerics.native.rbf` does.
 """
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+
+from mrjax.numerics.native import rbf as segments
 
 
 class NodeByNode(Function):
@@ -45,48 +49,78 @@ class NodeByNode(Function):
 
 
 class CheapRbf(Function):
-    """The same sum, the Gaussians of one channel at a time; nothing but x is kept."""
+    """The same sum by polynomials in exp(d) and exp(-d), in place; nothing but x is kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, low: float, high: float) -> Tensor:
         """Return the activation of (b, F, row, column) with weights (1, F, 1, 1, n)."""
         ctx.save_for_backward(x, w)
         ctx.range = low, high
-        weights, places = w.reshape(w.shape[1], -1), _places(x, w, low, high)
-        total = [
-            weight @ _gaussians(t, weight)[1] for t, weight in zip(places, weights, strict=True)
-        ]
-        return _restore(torch.stack(total), x)
+        total = torch.zeros_like(x)
+        for segment, d in _segments(x, w, low, high):
+            gauss = torch.exp(-0.5 * d * d)
+            total.addcmul_(gauss, _polynomial(torch.exp(d), _scaled(w, segment)))
+        return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Return the gradients by x and by w, the Gaussians made once more."""
+        (gradient,) = gradients
         x, w = ctx.saved_tensors
-        low, high = ctx.range
-        weights, places = w.reshape(w.shape[1], -1), _places(x, w, low, high)
-        flat = gradients[0].transpose(0, 1).reshape(w.shape[1], -1)
-        by_x, by_w = [], []
-        for t, weight, gradient in zip(places, weights, flat, strict=True):
-            offset, gauss = _gaussians(t, weight)
-            by_w.append(gauss @ gradient)
-            by_x.append(-(weight @ gauss.mul_(offset)) * gradient)
-        scale = (w.shape[-1] - 1) / (high - low)
-        return _restore(torch.stack(by_x), x) * scale, torch.stack(by_w).view_as(w), None, None
+        slope, by_w = torch.zeros_like(x), []
+        for segment, d in _segments(x, w, *ctx.range):
+            gauss, rising = torch.exp(-0.5 * d * d), torch.exp(d)
+            scaled = _scaled(w, segment)
+            steep = _polynomial(rising, {k: k * c for k, c in scaled.items()})
+            slope.addcmul_(gauss, steep.sub_(d.mul_(_polynomial(rising, scaled))))
+            by_w += _moments(gauss.mul_(gradient), rising, segment)
+        scale = (w.shape[-1] - 1) / (ctx.range[1] - ctx.range[0])
+        return slope.mul_(gradient).mul_(scale), torch.stack(by_w).T.reshape(w.shape), None, None
 
 
-def _places(x: Tensor, w: Tensor, low: float, high: float) -> Tensor:
-    """Return x in units of the node distance, the first node at zero, channel by channel."""
-    return (x.transpose(0, 1).reshape(w.shape[1], -1) - low) * ((w.shape[-1] - 1) / (high - low))
+def _segments(
+    x: Tensor, w: Tensor, low: float, high: float
+) -> Iterator[tuple[segments.Segment, Tensor]]:
+    """Yield neighbouring nodes and the distance of x to their centre in node distances."""
+    nodes = w.shape[-1]
+    place = (x - (low + high) / 2) * ((nodes - 1) / (high - low))
+    for segment in segments.segments(nodes):
+        offset = segment.centre - (nodes - 1) / 2
+        yield segment, (place - offset).clamp_(-segments.LIMIT, segments.LIMIT)
 
 
-def _gaussians(place: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return offsets to every node and their Gaussians, (n, positions) each."""
-    nodes = torch.arange(len(weight), dtype=place.dtype, device=place.device)
-    offset = place - nodes[:, None]
-    return offset, (offset * offset).mul_(-0.5).exp_()
+def _scaled(w: Tensor, segment: segments.Segment) -> dict[int, Tensor]:
+    """Return each node's weights times exp(-k^2 / 2), k its distance to the centre."""
+    first, centre, last = segment
+    return {
+        node - centre: w[..., node] * math.exp(-((node - centre) ** 2) / 2)
+        for node in range(first, last + 1)
+    }
 
 
-def _restore(flat: Tensor, x: Tensor) -> Tensor:
-    """Undo the order by channels."""
-    b, filters, *space = x.shape
-    return flat.reshape(filters, b, *space).transpose(0, 1)
+def _polynomial(rising: Tensor, coefficients: Mapping[int, Tensor]) -> Tensor:
+    """Return the sum over k of coefficients[k] rising^k, both signs of k by Horner's rule."""
+    total = coefficients[0].expand_as(rising).clone()
+    for base, sign in ((rising, 1), (rising.reciprocal(), -1)):
+        powers = sorted((abs(k) for k in coefficients if k * sign > 0), reverse=True)
+        if powers:
+            part = base * coefficients[sign * powers[0]]
+            for k in powers[1:]:
+                part.add_(coefficients[sign * k]).mul_(base)
+            total += part
+    return total
+
+
+def _moments(weighted: Tensor, rising: Tensor, segment: segments.Segment) -> list[Tensor]:
+    """Return the sums over pixels of weighted rising^k exp(-k^2 / 2), node after node."""
+    first, centre, last = segment
+    found = {}
+    for base, sign, reach in (
+        (rising, 1, last - centre),
+        (rising.reciprocal(), -1, centre - first),
+    ):
+        term = weighted.clone()
+        for k in range(reach + 1):
+            found[sign * k] = term.sum(dim=(0, 2, 3)) * math.exp(-k * k / 2)
+            term.mul_(base)
+    return [found[k] for k in range(first - centre, last - centre + 1)]
