@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs torch, the framework of the b
 
 from mrjax import losses  # noqa: E402
 from mrjax.baseline import public_varnet, varnet  # noqa: E402
-from mrjax.nets.varnet import VarNet  # noqa: E402
+from mrjax.nets.varnet import VarNet, project  # noqa: E402
 from mrjax.numerics.native import Native  # noqa: E402
 
 WIDTH, NODES = 3, 31
@@ -93,6 +93,17 @@ def test_same_loss_and_gradients(rng, dtype, rtol, form):
     norm = np.sqrt(sum(np.sum(np.square(g)) for g in wanted.values()))
     for name, gradient in wanted.items():
         assert np.linalg.norm(np.asarray(gradients[name]) - gradient) <= rtol * norm, name
+
+
+def test_same_projection(rng):
+    leaves = weights(rng, 2, "float64") | {"stage1/data_weight": np.asarray(-1.0)}
+    params = traverse.unflatten_dict({k: jnp.asarray(v) for k, v in leaves.items()}, "/")
+    expected = traverse.flatten_dict(project(Native("float64"), params), sep="/")
+    net = theirs(leaves)
+    varnet.project(net)
+    for name, leaf in public_varnet.from_state_dict(net.state_dict()).items():
+        np.testing.assert_allclose(leaf, expected[name], rtol=1e-12, atol=1e-14)
+    assert net.cell_list[1].lamb.item() == 0
 
 
 def test_shared_weights_give_the_same_images(rng):
