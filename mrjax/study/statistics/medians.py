@@ -1,0 +1,103 @@
+"""Monte Carlo repetitions by their medians, with intervals from order statistics alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from mrjax.study.statistics import common
+from mrjax.study.statistics.common import Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median:
+    """Median of a sample with an interval that assumes no distribution."""
+
+    n: int
+    median: float
+    low: float | None
+    """Lower end, an order statistic; None: below six values no two of them hold 95 %."""
+    high: float | None
+    coverage: float | None
+    """Least chance with which the interval holds the true median; at least 0.95."""
+    unit: str = common.SUBJECT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repetitions:
+    """The table of a Monte Carlo study: one median a repetition, and how far they lie apart."""
+
+    rows: tuple[Median, ...]
+    """One a repetition, over its subjects."""
+    identical: bool
+    """Every repetition gave every subject the same number."""
+    center: Median
+    """Of the repetitions' medians."""
+    smallest: float
+    largest: float
+    sd: float | None
+    """Standard deviation of the repetitions' medians; None for one repetition."""
+    overlap: bool | None
+    """All intervals have a point in common: the papers' sign of stability. It is no test: the
+    intervals hold the scatter of subjects, which is the same in all repetitions, so it says
+    little about the scatter of runs. None where an interval is missing."""
+
+
+def median(values: Sample, unit: str = common.SUBJECT) -> Median:
+    """Median and its 95 % interval between two order statistics.
+
+    Args:
+        values: [n].
+        unit: what was counted.
+
+    Raises:
+        ValueError: no value, or one that is not finite.
+
+    Source: Conover, Practical Nonparametric Statistics (1999), chapter 3.2.
+    """
+    values = common.sample(values, "values")
+    low = high = coverage = None
+    # ranks k and n + 1 - k from the binomial distribution, k the largest that holds 95 %
+    k = int(stats.binom.ppf(common.ALPHA / 2, values.size, 0.5))
+    if k > 0:
+        ordered = np.sort(values)
+        low, high = float(ordered[k - 1]), float(ordered[-k])
+        coverage = float(1 - 2 * stats.binom.cdf(k - 1, values.size, 0.5))
+    return Median(
+        n=values.size,
+        median=float(np.median(values)),
+        low=low,
+        high=high,
+        coverage=coverage,
+        unit=unit,
+    )
+
+
+def repetitions(values: Float[np.ndarray, "repetition subject"]) -> Repetitions:
+    """Summarise repetitions of "the same everything" as Piantadosi et al. do.
+
+    Args:
+        values: metric of every subject in every repetition, [repetition subject].
+
+    Raises:
+        ValueError: not a table, or a value that is not finite.
+
+    Source: Piantadosi et al., RRPR 2018, table of Monte Carlo executions.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(f"expected a table [repetition subject], got shape {values.shape}")
+    rows = tuple(median(row) for row in values)
+    middles = np.array([row.median for row in rows])
+    lows = [row.low for row in rows if row.low is not None]
+    highs = [row.high for row in rows if row.high is not None]
+    return Repetitions(
+        rows=rows,
+        identical=bool((values == values[0]).all()),
+        center=median(middles, unit="repetition"),
+        smallest=float(middles.min()),
+        largest=float(middles.max()),
+        sd=common.sd(middles) if middles.size > 1 else None,
+        overlap=max(lows) <= min(highs) if lows else None,
+    )
