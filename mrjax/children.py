@@ -42,7 +42,7 @@ def run(
 
     SIGTERM and Ctrl-C go to the child, which then saves and ends; on Linux it is killed when this
     process is. Called outside the main thread, signals are not forwarded: only the main thread
-    may handle them.
+    may handle them. Several children at once need a `Group`.
 
     Args:
         command: program and arguments.
@@ -52,8 +52,95 @@ def run(
     Returns:
         How it ended.
     """
+    with Group() as group:
+        return group.run(command, environ, on_line)
+
+
+class Group:
+    """Children that several threads start and wait for; signals go to all of them.
+
+    A context, entered by the main thread, which alone may handle signals. After a signal no
+    further child is started. On Linux a child is killed when the thread that started it ends
+    without having waited for it, so each `run` stays in the thread that called it.
+
+    Attributes:
+        signal: first signal received, or None.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is installed before the context is entered."""
+        self.signal: int | None = None
+        # A signal's handler may interrupt the main thread while it holds the lock.
+        self._lock = threading.RLock()
+        self._told: dict[subprocess.Popen, bool] = {}
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Group":
+        """Install the handlers."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {s: signal.signal(s, self._forward) for s in FORWARDED}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Put back the handlers found; kill children that still run."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        with self._lock:
+            for process in self._told:
+                process.kill()
+
+    def run(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Ended:
+        """Run a command to its end, as `mrjax.children.run` does; any thread may call this.
+
+        Returns:
+            How it ended; after a signal, which nothing is started any more, as if by that signal.
+        """
+        process = self._start(command, environ)
+        if process is None:
+            return Ended(-(self.signal or 0), "", self.signal)
+        try:
+            last = _follow(process, on_line)
+            return Ended(process.wait(), last, self.signal)
+        finally:
+            with self._lock:
+                del self._told[process]
+            _close(process)
+
+    def _start(
+        self, command: Sequence[str], environ: Mapping[str, str] | None
+    ) -> subprocess.Popen | None:
+        """Start a child unless a signal has come."""
+        with self._lock:
+            if self.signal is not None:
+                return None
+            process = _popen(command, environ)
+            self._told[process] = False
+            if self.signal is not None:  # it came while the child was being started
+                self._tell(process, self.signal)
+        return process
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.signal = self.signal or number
+        with self._lock:
+            for process in self._told:
+                self._tell(process, number, again=True)
+
+    def _tell(self, process: subprocess.Popen, number: int, again: bool = False) -> None:
+        # A second signal means "now" to a run, so one signal must not arrive twice.
+        if again or not self._told[process]:
+            self._told[process] = True
+            process.send_signal(number)
+
+
+def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subprocess.Popen:
     # A session of its own: the terminal's Ctrl-C would reach the child twice.
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command,
         env=None if environ is None else dict(environ),
         stdin=subprocess.DEVNULL,
@@ -64,55 +151,39 @@ def run(
         start_new_session=True,
         preexec_fn=_end_with_parent(),
     )
+
+
+def _follow(process: subprocess.Popen, on_line: Callable[[str], None] | None) -> str:
+    """Hand on what a child writes; its last line."""
     last = ""
-    with _Forward(process) as forward:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.strip():
-                last = line.strip()
-                if on_line is not None:
-                    on_line(last)
-        code = process.wait()
-    return Ended(code, last, forward.signal)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip():
+            last = line.strip()
+            if on_line is not None:
+                on_line(last)
+    return last
+
+
+def _close(process: subprocess.Popen) -> None:
+    """Leave nothing of a child behind, whatever ended the wait for it."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _end_with_parent() -> Callable[[], None] | None:
     """What the child does before its program starts: ask Linux to be killed with its parent."""
     if sys.platform != "linux":
         return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
+    # Looked up here: between fork and exec another thread's lock might never be given back.
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the request
             os._exit(1)
 
     return prepare
-
-
-class _Forward:
-    """Context in which SIGTERM and SIGINT go to a process."""
-
-    def __init__(self, process: subprocess.Popen) -> None:
-        self.signal: int | None = None
-        self._process = process
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Forward":
-        if threading.current_thread() is threading.main_thread():
-            self._before = {s: signal.signal(s, self._send) for s in FORWARDED}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-    def _send(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        self.signal = self.signal or number
-        self._process.send_signal(number)

@@ -23,7 +23,11 @@ SCHEMA_VERSION = 1
 STUDY = "study.json"
 RUNS = "runs.jsonl"
 BASELINE = "baseline"
+INFER_BASELINE = "infer_baseline"
 CROSSED = "crossed"
+STUDY_DIR = "{study}"
+"""Stands for the study directory in flags, so that a plan is the same wherever it lies."""
+
 _ADVICE = "plan the study again, in another directory"
 
 
@@ -33,12 +37,15 @@ class Arm:
 
     Attributes:
         name: of the arm, fit to be a folder's name.
-        source: what it changes, one of `mrjax.study.sources.SOURCES`; "baseline" for the first.
+        source: what it changes, one of `mrjax.study.sources.SOURCES`; "baseline" for the first
+            arm and for the inference arm that others are compared with (`INFER_BASELINE`),
+            "crossed" for the arm of a crossed design (`CROSSED`).
         flags: what it adds to the baseline's flags, ``--name=value``; ``{r}`` is the replicate.
         kind: "training", or "inference" with a network of the baseline.
         problem: why it cannot run here or has no effect; such an arm has no runs. "" otherwise.
         python: interpreter of its runs, "" for that of the launcher.
         resource: name of a class of resources of a cluster, "" for the default.
+        command: another program than the study's, a template as in `Study`; "" for the study's.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Arm:
     problem: str = ""
     python: str = ""
     resource: str = ""
+    command: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,7 +67,7 @@ class Run:
         label: of the run within its arm: three digits of the replicate, or its factors.
         replicate: number of the replicate, from 0.
         factors: value of each crossed factor; empty unless crossed.
-        argv: all flags but ``--workdir``.
+        argv: all flags but ``--workdir``; ``{study}`` in them is the study directory.
         workdir: run folder, relative to the study directory, with "/".
         requires: workdir of a run that must be finished first, "" for none.
     """
@@ -96,7 +104,8 @@ class Study:
         metric: that is judged, "nrmse" or "dice".
         margin: of equivalence.
         margin_kind: "relative" to the baseline's mean, or "absolute".
-        command: of a foreign program, "" for ours.
+        command: of a foreign program, "" for ours. ``{python}`` is the interpreter, ``{flags}``
+            the run's flags, ``{workdir}`` its folder; the last two are added where not named.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,149 @@
+"""From a recipe to a study: which of its arms can run and change anything, and all runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mrjax.errors import UserError
+from mrjax.study import expansion, machine, recipe, sources
+from mrjax.study.arms import Spec
+from mrjax.study.machine import Machine, NotHere
+from mrjax.study.recipe import Recipe
+from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE, Arm, Run, Study
+
+Settings = Callable[[str, Sequence[str]], Mapping[str, Any]]
+"""(experiment, flags) -> the settings they ask for. Raises UserError, or NotHere."""
+
+
+def plan(
+    asked: Recipe, settings: Settings | None, where: Machine | None
+) -> tuple[Study, list[Run]]:
+    """Make a study.
+
+    Args:
+        asked: what is asked for.
+        settings: checks flags of our programs; None: they are not checked (foreign programs).
+        where: the machine it will run on, to set arms aside that it cannot run; None: unknown.
+
+    Returns:
+        The study, and its runs in the order of execution.
+
+    Raises:
+        UserError: for a recipe that contradicts itself, or flags that the program refuses.
+    """
+    recipe.check(asked)
+    specs = recipe.all_specs(asked)
+    arms = _Arms(asked, settings, where).arms(specs)
+    study = Study(
+        name=asked.name,
+        experiment=asked.experiment,
+        baseline=asked.baseline,
+        arms=tuple(arms),
+        replicates=asked.replicates,
+        pairing=asked.pairing,
+        cross=dict(asked.cross),
+        seed=asked.seed,
+        platform=asked.platform,
+        metric=asked.metric,
+        margin=asked.margin,
+        margin_kind=asked.margin_kind,
+        command=asked.command,
+    )
+    runs = [
+        run
+        for spec, arm in zip(specs, arms, strict=True)
+        if not arm.problem
+        for run in expansion.runs(asked, spec)
+    ]
+    return study, expansion.in_order(runs, asked.seed)
+
+
+class _Arms:
+    """Looks at each arm: are its flags good, do they change anything, can it run."""
+
+    def __init__(self, recipe: Recipe, settings: Settings | None, where: Machine | None) -> None:
+        self._recipe, self._settings, self._where = recipe, settings, where
+        self._seen: dict[str, Mapping[str, Any]] = {}
+
+    def arms(self, specs: Sequence[Spec]) -> list[Arm]:
+        problems: dict[str, str] = {}
+        for spec in specs:
+            try:
+                problems[spec.name] = self._problem(spec)
+            except UserError as error:
+                raise UserError(f"arm {spec.name}: {error}") from error
+        for spec in specs:
+            problems[spec.name] = problems[spec.name] or _lacking(spec, problems)
+        return [self._arm(spec, problems[spec.name]) for spec in specs]
+
+    def _arm(self, spec: Spec, problem: str) -> Arm:
+        command = spec.command
+        if spec.experiment:
+            command = (
+                f"{{python}} -m experiments.{spec.experiment} --task={self._recipe.experiment}"
+            )
+        return Arm(
+            name=spec.name,
+            source=spec.source,
+            flags=spec.flags,
+            kind=spec.kind,
+            problem=problem,
+            python=spec.python,
+            resource=spec.resource,
+            command=command,
+        )
+
+    def _problem(self, spec: Spec) -> str:
+        """Why an arm is not run; "" if it is."""
+        flags = expansion.first_arguments(self._recipe, spec)
+        try:
+            same = self._same(spec, flags)
+        except NotHere as error:
+            return str(error)
+        platform = _platform(flags, self._recipe.platform)
+        if self._where is not None:
+            found = machine.problem(self._where, flags, platform, spec.python)
+            if found:
+                return found
+        return same
+
+    def _same(self, spec: Spec, flags: list[str]) -> str:
+        """Why an arm changes nothing; "" if it does, or is there to be compared with.
+
+        Raises:
+            UserError: the program refuses the flags.
+            NotHere: the program is not there.
+        """
+        own = bool(spec.command or self._recipe.command)
+        settings = {} if own or self._settings is None else self._asked(spec, flags)
+        compared = INFER_BASELINE if spec.kind == "inference" else BASELINE
+        self._seen[spec.name] = settings
+        if spec.source in ("baseline", CROSSED) or spec.python or spec.resource or own:
+            return ""
+        idle = sources.without_effect(spec.flags, _platform(flags, self._recipe.platform))
+        if not idle and settings and settings == self._seen.get(compared):
+            return f"asks for what {compared} has"
+        return idle
+
+    def _asked(self, spec: Spec, flags: list[str]) -> Mapping[str, Any]:
+        assert self._settings is not None
+        if not spec.experiment:
+            return self._settings(self._recipe.experiment, flags)
+        task = f"--task={self._recipe.experiment}"
+        return self._settings(spec.experiment, [task, *flags])
+
+
+def _platform(flags: Sequence[str], default: str) -> str:
+    """Platform a run is for; the last flag wins, as on a command line."""
+    given = [flag for flag in flags if flag.startswith("--platform=")]
+    return given[-1].partition("=")[2] if given else default
+
+
+def _lacking(spec: Spec, problems: Mapping[str, str]) -> str:
+    """What an arm lacks when the arm it waits for is not run."""
+    required = expansion.required_arm(spec)
+    if required and required not in problems:
+        raise UserError(
+            f"arm {spec.name} requires {required}, which is no arm; expected one of "
+            f"{', '.join(problems)}; mend it"
+        )
+    return f"needs a run of {required}, which has none here" if problems.get(required) else ""

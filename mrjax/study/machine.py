@@ -1,0 +1,105 @@
+"""What the machine at hand can run, found out without starting a framework."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrjax.errors import UserError
+from mrjax.study.sources import flag_name
+
+_ISA = {"SSE4_2": "sse4_2", "AVX": "avx", "AVX2": "avx2", "AVX512": "avx512f"}
+_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
+
+
+class NotHere(UserError):
+    """What an arm needs is absent: the arm is listed with this reason instead of being run."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, as far as arms ask.
+
+    Attributes:
+        gpus: identifiers of the GPUs that may be used, as in CUDA_VISIBLE_DEVICES.
+        gpu_software: whether JAX could use them.
+        cpu_features: as Linux names them; empty where it does not say.
+        packages: of those that arms need beside mrjax, the ones installed.
+    """
+
+    gpus: tuple[str, ...]
+    gpu_software: bool
+    cpu_features: frozenset[str]
+    packages: frozenset[str]
+
+
+def here() -> Machine:
+    """The machine this process runs on."""
+    return Machine(
+        gpus=visible_gpus(),
+        gpu_software=any(_installed(name) for name in _PLUGINS),
+        cpu_features=_cpu_features(),
+        packages=frozenset(name for name in ("torch",) if importlib.util.find_spec(name)),
+    )
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """GPUs this process may use: those of CUDA_VISIBLE_DEVICES, or all that Linux shows."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = sorted((p.name for p in Path("/dev").glob("nvidia[0-9]*")), key=lambda n: (len(n), n))
+    if not found or given is None:
+        return tuple(str(i) for i in range(len(found)))
+    return tuple(name for name in re.split(r"\s*,\s*", given.strip()) if name not in ("", "-1"))
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _cpu_features() -> frozenset[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return frozenset()
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return frozenset(found[1].split() if found else ())
+
+
+def problem(machine: Machine, flags: Sequence[str], platform: str, python: str) -> str:
+    """Why an arm cannot run on a machine; "" if it can.
+
+    Args:
+        machine: where it would run.
+        flags: of its runs.
+        platform: "cpu" or "gpu".
+        python: its interpreter, "" for the present one.
+    """
+    if python and shutil.which(python) is None:
+        return f"no interpreter {python} here"
+    values = {flag_name(flag): flag.partition("=")[2] for flag in flags}
+    if platform == "gpu":
+        return _gpu_problem(machine, values)
+    feature = _ISA.get(values.get("xla_cpu_isa", ""))
+    if feature and feature not in machine.cpu_features:
+        return f"the CPU here has no {values['xla_cpu_isa']}"
+    return ""
+
+
+def _gpu_problem(machine: Machine, values: dict[str, str]) -> str:
+    if not machine.gpus:
+        return "needs a GPU, and there is none here"
+    if not machine.gpu_software:
+        return 'needs JAX\'s CUDA plugin: pip install "mrjax[cuda]"'
+    needed = [values.get("device_index", "0"), values.get("devices", "1")]
+    last = sum(int(number) for number in needed if number.isdigit())
+    if last > len(machine.gpus):
+        return f"needs {last} GPUs, and here are {len(machine.gpus)}"
+    return ""

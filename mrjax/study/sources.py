@@ -1,0 +1,121 @@
+"""Sources of variation, and which flag belongs to which.
+
+Six are those of Oh, Jung and Lee (2022, Fig. 1); the others are what they name as further
+candidates, and what stands in for a device model on a CPU.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mrjax.errors import UserError
+
+SOURCES = (
+    "device",
+    "autotune",
+    "deterministic",
+    "dtype",
+    "order",
+    "init",
+    "framework",
+    "software",
+    "threads",
+    "isa",
+    "devices",
+    "precision",
+    "conv_form",
+    "repetition",
+    "other",
+)
+"""Names of all sources; the first six are the paper's, in its order."""
+
+_BOTH = ("cpu", "gpu")
+
+
+class Effect(NamedTuple):
+    """What a flag does.
+
+    Attributes:
+        source: that it changes.
+        platforms: on which it changes anything.
+    """
+
+    source: str
+    platforms: tuple[str, ...]
+
+
+FLAGS = {
+    "platform": Effect("device", _BOTH),
+    "device_index": Effect("device", ("gpu",)),
+    "xla_autotune": Effect("autotune", ("gpu",)),
+    "xla_autotune_file": Effect("autotune", ("gpu",)),
+    "cudnn_benchmark": Effect("autotune", ("gpu",)),
+    "xla_deterministic": Effect("deterministic", ("gpu",)),
+    "cudnn_deterministic": Effect("deterministic", ("gpu",)),
+    "dtype": Effect("dtype", _BOTH),
+    "seed_order": Effect("order", _BOTH),
+    "seed_init": Effect("init", _BOTH),
+    "init": Effect("init", _BOTH),
+    "cpu_threads": Effect("threads", ("cpu",)),
+    "xla_cpu_isa": Effect("isa", ("cpu",)),
+    "devices": Effect("devices", _BOTH),
+    "matmul_precision": Effect("precision", ("gpu",)),
+    "conv_form": Effect("conv_form", ("cpu",)),
+    "repetition": Effect("repetition", _BOTH),
+}
+"""Flag -> what it does; flags that are not here are of the source "other", on every platform."""
+
+_OTHER = Effect("other", _BOTH)
+
+
+def flag_name(flag: str) -> str:
+    """Name in ``--name=value``, ``--name`` or ``--noname``."""
+    name = flag.lstrip("-").partition("=")[0]
+    negated = name.removeprefix("no")
+    return negated if "=" not in flag and negated in FLAGS else name
+
+
+def effect(flag: str) -> Effect:
+    """What a flag does."""
+    return FLAGS.get(flag_name(flag), _OTHER)
+
+
+def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
+    """The one source that an arm changes.
+
+    Args:
+        flags: ``--name=value`` each.
+        more: sources known to change besides; at least one flag or one of these.
+
+    Raises:
+        UserError: they change several.
+    """
+    found = list(dict.fromkeys([*more, *(effect(flag).source for flag in flags)]))
+    if len(found) > 1:
+        raise UserError(
+            f"it changes {len(found)} sources ({', '.join(found)}); expected one source an "
+            f'arm; split it, or say which is meant: "name [{found[0]}]: ..."'
+        )
+    return found[0]
+
+
+def check_source(name: str) -> None:
+    """Refuse a source that does not exist.
+
+    Raises:
+        UserError: it does not.
+    """
+    if name not in SOURCES:
+        raise UserError(
+            f"unknown source {name!r}; expected one of {', '.join(SOURCES)}; see --help"
+        )
+
+
+def without_effect(flags: Sequence[str], platform: str) -> str:
+    """Why an arm changes nothing on this platform; "" if it may change something.
+
+    Args:
+        flags: of the arm, ``--name=value`` each.
+        platform: "cpu" or "gpu".
+    """
+    idle = [flag for flag in flags if platform not in effect(flag).platforms]
+    return f"{' '.join(idle)} has no effect on a {platform}" if idle and idle == list(flags) else ""
