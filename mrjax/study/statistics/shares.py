@@ -97,9 +97,10 @@ def shares(
     solve = np.linalg.inv(_expectations(terms, values.shape))
     moments = solve @ (sums / df)
     variances = np.maximum(moments, 0.0)
-    draws = np.maximum((sums / rng.chisquare(df, size=(resamples, df.size))) @ solve.T, 0.0)
-    sd_low, sd_high = common.percentiles(np.sqrt(draws))
-    low, high = common.percentiles(_shares(draws))
+    draws = (sums / rng.chisquare(df, size=(resamples, df.size))) @ solve.T
+    sd_low, sd_high = common.percentiles(np.sqrt(np.maximum(draws, 0.0)))
+    # negative draws stay in: without them no interval would reach a share of 1
+    low, high = common.percentiles(np.clip(_shares(draws), 0.0, 1.0))
     share = _shares(variances[None])[0]
     components = tuple(
         Component(
