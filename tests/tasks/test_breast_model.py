@@ -11,6 +11,7 @@ from mrjax import metrics
 from mrjax.arrays import DcePatient
 from mrjax.data import breast
 from mrjax.data.folds import folds
+from mrjax.data.slices import images
 from mrjax.errors import UserError
 from mrjax.tasks.breast import fold, inputs, model
 from mrjax.tasks.breast.config import PRESETS, Config
@@ -149,6 +150,18 @@ def test_no_interval_tried_by_hand_is_better():
             for high in (low + 5, low + 12, BINS + 1):
                 tried = Threshold(channel=channel, low=low * STEP, high=high * STEP)
                 assert mean(tried) <= best + 1e-12
+
+
+@pytest.mark.parametrize("high", [30, BINS + 1])
+def test_the_interval_is_closed_below_and_open_above(rng, high):
+    from scipy import ndimage
+
+    (p, *_) = breast.patients(config())
+    found = segment(p, Threshold(channel=2, low=12 * STEP, high=high * STEP))
+    smooth = ndimage.uniform_filter(images(p)[..., 2].astype(float), (3, 3, 0), mode="nearest")
+    limit = 30 * STEP if high == 30 else np.inf
+    assert 0.1 < found.mean() < 0.9
+    assert np.array_equal(found, (smooth >= 12 * STEP) & (smooth < limit))
 
 
 def test_smoothing_is_the_mean_over_neighbours(rng):

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mrjax.config import RunConfig, option
-from mrjax.data.breast import check_folds
 from mrjax.errors import UserError
 
 DATASETS = ("synthetic", "nifti", "mat")
@@ -80,6 +79,8 @@ class Config(RunConfig):
 
     def check(self) -> None:
         """Raise UserError for values that do not go together."""
+        from mrjax.data.breast import check_folds  # imports what reads files, slow for --help
+
         super().check()
         if self.fold is not None and self.fold >= self.folds:
             raise UserError(
@@ -128,9 +129,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "width": 4,
         "levels": 2,
     },
-    # Piantadosi et al. 2018: patient-wise 10-fold cross-validation, 50 executions; the U-Net of
-    # Ronneberger et al. 2015 (64 features, 4 poolings). Number of patients and image size are
-    # those of the ICPR paper they refer to.
+    # Piantadosi et al. 2018: patient-wise 10-fold cross-validation, 50 executions, 1 - Dice; the
+    # U-Net of Ronneberger et al. 2015 (64 features, 4 poolings). Steps, batch, patients and image
+    # size are ours: the slides give none.
     "paper": {
         "steps": 20000,
         "batch_size": 8,

@@ -5,6 +5,7 @@ equal seeds, so that only the uncertainty of the machine is left. Imports no JAX
 """
 
 import dataclasses
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +101,7 @@ def run(config: Config, flags_text: str) -> int:
                 records.say(f"stopped by signal {signal}; the same command goes on from there")
                 return 128 + signal
         text = summary.write(folder, config, [child.name for child in planned])
-    records.say(text)
+    sys.stdout.write(text + "\n")
     return 0
 
 
