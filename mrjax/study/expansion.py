@@ -84,9 +84,10 @@ def arguments(recipe: Recipe, spec: Spec, replicate: int) -> list[str]:
 
 def _common(recipe: Recipe, spec: Spec) -> list[str]:
     """Flags of every run of the study: the platform, and the baseline's."""
+    if spec.command:
+        return []  # another program has flags of its own
     given = {sources.flag_name(flag) for flag in (*recipe.baseline, *spec.flags)}
-    foreign = bool(recipe.command or spec.command)
-    ours = [] if foreign or "platform" in given else [f"--platform={recipe.platform}"]
+    ours = [] if recipe.command or "platform" in given else [f"--platform={recipe.platform}"]
     return [*ours, *recipe.baseline]
 
 

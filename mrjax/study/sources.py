@@ -79,8 +79,15 @@ def effect(flag: str) -> Effect:
     return FLAGS.get(flag_name(flag), _OTHER)
 
 
+def _held(flag: str) -> bool:
+    """Whether a flag holds a draw fixed: a seed that is the same in every replicate."""
+    return flag_name(flag) in ("seed_init", "seed_order") and "{r}" not in flag
+
+
 def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
     """The one source that an arm changes.
+
+    Seeds held fixed beside other flags do not count: they only take a draw out of the comparison.
 
     Args:
         flags: ``--name=value`` each.
@@ -89,7 +96,8 @@ def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
     Raises:
         UserError: they change several.
     """
-    found = list(dict.fromkeys([*more, *(effect(flag).source for flag in flags)]))
+    changing = [flag for flag in flags if not _held(flag)] or flags
+    found = list(dict.fromkeys([*more, *(effect(flag).source for flag in changing)]))
     if len(found) > 1:
         raise UserError(
             f"it changes {len(found)} sources ({', '.join(found)}); expected one source an "
