@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mrjax.errors import UserError
 from mrjax.runs import result
-from mrjax.study import ledgers, reading
+from mrjax.study import csvfiles, ledgers, reading
 from mrjax.study.collected import Collected, Problem, Unit
 from mrjax.study.reading import Found, Origin
 from mrjax.study.records import BASELINE, Arm, Study, read_runs, read_study
@@ -17,6 +17,20 @@ FOREIGN = "other"  # source of an arm that no plan describes
 
 
 def collect(study_dir: str | os.PathLike[str]) -> Collected:
+    """Read what a study has found so far, and write its tables (`mrjax.study.csvfiles`).
+
+    Args:
+        study_dir: a planned study.
+
+    Raises:
+        UserError: as `load`, or the tables cannot be written.
+    """
+    found = load(study_dir)
+    csvfiles.write(study_dir, found)
+    return found
+
+
+def load(study_dir: str | os.PathLike[str]) -> Collected:
     """Read what a study has found so far.
 
     Args:
@@ -38,7 +52,7 @@ def collect(study_dir: str | os.PathLike[str]) -> Collected:
     return _collected(study, places, logs)
 
 
-def collect_roots(
+def load_roots(
     roots: Iterable[str | os.PathLike[str]],
     *,
     baseline: str = "",

@@ -11,7 +11,7 @@ from study import synthetic_runs as made
 from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.study import csvfiles
-from mrjax.study.collect import collect, collect_roots
+from mrjax.study.collect import collect, load, load_roots
 
 FILES = (csvfiles.RESULTS, csvfiles.DIGEST_TABLE, csvfiles.TIMING, csvfiles.ENVIRONMENT)
 
@@ -35,7 +35,6 @@ def rows(path):
 
 def test_a_row_for_each_run_and_subject(study_dir):
     found = collect(study_dir)
-    csvfiles.write(study_dir, found)
     table = rows(study_dir / "results.csv")
     assert len(table) == 4 * 3 * 8
     one = table[8 + 3]  # second run of the baseline, fourth subject
@@ -48,29 +47,29 @@ def test_a_row_for_each_run_and_subject(study_dir):
 
 
 def test_the_same_runs_give_the_same_bytes(study_dir, tmp_path):
-    csvfiles.write(study_dir, collect(study_dir))
+    csvfiles.write(study_dir, load(study_dir))
     before = {name: (study_dir / name).read_bytes() for name in FILES}
     other = tmp_path / "elsewhere"
     shutil.copytree(study_dir, other)
     lines = (other / "runs.jsonl").read_text().splitlines(keepends=True)
     (other / "runs.jsonl").write_text("".join(reversed(lines)))
-    csvfiles.write(other, collect(other))
+    csvfiles.write(other, load(other))
     assert {name: (other / name).read_bytes() for name in FILES} == before
     result = other / "runs/init/000/result.json"
     result.write_text(result.read_text().replace('"nrmse": [0.4', '"nrmse": [0.5', 1))
-    csvfiles.write(other, collect(other))
+    csvfiles.write(other, load(other))
     assert (other / "results.csv").read_bytes() != before["results.csv"]
 
 
 def test_results_hold_no_time_and_no_place(study_dir):
-    csvfiles.write(study_dir, collect(study_dir))
+    csvfiles.write(study_dir, load(study_dir))
     for name in ("results.csv", "digests.csv"):
         text = (study_dir / name).read_text()
         assert "node1" not in text and str(study_dir) not in text
     before = (study_dir / "results.csv").read_bytes()
     result = study_dir / "runs/init/000/result.json"
     result.write_text(result.read_text().replace('"train": 4.0', '"train": 5.0'))
-    csvfiles.write(study_dir, collect(study_dir))
+    csvfiles.write(study_dir, load(study_dir))
     assert (study_dir / "results.csv").read_bytes() == before
     assert rows(study_dir / "timing.csv")[3]["train_seconds"] == "5.0"
 
@@ -99,7 +98,7 @@ def damage(study_dir, name, old, new):
 )
 def test_a_damaged_run_is_named_and_left_out(study_dir, name, old, new, words):
     damage(study_dir, name, old, new)
-    found = collect(study_dir)
+    found = load(study_dir)
     assert [unit.label for unit in found.of("init")] == ["000", "002"]
     (problem,) = (p for p in found.problems if p.label)
     assert (problem.arm, problem.label) == ("init", "001")
@@ -109,7 +108,7 @@ def test_a_damaged_run_is_named_and_left_out(study_dir, name, old, new, words):
 def test_a_truncated_ledger_is_damage(study_dir):
     path = study_dir / "runs/init/001/ledger.jsonl"
     path.write_text(path.read_text()[:-30])
-    found = collect(study_dir)
+    found = load(study_dir)
     assert len(found.of("init")) == 2
     assert "19 steps, the last is 19; expected the 20" in found.problems[1].what
 
@@ -119,7 +118,7 @@ def test_an_unfinished_run_is_named_with_the_end_of_its_log(study_dir):
     (study_dir / "runs/same/002/result.json").unlink()
     (study_dir / "logs").mkdir()
     (study_dir / "logs/init_002.log").write_text("step 3\nerror: loss is nan at step 4\n\n")
-    found = collect(study_dir)
+    found = load(study_dir)
     told = {p.arm: p.what for p in found.problems if p.label}
     assert told["init"] == "not finished; its log ends: error: loss is nan at step 4"
     assert "not started" in told["same"]
@@ -129,18 +128,18 @@ def test_no_finished_run_is_one_line(study_dir):
     for path in study_dir.glob("runs/*/*/result.json"):
         path.unlink()
     with pytest.raises(UserError, match="no finished run") as caught:
-        collect(study_dir)
+        load(study_dir)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unwritable_study_is_one_line(study_dir):
     (study_dir / "results.csv").mkdir()
     with pytest.raises(UserError, match="not writable"):
-        csvfiles.write(study_dir, collect(study_dir))
+        csvfiles.write(study_dir, load(study_dir))
 
 
 def test_curves_are_compared_with_the_baseline_of_the_same_replicate(study_dir):
-    found = collect(study_dir)
+    found = load(study_dir)
     init, same = found.of("init")[1].curve, found.of("same")[1].curve
     assert (init.partner, same.partner) == ("001", "001")
     assert (init.first_step, init.first_field) == (1, "loss_hex")
@@ -154,7 +153,7 @@ def test_curves_are_compared_with_the_baseline_of_the_same_replicate(study_dir):
 
 def test_with_equal_seeds_the_baseline_is_compared_with_its_first_run(tmp_path):
     made.make(tmp_path, made.study([], 2, pairing="repetition"), steps=5)
-    first, second = collect(tmp_path).baseline
+    first, second = load(tmp_path).baseline
     assert (first.curve.partner, second.curve.partner) == ("", "000")
 
 
@@ -182,7 +181,7 @@ def crossvalidation(folder, repetitions):
 
 def test_a_repetition_of_a_crossvalidation_is_a_unit(tmp_path):
     crossvalidation(tmp_path / "breast" / "000", 2)
-    units = collect_roots([tmp_path], metric="dice").units
+    units = load_roots([tmp_path], metric="dice").units
     assert [unit.part for unit in units] == ["repetition_000", "repetition_001"]
     assert units[1].subjects == ("p0", "p1", "p2", "p3")
     np.testing.assert_array_equal(units[1].metrics["dice"], [0.1, 0.2, 0.3, 0.4])
@@ -195,7 +194,7 @@ def test_a_repetition_of_a_crossvalidation_is_a_unit(tmp_path):
 
 def test_one_repetition_needs_no_part(tmp_path):
     found = crossvalidation(tmp_path / "breast" / "000", 1)
-    (unit,) = collect_roots([tmp_path]).units
+    (unit,) = load_roots([tmp_path]).units
     assert unit.part == "" and unit.digests == found["digests"]
 
 
@@ -207,16 +206,16 @@ def test_a_wrong_table_of_patients_is_damage(tmp_path):
     bad["extra"]["patients"]["network"]["p1"] = [None]
     (tmp_path / "runs/baseline/000/result.json").write_text(json.dumps(bad))
     with pytest.raises(UserError, match=r"extra\.patients"):
-        collect(tmp_path)
+        load(tmp_path)
 
 
 def test_folders_from_anywhere(study_dir, tmp_path):
     made.make(tmp_path / "t", made.study([made.arm("init", "init")], 2), steps=4)
-    found = collect_roots([study_dir, tmp_path / "t"])
+    found = load_roots([study_dir, tmp_path / "t"])
     assert {arm.name for arm in found.study.arms} == {"baseline", "infer", "init", "same"}
     assert [unit.label for unit in found.of("init")] == ["000", "000~2", "001", "001~2", "002"]
     assert [unit.replicate for unit in found.of("init")] == [0, 1, 2, 3, 4]
-    other = collect_roots([study_dir], baseline="init")
+    other = load_roots([study_dir], baseline="init")
     assert other.baseline[0].folder.parent.name == "init"
     assert {arm.name for arm in other.study.arms} == {"baseline", "baseline_", "infer", "same"}
 
@@ -231,5 +230,5 @@ def test_folders_from_anywhere(study_dir, tmp_path):
 )
 def test_wrong_roots_are_one_line(study_dir, tmp_path, roots, options, words):
     with pytest.raises(UserError, match=words) as caught:
-        collect_roots([tmp_path / root for root in roots], **options)
+        load_roots([tmp_path / root for root in roots], **options)
     assert "\n" not in str(caught.value)

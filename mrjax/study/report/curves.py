@@ -1,0 +1,155 @@
+"""Loss curves of every replicate, and how fast they leave those of the baseline."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from mrjax.study.collected import Collected, Curve, Unit
+from mrjax.study.records import BASELINE, Arm
+from mrjax.study.report import names, style
+from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.tables import Column, Table
+from mrjax.study.report.training import ordered
+
+ARMS = 5  # in one figure: more lines than colours say nothing
+RUNS = 10  # thin lines of one arm
+
+
+def figures(folder: Path, analysis: Analysis) -> list[str]:
+    """Write a figure for each source: loss above, |difference to the baseline| below.
+
+    Returns:
+        Names of the files without ending.
+    """
+    collected = analysis.collected
+    groups = dict(names.by_source(collected.arms("training")))
+    written = []
+    if _curves(collected.baseline) and not groups:
+        groups = {BASELINE: []}
+    for source, arms in groups.items():
+        shown = [arm for arm in arms if _curves(collected.of(arm.name))][:ARMS]
+        if not shown and source != BASELINE:
+            continue
+        name = f"loss_{source}"
+        with style.figure(folder, name, style.WIDE * 0.75, 4.6) as drawn:
+            above, below = drawn.subplots(2, 1, sharex=True)
+            _losses(above, collected, shown)
+            above.set_title(names.source(source))
+            if not _differences(below, collected, shown):
+                below.set_visible(False)
+                above.tick_params(labelbottom=True)
+                above.set_xlabel("step")
+            if len(shown) < len(arms):
+                drawn.supxlabel(f"the first {len(shown)} of {len(arms)} arms", fontsize=7)
+        written.append(name)
+    return written
+
+
+def _curves(units: Sequence[Unit]) -> list[Curve]:
+    return [unit.curve for unit in units if unit.curve is not None and len(unit.curve.steps)]
+
+
+def _losses(axis: Any, collected: Collected, arms: Sequence[Arm]) -> None:
+    groups = {"baseline": _curves(collected.baseline)}
+    groups |= {arm.name: _curves(collected.of(arm.name)) for arm in arms}
+    top = 0.0
+    for place, (name, curves) in enumerate(groups.items()):
+        if not curves:
+            continue
+        shade = style.BLACK if place == 0 else style.colour(place - 1)
+        for curve in curves[:RUNS]:
+            axis.plot(curve.steps, curve.loss, color=shade, linewidth=0.4, alpha=0.5)
+        steps, loss = _mean(curves)
+        label = f"{name} (mean of {len(curves)})"
+        dashes = style.line(place)
+        axis.plot(steps, loss, color=shade, linewidth=1.6, linestyle=dashes, label=label)
+        top = max(top, np.nanmax(loss[np.isfinite(loss)], initial=0.0))
+    axis.set_xscale("log")
+    if top > 0:
+        axis.set_yscale("log")
+    axis.set_ylabel("training loss")
+    axis.legend()
+
+
+def _mean(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over runs at the steps that all have; a run that diverged makes it infinite there."""
+    steps = curves[0].steps
+    for curve in curves[1:]:
+        steps = np.intersect1d(steps, curve.steps)
+    rows = [curve.loss[np.isin(curve.steps, steps)] for curve in curves]
+    return steps, np.mean(rows, axis=0)
+
+
+def _differences(axis: Any, collected: Collected, arms: Sequence[Arm]) -> bool:
+    """Draw |difference| on a log axis; False if there is nothing to compare."""
+    groups = [("baseline", _curves(collected.baseline))]
+    groups += [(arm.name, _curves(collected.of(arm.name))) for arm in arms]
+    notes, any_pair = [], False
+    for place, (name, curves) in enumerate(groups):
+        pairs = [curve for curve in curves if curve.partner]
+        any_pair |= bool(pairs)
+        shade = style.BLACK if place == 0 else style.colour(place - 1)
+        for number, curve in enumerate(pairs[:RUNS]):
+            apart = np.where(curve.difference > 0, curve.difference, np.nan)
+            steps = curve.steps[: len(apart)]
+            label = name if number == 0 and np.isfinite(apart).any() else None
+            axis.plot(
+                *(steps, apart), color=shade, linewidth=0.8, alpha=0.8, linestyle=style.line(place),
+                marker=".", ms=1.5, label=label,
+            )  # fmt: skip
+        if pairs and all(curve.first_step == 0 for curve in pairs):
+            notes.append(f"{name}: identical in every step")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("step")
+    axis.set_ylabel("|loss - loss of the\nbaseline's run|")
+    if notes:
+        axis.text(
+            *(0.02, 0.97, "\n".join(notes)), transform=axis.transAxes, va="top", fontsize=7,
+            color=style.GREY, style="italic",
+        )  # fmt: skip
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="lower right")
+    return any_pair
+
+
+def table(analysis: Analysis) -> Table:
+    """First step in which the runs of each arm leave those of the baseline."""
+    columns = (
+        Column("arm"), Column("source"), Column("pairs of runs"), Column("never differ"),
+        Column("first step that differs (median)", ".0f"), Column("earliest"), Column("latest"),
+        Column("what differs first"),
+    )  # fmt: skip
+    rows = [_row(effect) for effect in ordered(analysis.effects) if effect.first_steps]
+    baseline = [curve for curve in _curves(analysis.collected.baseline) if curve.partner]
+    if baseline:
+        steps = tuple(curve.first_step for curve in baseline)
+        fields = tuple(curve.first_field for curve in baseline if curve.first_step)
+        rows.insert(0, ("baseline", "repetition", *_numbers(steps, fields)))
+    return Table(
+        "divergence",
+        "When a training leaves that of the baseline with the same replicate number: first step "
+        "whose batch, loss, gradients or parameters differ in any bit",
+        columns,
+        tuple(rows),
+    )
+
+
+def _row(effect: Effect) -> tuple[Any, ...]:
+    numbers = _numbers(effect.first_steps, effect.first_fields)
+    return effect.arm.name, names.source(effect.arm.source), *numbers
+
+
+def _numbers(steps: Sequence[int], fields: Sequence[str]) -> tuple[Any, ...]:
+    apart = [step for step in steps if step]
+    if not apart:
+        return len(steps), len(steps), None, None, None, None
+    words = {"loss_hex": "loss", "grads": "gradients", "params": "parameters", "end": "length"}
+    counts = sorted(Counter(words.get(f, f) for f in fields).items(), key=lambda c: (-c[1], c[0]))
+    first = ", ".join(f"{name} ({count})" for name, count in counts)
+    middle = float(median(apart))
+    return len(steps), len(steps) - len(apart), middle, min(apart), max(apart), first

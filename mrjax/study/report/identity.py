@@ -1,0 +1,98 @@
+"""Bit-identity of networks and outputs, before any test."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrjax.study.collected import Collected, Unit, paired
+from mrjax.study.records import BASELINE
+from mrjax.study.report import names, style
+from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.tables import Column, Table
+
+ARMS = 20  # in the matrix; the table has all
+
+
+def table(analysis: Analysis) -> Table:
+    """Distinct networks and outputs of every arm, and how many repeat the baseline's."""
+    collected = analysis.collected
+    columns = (
+        Column("arm"), Column("source"), Column("runs"), Column("distinct networks"),
+        Column("distinct outputs"), Column("networks as in the baseline's run"),
+        Column("outputs as in the baseline's run"),
+    )  # fmt: skip
+    rows: list[tuple[Any, ...]] = [("baseline", None, *_distinct(collected.baseline), None, None)]
+    for arm in collected.arms("training"):
+        own = collected.of(arm.name)
+        pairs = paired(own, collected.baseline)
+        same = [_same(pairs, what) if pairs else None for what in ("params", "predictions")]
+        rows.append((arm.name, names.source(arm.source), *_distinct(own), *same))
+    return Table(
+        "identity",
+        "Bit-identity (sha256 of contents): runs of each arm, and runs that repeat the "
+        "baseline's run with the same replicate number",
+        columns,
+        tuple(rows) if collected.baseline else tuple(rows[1:]),
+        bold=(0,) if collected.baseline else (),
+    )
+
+
+def _distinct(units: Sequence[Unit]) -> tuple[int, int, int]:
+    counts = [len({u.digests[what] for u in units}) for what in ("params", "predictions")]
+    return len(units), counts[0], counts[1]
+
+
+def _same(pairs: Sequence[tuple[Unit, Unit]], what: str) -> str:
+    return f"{sum(a.digests[what] == b.digests[what] for a, b in pairs)} of {len(pairs)}"
+
+
+def figures(folder: Path, analysis: Analysis) -> list[str]:
+    """Write the identity matrix of training arms: share of replicates with equal networks.
+
+    Returns:
+        Names of the files without ending; none without two arms.
+    """
+    collected = analysis.collected
+    arms = [BASELINE, *(arm.name for arm in collected.arms("training"))][:ARMS]
+    arms = [arm for arm in arms if collected.of(arm)]
+    if len(arms) < 2:
+        return []
+    size = 1.6 + 0.27 * len(arms)
+    with style.figure(folder, "identity", min(size + 1.0, style.WIDE), size) as drawn:
+        _draw(drawn, collected, arms)
+    return ["identity"]
+
+
+def _draw(drawn: Any, collected: Collected, arms: Sequence[str]) -> None:
+    axis = drawn.subplots()
+    counts, shares = _matrix(collected, arms)
+    image = axis.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    for row, column in np.ndindex(*shares.shape):
+        dark = shares[row, column] > 0.6
+        axis.text(
+            *(column, row, counts[row][column]), ha="center", va="center", fontsize=5.5,
+            color="white" if dark else style.BLACK,
+        )  # fmt: skip
+    axis.set_xticks(range(len(arms)), arms, rotation=60, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(arms)), arms)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    drawn.colorbar(image, ax=axis, shrink=0.7, label="share of replicates with\nequal networks")
+
+
+def _matrix(collected: Collected, arms: Sequence[str]) -> tuple[list[list[str]], np.ndarray]:
+    """Replicates with equal networks, as text and as share of those that both arms have."""
+    networks = [
+        {(u.replicate, u.part): u.digests["params"] for u in collected.of(arm)} for arm in arms
+    ]
+    counts, shares = [], np.zeros((len(arms), len(arms)))
+    for row, a in enumerate(networks):
+        counts.append([])
+        for column, b in enumerate(networks):
+            both = a.keys() & b.keys()
+            same = sum(a[key] == b[key] for key in both)
+            counts[-1].append(f"{same}/{len(both)}" if both else "")
+            shares[row, column] = same / len(both) if both else np.nan
+    return counts, shares

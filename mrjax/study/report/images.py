@@ -1,0 +1,96 @@
+"""Outputs and weights of run folders, for comparisons voxel by voxel."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mrjax.errors import UserError
+from mrjax.study.collected import Unit
+
+UNITS = {
+    "qsm": "susceptibility [ppm]",
+    "varnet": "magnitude [arbitrary units]",
+    "breast": "probability of breast tissue",
+}
+_ENDINGS = (".nii", ".nii.gz", ".h5", ".hdf5")
+# Of several outputs of a network, the one before any threshold.
+_PREFERRED = ("network_probability", "network", "")
+
+
+def find(unit: Unit, subject: str) -> Path | None:
+    """The network's output for a subject, in the run folder or in one of its folds'; or None."""
+    folders = [unit.folder / "predictions"]
+    if not any(folders[0].glob("*")):
+        folders = sorted((unit.folder / unit.part).glob("**/predictions"))
+    files = [
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir() if folder.is_dir() else ())
+        if path.name.endswith(_ENDINGS) and path.name.startswith((f"{subject}_", f"{subject}."))
+    ]
+    for word in _PREFERRED:
+        chosen = [path for path in files if word in path.name]
+        if chosen:
+            return chosen[0]
+    return None
+
+
+def read(path: Path) -> np.ndarray:
+    """An output, as it was written: real or complex, any shape.
+
+    Raises:
+        UserError: the file is damaged or holds no output of a network.
+    """
+    try:
+        return _hdf5(path) if path.name.endswith((".h5", ".hdf5")) else _nifti(path)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise UserError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); expected NIfTI, or HDF5 with "
+            "a dataset network; repeat the run"
+        ) from error
+
+
+def _nifti(path: Path) -> np.ndarray:
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+
+    try:
+        return np.asarray(nibabel.load(path).dataobj)  # pyright: ignore[reportAttributeAccessIssue]
+    except ImageFileError as error:
+        raise ValueError(str(error)) from error
+
+
+def _hdf5(path: Path) -> np.ndarray:
+    import h5py
+
+    with h5py.File(path) as file:
+        return np.asarray(file["network"])
+
+
+def weights(unit: Unit) -> Mapping[str, np.ndarray] | None:
+    """Trained weights from the last checkpoint, None where there is none of mrjax."""
+    folder = unit.folder
+    if not any((folder / "checkpoints").glob("step_*.npz")):
+        children = sorted((folder / unit.part).glob("**/checkpoints"))
+        folder = next((c.parent for c in children if any(c.glob("step_*.npz"))), folder)
+    files = sorted((folder / "checkpoints").glob("step_*.npz"))
+    if not files:
+        return None
+    try:
+        with np.load(files[-1]) as content:
+            return {name: content[name] for name in content.files if name.startswith("params/")}
+    except (OSError, ValueError, EOFError, KeyError):
+        return None
+
+
+def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+    """Axial, coronal and sagittal plane through the middle of the mask, up as up; or the image."""
+    if volume.ndim != 3:
+        return [volume.reshape(volume.shape[:2])] if volume.ndim > 1 else [volume[None]]
+    places = np.nonzero(mask)
+    x, y, z = (
+        round(float(c.mean())) if len(c) else n // 2
+        for c, n in zip(places, mask.shape, strict=True)
+    )
+    return [volume[:, :, z].T[::-1], volume[:, y, :].T[::-1], volume[x, :, :].T[::-1]]

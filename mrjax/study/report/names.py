@@ -1,0 +1,75 @@
+"""Words for what the records call by short names."""
+
+from collections.abc import Iterable, Mapping
+
+from mrjax.study.records import Arm, Study
+
+METRICS = {
+    "nrmse": "NRMSE",
+    "psnr": "PSNR [dB]",
+    "ssim": "SSIM",
+    "hfen": "HFEN",
+    "dice": "Dice",
+}
+
+SOURCES = {
+    "device": "device model",
+    "autotune": "kernel autotuning",
+    "deterministic": "deterministic kernels",
+    "dtype": "data type",
+    "order": "mini-batch order",
+    "init": "weight initialization",
+    "framework": "framework",
+    "software": "software version",
+    "threads": "CPU threads",
+    "isa": "CPU instruction set",
+    "devices": "number of devices",
+    "precision": "product precision",
+    "conv_form": "convolution form",
+    "repetition": "nothing (repetition)",
+    "baseline": "baseline",
+    "other": "other",
+}
+
+CLASSICAL = {
+    "tkd": "TKD",
+    "l2": "L2 regularization",
+    "zero_filled": "zero-filled",
+    "cg_sense": "CG-SENSE",
+    "threshold": "threshold",
+}
+
+
+def source(name: str) -> str:
+    """A source in the words of the field."""
+    return SOURCES.get(name, name)
+
+
+def metric(name: str) -> str:
+    """A metric, with its unit where it has one."""
+    return METRICS.get(name, name)
+
+
+def flags(words: Iterable[str]) -> str:
+    """Flags of an arm; ``{r}`` is the replicate."""
+    return " ".join(words) or "as the baseline"
+
+
+def change_label(study: Study) -> str:
+    """Axis label of a change against the baseline, with its unit."""
+    if study.margin_kind == "relative":
+        return f"change of {METRICS.get(study.metric, study.metric)} [% of baseline]"
+    return f"change of {metric(study.metric)}"
+
+
+def change(study: Study, value: float, baseline: float) -> float:
+    """A difference in the metric's unit as a change in the unit of `change_label`."""
+    return 100 * value / baseline if study.margin_kind == "relative" else value
+
+
+def by_source(arms: Iterable[Arm]) -> Mapping[str, list[Arm]]:
+    """Arms grouped by source, in the order of the sources' list, then of the plan."""
+    groups: dict[str, list[Arm]] = {name: [] for name in SOURCES}
+    for arm in arms:
+        groups.setdefault(arm.source, []).append(arm)
+    return {name: group for name, group in groups.items() if group}

@@ -1,0 +1,138 @@
+"""The report as one HTML file: nothing to load, nothing that runs."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrjax.errors import UserError
+from mrjax.runs import atomic
+from mrjax.study.report.tables import Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        name: anchor.
+        title: heading.
+        paragraphs: text before figures and tables.
+        points: a list after them.
+        figures: names of PNG files without ending, each with its caption.
+        tables: in order.
+    """
+
+    name: str
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    figures: tuple[tuple[str, str], ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+_TEMPLATE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto;
+  padding: 0 1em; }
+h1 { font-size: 1.6em; margin-bottom: 0; }
+h2 { font-size: 1.25em; margin-top: 2em; border-bottom: 1px solid #ccc; }
+nav a { margin-right: 1em; white-space: nowrap; }
+a { color: #0072b2; }
+figure { margin: 1.2em 0; }
+figure img { max-width: 100%; height: auto; }
+figcaption, caption { text-align: left; font-size: 0.9em; color: #444; padding: 0.3em 0; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.82em; margin: 1em 0; border-top: 2px solid #222;
+  border-bottom: 2px solid #222; }
+th { text-align: left; vertical-align: bottom; border-bottom: 1px solid #222; }
+th, td { padding: 0.25em 0.7em 0.25em 0; }
+td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+tr.bold td { font-weight: bold; }
+td { overflow-wrap: anywhere; max-width: 30em; vertical-align: top; }
+.files { font-size: 0.8em; }
+</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+<p>{{ subtitle }}</p>
+<nav>{% for section in sections %}<a href="#{{ section.name }}">{{ section.title }}</a>
+{% endfor %}</nav>
+{% for section in sections %}
+<h2 id="{{ section.name }}">{{ section.title }}</h2>
+{% for text in section.paragraphs %}<p>{{ text }}</p>
+{% endfor %}
+{%- if section.points %}<ul>
+{% for text in section.points %}<li>{{ text }}</li>
+{% endfor %}</ul>
+{% endif %}
+{%- for name, caption in section.figures %}
+<figure><img src="{{ images[name] }}" alt="{{ caption }}">
+<figcaption>{{ caption }} <span class="files"><a href="{{ name }}.png">PNG</a>
+<a href="{{ name }}.pdf">PDF</a></span></figcaption></figure>
+{% endfor %}
+{%- for table in section.tables %}
+<div class="wide"><table>
+<caption>{{ table.title }} <span class="files"><a href="{{ table.name }}.csv">CSV</a>
+<a href="{{ table.name }}.tex">LaTeX</a></span></caption>
+<thead><tr>{% for column in table.columns %}<th scope="col">{{ column.title }}</th>{% endfor %}</tr>
+</thead>
+<tbody>
+{% for row in table.shown() %}{% set place = loop.index0 -%}
+<tr{% if place in table.bold %} class="bold"{% endif %}>
+{%- for cell in row %}{% set value = table.rows[place][loop.index0] -%}
+<td{% if value is number %} class="number"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody>
+</table></div>
+{% endfor %}
+{%- endfor %}
+</body>
+</html>
+"""
+
+
+def write(folder: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
+    """Write ``index.html``, with the figures inside it.
+
+    Args:
+        folder: of the report; holds the PNG files.
+        title: of the page.
+        subtitle: one line below it.
+        sections: in order.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: jinja2 is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise UserError(
+            'a report needs jinja2; expected the extra "report"; pip install "mrjax[report]"'
+        ) from error
+    # Names of arms and flags are the user's: whatever they hold is text, not markup.
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    shown = {name for section in sections for name, _ in section.figures}
+    text = environment.from_string(_TEMPLATE).render(
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        images={name: _inline(folder / f"{name}.png") for name in sorted(shown)},
+    )
+    path = folder / "index.html"
+    atomic.write_text(path, text)
+    return path
+
+
+def _inline(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

@@ -1,0 +1,135 @@
+"""A table once, in three forms: CSV with exact numbers, LaTeX and HTML with rounded ones."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrjax.runs import atomic
+from mrjax.study import csvfiles
+
+NOTHING = "–"
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "<": "$<$",
+    ">": "$>$",
+    "±": r"$\pm$",
+    "σ": r"$\sigma$",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """How the values of a column are shown.
+
+    Attributes:
+        title: with the unit in brackets.
+        form: format of numbers, as of `format`; "p" for p-values. CSV is exact regardless.
+    """
+
+    title: str
+    form: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: of its files.
+        title: what it shows, n and unit of analysis included.
+        columns: from left to right.
+        rows: a value a column; None where there is none.
+        bold: numbers of rows that stand out, such as the baseline.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    bold: tuple[int, ...] = ()
+
+    def shown(self) -> list[list[str]]:
+        """The cells as people read them."""
+        return [
+            [show(value, column.form) for value, column in zip(row, self.columns, strict=True)]
+            for row in self.rows
+        ]
+
+
+def show(value: Any, form: str = "") -> str:
+    """A value as people read it."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return p_value(value) if form == "p" else format(value, form)
+    return str(value)
+
+
+def p_value(p: float) -> str:
+    """A p-value with three decimals."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval(low: float | None, high: float | None, form: str) -> str | None:
+    """An interval in one cell, None if it has no ends."""
+    return None if low is None or high is None else f"{low:{form}} to {high:{form}}"
+
+
+def write(folder: Path, tables: Sequence[Table]) -> None:
+    """Write every table as ``<name>.csv`` and ``<name>.tex``."""
+    for table in tables:
+        head = tuple(column.title for column in table.columns)
+        atomic.write_text(folder / f"{table.name}.csv", csvfiles.text([head, *table.rows]))
+        atomic.write_text(folder / f"{table.name}.tex", latex(table))
+
+
+def latex(table: Table) -> str:
+    r"""A table for LaTeX: a ``table`` with ``\toprule`` and so on, of the package booktabs."""
+    kinds = [
+        all(isinstance(row[place], int | float | None) for row in table.rows)
+        for place in range(len(table.columns))
+    ]
+    head = " & ".join(escaped(column.title) for column in table.columns)
+    body = [
+        " & ".join(_cell(text, number in table.bold) for text in row)
+        for number, row in enumerate(table.shown())
+    ]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        f"\\caption{{{escaped(table.title)}}}",
+        f"\\label{{tab:{table.name}}}",
+        f"\\begin{{tabular}}{{{''.join('r' if kind else 'l' for kind in kinds)}}}",
+        "\\toprule",
+        f"{head} \\\\",
+        "\\midrule",
+        *(f"{line} \\\\" for line in body),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text for LaTeX."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _cell(text: str, bold: bool) -> str:
+    return f"\\textbf{{{escaped(text)}}}" if bold else escaped(text)

@@ -1,0 +1,203 @@
+"""Where in the image the replicates of an arm differ: voxel-wise standard deviation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrjax.errors import UserError
+from mrjax.study.collected import Collected, Unit, paired
+from mrjax.study.records import BASELINE
+from mrjax.study.report import images, names, style
+from mrjax.study.report.tables import Column, Table
+from mrjax.study.statistics import images as statistics
+
+FILES = 400  # read without being asked to
+ARMS = 5  # in the figure
+THRESHOLD = 0.01  # of the largest magnitude: a voxel that differs by more counts as changed
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Voxels:
+    """What the outputs of one arm show, for one subject.
+
+    Attributes:
+        arm: name of the arm.
+        source: of the arm.
+        spread: mean and standard deviation over its runs.
+        pair: its first run against the baseline's with the same number; None for the baseline.
+        weights: the same for the trained weights; None where there are no checkpoints.
+    """
+
+    arm: str
+    source: str
+    spread: statistics.VoxelSpread
+    pair: statistics.Differences | None
+    weights: statistics.Weights | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs:
+    """Voxel-wise comparisons of a study.
+
+    Attributes:
+        subject: the one that is compared.
+        arms: the baseline first; empty if nothing could be compared.
+        remark: what was left out and why, "" if nothing.
+    """
+
+    subject: str
+    arms: tuple[Voxels, ...]
+    remark: str
+
+
+def compute(collected: Collected, wanted: bool | None = None) -> Outputs:
+    """Compare the outputs of all arms for the first subject that has any.
+
+    Args:
+        collected: the study.
+        wanted: None: unless more than `FILES` files would have to be read.
+    """
+    baseline = collected.baseline
+    arms = [BASELINE, *(arm.name for arm in collected.arms("training"))]
+    files = sum(len(collected.of(arm)) for arm in arms)
+    if wanted is False or (wanted is None and files > FILES):
+        why = "not asked for" if wanted is False else f"{files} files, more than {FILES}"
+        return Outputs(subject="", arms=(), remark=f"Images were not compared ({why}).")
+    subject = next((s for unit in baseline[:1] for s in unit.subjects if images.find(unit, s)), "")
+    if not subject:
+        return Outputs(subject="", arms=(), remark="The runs kept no images to compare.")
+    found, left_out = [], []
+    for arm in arms:
+        try:
+            found.append(_arm(collected, arm, subject))
+        except (UserError, ValueError) as error:
+            left_out.append(f"{arm}: {error}")
+    remark = f"Left out: {'; '.join(left_out)}." if left_out else ""
+    return Outputs(subject=subject, arms=tuple(found), remark=remark)
+
+
+def _arm(collected: Collected, arm: str, subject: str) -> Voxels:
+    own = [u for u in collected.of(arm) if images.find(u, subject)]
+    spread = statistics.voxelwise(_magnitudes(own, subject))
+    pairs = [] if arm == BASELINE else paired(own, collected.baseline)
+    pair = weights = None
+    if pairs:
+        b, a = (images.read(_path(unit, subject)) for unit in pairs[0])
+        tau = THRESHOLD * float(np.abs(a).max())
+        pair = statistics.differences(a, b, tau=tau, mask=(a != 0) | (b != 0))
+        networks = [images.weights(unit) for unit in reversed(pairs[0])]
+        if networks[0] and networks[1]:
+            weights = statistics.weights(networks[0], networks[1])
+    return Voxels(
+        arm=arm,
+        source=collected.study.arm(arm).source,
+        spread=spread,
+        pair=pair,
+        weights=weights,
+    )
+
+
+def _path(unit: Unit, subject: str) -> Path:
+    path = images.find(unit, subject)
+    assert path is not None
+    return path
+
+
+def _magnitudes(units: list[Unit], subject: str) -> Iterator[np.ndarray]:
+    for unit in units:
+        image = images.read(_path(unit, subject))
+        yield np.abs(image) if np.iscomplexobj(image) else image
+
+
+def _mask(outputs: Outputs) -> np.ndarray:
+    """Voxels where any arm has an output."""
+    return np.logical_or.reduce([one.spread.mean != 0 for one in outputs.arms])
+
+
+def table(outputs: Outputs, experiment: str) -> Table:
+    """Spread over runs and difference to the baseline, in numbers."""
+    columns = (
+        Column("arm"), Column("source"), Column("runs"), Column("median σ over runs", ".2e"),
+        Column("95th percentile of σ", ".2e"), Column("largest σ", ".2e"),
+        Column("largest difference to the baseline", ".2e"), Column("in float32 steps (ulp)"),
+        Column("voxels changed by more than 1 % of the largest [%]", ".2f"),
+        Column("weights: normalized L2", ".2e"), Column("weights: cosine", ".6f"),
+    )  # fmt: skip
+    mask, rows = _mask(outputs), []
+    for one in outputs.arms:
+        inside, pair, net = one.spread.sd[mask], one.pair, one.weights
+        rows.append((
+            one.arm, names.source(one.source), one.spread.n, float(np.median(inside)),
+            float(np.quantile(inside, 0.95)), float(inside.max()),
+            pair.largest if pair else None, pair.ulp if pair else None,
+            100 * pair.churn if pair else None, net.normalised_l2 if net else None,
+            net.cosine if net else None,
+        ))  # fmt: skip
+    return Table(
+        "voxels",
+        f"Outputs for {outputs.subject}, voxel by voxel inside the output's support: "
+        f"{images.UNITS.get(experiment, 'output')}; differences are those of the first run of "
+        "each arm to the baseline's with the same number",
+        columns,
+        tuple(rows),
+        bold=(0,),
+    )
+
+
+def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
+    """Write maps of the mean of the baseline and of the standard deviation of every arm.
+
+    Returns:
+        Names of the files without ending.
+    """
+    mask = _mask(outputs)
+    shown = [one for one in outputs.arms if one.spread.sd[mask].any()][:ARMS]
+    if not shown:
+        return []
+    mean = images.planes(outputs.arms[0].spread.mean, mask)
+    columns = len(mean)
+    width = style.WIDE if columns > 1 else style.NARROW + 0.8
+    height = 0.5 + (len(shown) + 1) * (width - 1.2) / columns * 0.95
+    with style.figure(folder, "voxels", width, height) as drawn:
+        axes = drawn.subplots(len(shown) + 1, columns, squeeze=False)
+        for axis in axes.flat:
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+        unit = images.UNITS.get(experiment, "output")
+        _means(drawn, axes[0], mean, unit)
+        _spreads(drawn, axes[1:], shown, mask, unit)
+        drawn.suptitle(outputs.subject, fontsize=9)
+    return ["voxels"]
+
+
+def _means(drawn: Any, axes: Any, planes: list[np.ndarray], unit: str) -> None:
+    values = np.concatenate([plane.ravel() for plane in planes])
+    low, high = np.quantile(values, (0.01, 0.995))
+    image = None
+    for axis, plane in zip(axes, planes, strict=True):
+        image = axis.imshow(plane, cmap="gray", vmin=low, vmax=high)
+    axes[0].set_ylabel("baseline, mean")
+    drawn.colorbar(image, ax=list(axes), shrink=0.85, label=unit)
+
+
+def _spreads(drawn: Any, rows: Any, shown: list[Voxels], mask: np.ndarray, unit: str) -> None:
+    from matplotlib.colors import LogNorm
+
+    maps = [images.planes(one.spread.sd, mask) for one in shown]
+    values = np.concatenate([plane.ravel() for row in maps for plane in row])
+    values = values[values > 0]
+    high = float(values.max()) if values.size else 1.0
+    # Six decades at most: rounding noise below would only fade the picture.
+    low = max(float(np.quantile(values, 0.02)), high * 1e-6) if values.size else high / 10
+    image = None
+    for axes, planes, one in zip(rows, maps, shown, strict=True):
+        for axis, plane in zip(axes, planes, strict=True):
+            axis.set_facecolor(style.BLACK)
+            norm = LogNorm(min(low, high / 10), high)
+            image = axis.imshow(np.where(plane > 0, plane, np.nan), norm=norm)
+        axes[0].set_ylabel(f"{one.arm}, σ of {one.spread.n}")
+    drawn.colorbar(image, ax=rows.ravel().tolist(), shrink=0.85, label=f"σ over runs, {unit}")

@@ -1,0 +1,175 @@
+"""The report's prose, made from the records: what was found, how, and what the questions mean."""
+
+from collections.abc import Iterable, Sequence
+
+from mrjax.study.collected import Unit
+from mrjax.study.report import names
+from mrjax.study.report.analysis import DRAWS, Analysis, Effect
+from mrjax.study.statistics import common
+
+QUESTIONS = (
+    (
+        "(a) Do these two networks differ?",
+        "Two trained networks are compared subject by subject (paired t-test, Wilcoxon). The "
+        "answer holds for these two networks only: it is conditional on these two trainings. Two "
+        "trainings that differ in nothing but chance also give two different networks, and with "
+        "enough subjects this test finds that. It is the test of the papers this study follows, "
+        "and it says nothing about a source. It is the right question in inference, where the "
+        "network is given.",
+    ),
+    (
+        "(b) Does the source shift the mean?",
+        "The unit is a training: one number a run, its mean over subjects, and n is the number "
+        "of runs. A difference is called shifted if its p-value stays below 0.05 after "
+        "Holm's correction over all arms. No difference found is not the same as none: two "
+        "one-sided tests (TOST) say whether the mean lies within the margin of equivalence, and "
+        "the power of that test says how likely this design was to show it. Where neither "
+        "holds, the result is undecided.",
+    ),
+    (
+        "(c) Does the source change the spread over runs?",
+        "The standard deviation over runs is what a reader who trains the network again must "
+        "expect. Initial weights, mini-batch order and mere repetition are draws, not levels: "
+        "there is no mean effect of a seed, so they have this question only.",
+    ),
+)
+
+
+def findings(analysis: Analysis) -> list[str]:
+    """The results in sentences, identical arms first."""
+    study, effects = analysis.collected.study, analysis.effects
+    found = []
+    sigma = analysis.sigma
+    if sigma is not None and sigma.identical:
+        found.append(f"All {sigma.n} runs of the baseline have the same mean {_metric(analysis)}.")
+    elif sigma is not None and sigma.sd is not None:
+        found.append(
+            f"Over {sigma.n} runs of the baseline, {_metric(analysis)} is {sigma.mean:.4g} with "
+            f"a standard deviation of {sigma.sd:.2g} (95 % interval {sigma.low:.2g} to "
+            f"{sigma.high:.2g}), {100 * sigma.sd / abs(sigma.mean):.2g} % of it."
+        )
+    levels = [e for e in effects if not e.identical and not e.draw]
+    groups = {
+        "Identical to the baseline, bit for bit, in every pair of runs": [
+            e for e in effects if e.identical
+        ],
+        "Shifts the mean (p < 0.05 after Holm)": [e for e in levels if _shifted(e)],
+        "Not identical, but shown equivalent within the margin": [
+            e for e in levels if not _shifted(e) and e.margin and e.margin.equivalent
+        ],
+        "Undecided: neither a shift nor equivalence could be shown with this many runs": [
+            e for e in levels if not _shifted(e) and not (e.margin and e.margin.equivalent)
+        ],
+        "Changes the spread over runs (p < 0.05 after Holm)": [
+            e for e in effects if e.p_spread is not None and e.p_spread < common.ALPHA
+        ],
+    }
+    found += [f"{text}: {_listed(e.arm.name for e in g)}." for text, g in groups.items() if g]
+    if analysis.inferences:
+        same = [one.arm.name for one in analysis.inferences if one.identical]
+        other = [one.arm.name for one in analysis.inferences if not one.identical]
+        if same:
+            found.append(f"Inference with a trained network is identical under: {_listed(same)}.")
+        if other:
+            found.append(f"Inference with a trained network differs under: {_listed(other)}.")
+    missing = [arm.name for arm in study.arms if arm.problem]
+    if missing:
+        found.append(f"Not run here (reasons below): {_listed(missing)}.")
+    return found
+
+
+def _shifted(effect: Effect) -> bool:
+    return effect.p_shift is not None and effect.p_shift < common.ALPHA
+
+
+def _metric(analysis: Analysis) -> str:
+    metric = analysis.collected.study.metric
+    return names.METRICS.get(metric, metric)
+
+
+def _listed(words: Iterable[str], most: int = 12) -> str:
+    each = list(words)
+    more = f" and {len(each) - most} more" if len(each) > most else ""
+    return ", ".join(each[:most]) + more
+
+
+def methods(analysis: Analysis) -> list[str]:
+    """Paragraphs for the methods section of a paper, from the records alone."""
+    return [_design(analysis), _surroundings(analysis.collected.units), _statistics(analysis)]
+
+
+def _design(analysis: Analysis) -> str:
+    collected = analysis.collected
+    study, units = collected.study, collected.units
+    program = study.command or f"python -m experiments.{study.experiment}"
+    pairing = (
+        "replicate r of every arm was trained with the same seeds of initialization and order"
+        if study.pairing == "seed"
+        else "all seeds were equal in all runs, so only repetition distinguishes replicates"
+    )
+    counts = sorted({unit.result["steps"] for unit in units if unit.result["steps"]})
+    steps = f" Trainings took {_listed(map(str, counts))} steps." if counts else ""
+    crossed = ""
+    if study.cross:
+        levels = ", ".join(f"{name} ({len(values)})" for name, values in study.cross.items())
+        crossed = f" Crossed factors with number of levels: {levels}."
+    runs, arms = len({u.folder for u in units}), len({u.arm for u in units})
+    return (
+        f"Study {study.name}: {runs} runs of {arms} arms were collected, each run a process "
+        f"of its own ({program} {' '.join(study.baseline)}). Up to {study.replicates} replicates an arm; {pairing}."
+        f"{crossed}{steps} Runs were judged on {_span(len(u.subjects) for u in units)} held-out "
+        f"subjects by {names.metric(study.metric)}. The order of execution was random (seed "
+        f"{study.seed})."
+    )
+
+
+def _surroundings(units: Sequence[Unit]) -> str:
+    def each(name: str) -> str:
+        return _listed(sorted({u.environment[name] for u in units} - {""}), 6) or "not recorded"
+
+    levels = _listed(sorted({u.result["level"].replace("_", " ") for u in units}))
+    hosts = len({u.environment["host"] for u in units} - {""})
+    code = sorted({u.environment["commit"][:10] for u in units} - {""})
+    changed = any(u.environment["diff"] for u in units)
+    return (
+        f"Frameworks: {_listed(sorted({u.result['framework'] for u in units}))} with "
+        f"{each('versions')} under Python {each('python')}. Devices: {each('device')} "
+        f"(CPU {each('cpu')}, {each('threads')} threads) on {hosts} "
+        f"{'host' if hosts == 1 else 'hosts'}. XLA flags as the "
+        f"backend saw them: {each('flags')}. Level of determinism: {levels}. Code: commit "
+        f"{_listed(code) or 'not recorded'}{' with uncommitted changes' if changed else ''}."
+    )
+
+
+def _statistics(analysis: Analysis) -> str:
+    study = analysis.collected.study
+    margin = "none"
+    if analysis.margin is not None:
+        share = f"{100 * study.margin:g} % of the baseline's mean, "
+        margin = f"{share if study.margin_kind == 'relative' else ''}{analysis.margin:.3g}"
+    paired = any(effect.paired for effect in analysis.effects)
+    mean, scatter = (
+        ("paired t-tests over runs", "Pitman and Morgan's test for pairs")
+        if paired
+        else ("Welch's t-test over runs", "the F test of variances")
+    )
+    tested = [e for e in analysis.effects if e.shift is not None and e.shift.p is not None]
+    draws = ", ".join(names.source(name) for name in DRAWS)
+    return (
+        "Bit-identity was decided by sha256 digests of weights and outputs before any test; "
+        "identical arms were not tested. Unit of analysis for effects of sources: the mean of a "
+        f"run over its subjects. Shifts of the mean: {mean}, effect sizes without small-sample "
+        f"bias; equivalence: two one-sided t-tests with a margin of {margin} "
+        f"({names.metric(study.metric)}), with the power at no true difference; spread: standard "
+        f"deviations over runs with chi-square intervals, {scatter}, and the Brown-Forsythe test. "
+        f"Not tested for a shift, because their levels are draws: {draws}. All tests are "
+        f"two-sided at the level of {common.ALPHA:g}; p-values of {len(tested)} shifts were "
+        "corrected by Holm's method over arms, those of spreads likewise. Comparisons of two "
+        "networks over subjects (paired t-test, Wilcoxon) are conditional on these two "
+        f"trainings. Bootstrap intervals have {common.RESAMPLES} resamples, seeded by the study."
+    )
+
+
+def _span(values: Iterable[int]) -> str:
+    each = sorted(set(values))
+    return str(each[0]) if len(each) == 1 else f"{each[0]} to {each[-1]}"
