@@ -2,7 +2,7 @@
 
 Run it from the repository's root; 2000 studies a row take about two minutes::
 
-    python tests/study/calibration.py [studies]
+    python -m tests.study.calibration [studies]
 
 The null model of a study of two arms, in units of the residual's standard deviation::
 
@@ -110,16 +110,25 @@ def coverage(
     return {name: (*np.mean(found, axis=0),) for name, found in held.items()}
 
 
-def binomial_interval(count: int, rate: float) -> tuple[float, float]:
-    """Rates that ``count`` studies show with a chance of 95 % if the true one is ``rate``."""
-    low, high = stats.binom.interval(0.95, count, rate)
+def binomial_interval(count: int, rate: float, cells: int = 1) -> tuple[float, float]:
+    """Rates that ``count`` studies show with a chance of 95 % if the true one is ``rate``.
+
+    With several cells of a table, the chance that all of them lie inside (Bonferroni).
+    """
+    low, high = stats.binom.interval(1 - 0.05 / cells, count, rate)
     return float(low / count), float(high / count)
 
 
+def _percent(count: int, rate: float, cells: int = 1) -> str:
+    return " to ".join(f"{100 * end:.2f}" for end in binomial_interval(count, rate, cells))
+
+
 def main(count: int) -> None:
-    low, high = binomial_interval(count, common.ALPHA)
-    print(f"{count} null studies a row, {REPLICATES} replicates x {SUBJECTS} subjects; rejections [%]")
-    print(f"nominal 5, 95 % binomial interval {100 * low:.2f} to {100 * high:.2f}")
+    print(
+        f"{count} null studies a row, {REPLICATES} replicates x {SUBJECTS} subjects; rejections [%]"
+    )
+    print(f"nominal 5, 95 % binomial interval {_percent(count, common.ALPHA)} for one cell, "
+          f"{_percent(count, common.ALPHA, 16)} for 16 cells at once")  # fmt: skip
     rows = [(run_sd, 0.0) for run_sd in RUN_SDS] + [(1.0, 0.5)]
     for place, (run_sd, shared) in enumerate(rows):
         rates = false_alarms(count, run_sd, np.random.default_rng([1, place]), shared)
@@ -133,9 +142,8 @@ def main(count: int) -> None:
         rates = equivalence_rates(count, run_sd, np.random.default_rng([2, place]))
         cells = (100 * rates[name] for name in ("at margin", "at zero", "printed"))
         print("{:6.1f}  {:9.2f}  {:7.2f}  {:.2f}".format(run_sd, *cells))
-    low, high = binomial_interval(count, 1 - common.ALPHA)
-    print(f"\nvariance shares, 5 x 5 x 2, coverage of 95 % intervals [%], share / sd; binomial "
-          f"interval {100 * low:.2f} to {100 * high:.2f}")  # fmt: skip
+    print("\nvariance shares, 5 x 5 x 2, coverage of 95 % intervals [%], share / sd; "
+          f"binomial interval {_percent(count, 1 - common.ALPHA)}")  # fmt: skip
     for place, truth in enumerate(TRUTHS):
         found = coverage(count, truth, np.random.default_rng([3, place]))
         cells = [f"{name} {100 * a:.1f} / {100 * b:.1f}" for name, (a, b) in found.items()]

@@ -72,9 +72,10 @@ def shares(
     """Split the variance over runs among crossed factors and repetition.
 
     Intervals: each sum of squares over its expectation is chi-square distributed and independent
-    of the others, so chi-square draws turn the observed sums into draws of the components. They
-    hold their level with five levels a factor, where resampling levels does not: it sees five
-    initialisations, never a sixth.
+    of the others, so chi-square draws turn the observed sums into draws of the components. With
+    five levels a factor they hold the truth in 94 to 98 % of simulated designs
+    (tests/study/calibration.py); intervals from resampled levels in 91 to 100 %, since they see
+    five initialisations and never a sixth.
 
     Args:
         values: mean metric of each run over its subjects, [one axis a factor, repetition]; one
