@@ -81,6 +81,11 @@ def _canvas(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=size or (edge * columns, edge * rows + 0.6), layout="constrained")
+    if size is not None:
+        drawn = Figure(figsize=size, layout="constrained")
+    else:  # images need no search for a layout, which would take most of the time
+        height = edge * rows + 0.6
+        drawn = Figure(figsize=(edge * columns, height))
+        drawn.subplots_adjust(0, 0, 1, 1 - 0.6 / height, wspace=0.03, hspace=0.03)
     FigureCanvasAgg(drawn)
     return drawn, drawn.subplots(rows, columns, squeeze=False)
