@@ -56,6 +56,25 @@ def write(study_dir: str | os.PathLike[str], collected: Collected) -> list[Path]
     return [root / name for name in tables]
 
 
+def frame(collected: Collected) -> Any:
+    """The rows of results.csv as a pandas DataFrame.
+
+    Args:
+        collected: all runs.
+
+    Raises:
+        UserError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise UserError(
+            'a table of runs needs pandas; expected the extra "report"; pip install "mrjax[report]"'
+        ) from error
+    head, *rows = _results(collected)
+    return pandas.DataFrame.from_records(rows, columns=list(head))
+
+
 def text(rows: Iterable[Sequence[Any]]) -> str:
     """Rows as CSV with line feeds; floats exactly, nan and None as nothing."""
     into = io.StringIO()

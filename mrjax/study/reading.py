@@ -175,7 +175,7 @@ def facts(environment: Mapping[str, Any]) -> dict[str, str]:
         "device": _text(backend.get("device_kind")),
         "devices": _text(backend.get("device_count")),
         "gpu": _text(backend.get("gpu")),
-        "flags": " ".join(map(_text, flags)) if isinstance(flags, list) else _text(flags),
+        "flags": " ".join(map(_text, flags)) or "none" if isinstance(flags, list) else _text(flags),
         "sources": _text(code.get("sources")),
         "commit": _text(code.get("commit")),
         "diff": _text(code.get("diff")),

@@ -104,7 +104,9 @@ def ledger_text(loss: np.ndarray, word: object) -> str:
 def losses(steps: int, rng: np.random.Generator, noise: float) -> np.ndarray:
     """A loss curve that falls, and wanders by factors that grow from rounding's size."""
     t = np.arange(1, steps + 1)
-    return (2 / (1 + 0.1 * t)) * (1 + noise * rng.normal(size=steps) * np.minimum(1, 1e-7 * 2.0**t))
+    return (2 / (1 + 0.1 * t)) * (
+        1 + noise * rng.normal(size=steps) * np.minimum(0.02, 1e-7 * 2.0**t)
+    )
 
 
 def content(
@@ -164,7 +166,7 @@ def write_run(
 
 def effect(arm_name: str) -> tuple[float, float, bool]:
     """Shift of the mean, sd between runs, whether it repeats the baseline bit for bit."""
-    identical = arm_name.startswith(("same", "threads"))
+    identical = arm_name.startswith(("same", "threads", "baseline"))
     shift = 0.0 if identical else (int(sha(arm_name)[:4], 16) / 65536 - 0.5) * 0.02
     return shift, 0.004, identical
 
@@ -193,6 +195,7 @@ def make(
         own = np.random.default_rng(int(sha(who, replicate)[:8], 16))
         subjects = 0.45 + 0.03 * np.arange(len(SUBJECTS)) / len(SUBJECTS)
         nrmse = subjects + 0.01 * level.normal(size=8) + shift + sd * own.normal()
+        nrmse += 0.0 if identical else 0.1 * sd * own.normal(size=8)
         word = (who, replicate)
         curve = losses(steps, own, 0.0 if who == "baseline" else 1.0)
         found = content(

@@ -7,6 +7,7 @@ import numpy as np
 
 from mrjax.study.collected import Collected, Unit, means, paired
 from mrjax.study.records import BASELINE, INFER_BASELINE, Arm
+from mrjax.study.report import names
 from mrjax.study.statistics import common, equivalence, multiple, spread, subjects
 from mrjax.study.statistics import identity as identities
 from mrjax.study.statistics import means as shifts
@@ -59,9 +60,42 @@ class Effect:
 
     @property
     def identical(self) -> bool:
-        """Every run's network repeats that of its baseline run, bit for bit."""
-        same = self.params
-        return same.pairs is not None and same.pairs == same.pairs_equal
+        """Every run repeats its baseline run bit for bit, in weights, outputs and numbers."""
+        same = [one.pairs is not None and one.pairs == one.pairs_equal for one in self.digests]
+        return all(same) and np.array_equal(self.runs, self.baseline)
+
+    @property
+    def digests(self) -> tuple[identities.Identity, identities.Identity]:
+        """How networks and outputs agree."""
+        return self.params, self.predictions
+
+    @property
+    def shifted(self) -> bool:
+        """Whether the mean of runs is shifted (p < 0.05 after Holm's correction)."""
+        return self.p_shift is not None and self.p_shift < common.ALPHA
+
+    @property
+    def wider(self) -> bool:
+        """Whether the spread over runs is another one (p < 0.05 after Holm's correction)."""
+        return self.p_spread is not None and self.p_spread < common.ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """Question (b) in a few words."""
+        if self.identical:
+            return "identical, bit for bit"
+        if self.shift is None or self.margin is None:
+            return "a draw: no level to test"
+        words = {
+            "identical": "identical numbers",
+            "constant": "the same change in every run",
+            "too few": "too few runs",
+        }
+        if self.shift.status in words:
+            return words[self.shift.status]
+        if self.shifted:
+            return "shifted, within the margin" if self.margin.equivalent else "shifted"
+        return "equivalent within the margin" if self.margin.equivalent else "undecided"
 
     @property
     def draw(self) -> bool:
@@ -102,7 +136,7 @@ class Analysis:
         collected: what they were made from.
         margin: of equivalence in the metric's unit; None without a baseline.
         sigma: spread of the baseline's runs; None without a baseline.
-        effects: of training arms.
+        effects: of training arms, in the order of their sources.
         inferences: of inference arms.
     """
 
@@ -117,7 +151,9 @@ def analyse(collected: Collected) -> Analysis:
     """Make every comparison of a study."""
     study = collected.study
     baseline = _measured(collected.baseline, study.metric)
-    effects = [_effect(collected, arm, baseline) for arm in collected.arms("training")]
+    groups = names.by_source(collected.arms("training"))
+    arms = [arm for group in groups.values() for arm in group]
+    effects = [_effect(collected, arm, baseline) for arm in arms]
     found = [effect for effect in effects if effect is not None]
     runs = means(baseline, study.metric)
     rng = common.generator(study.seed, BASELINE, "sigma")

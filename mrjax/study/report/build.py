@@ -16,6 +16,7 @@ from mrjax.study.report import (
     names,
     overview,
     page,
+    questions,
     repetitions,
     shares,
     tables,
@@ -46,7 +47,9 @@ def report(study_dir: str | os.PathLike[str], *, images: bool | None = None) -> 
     return write(Path(study_dir, FOLDER), collected, images=images)
 
 
-def write(folder: Path, collected: Collected, *, images: bool | None = None) -> Path:
+def write(
+    folder: str | os.PathLike[str], collected: Collected, *, images: bool | None = None
+) -> Path:
     """Write the report of collected runs; an older one in the folder is replaced.
 
     Args:
@@ -60,6 +63,7 @@ def write(folder: Path, collected: Collected, *, images: bool | None = None) -> 
     Raises:
         UserError: the folder is not writable, or an extra is missing.
     """
+    folder = Path(folder)
     try:
         _empty(folder)
         found = analysis.analyse(collected)
@@ -117,10 +121,9 @@ def _captioned(files: Sequence[str], caption: str) -> tuple[tuple[str, str], ...
 
 
 def _identity(folder: Path, found: Analysis) -> Section:
-    caption = (
-        "Networks of two arms with the same replicate number that agree in every bit; first "
-        f"{identity.ARMS} arms"
-    )
+    caption = "Networks of two arms with the same replicate number that agree in every bit"
+    if len(found.effects) >= identity.ARMS:
+        caption += f"; the first {identity.ARMS} arms"
     return Section(
         "identity",
         "Bit-identity",
@@ -131,24 +134,27 @@ def _identity(folder: Path, found: Analysis) -> Section:
 
 def _training(folder: Path, found: Analysis) -> Section:
     caption = (
-        "Effect of each source in training. Left: every run; middle: change of the mean of runs "
-        "against the baseline; right: spread over runs"
+        "Effect of each source in training. Left: every run (circles) and their mean (bars). "
+        "Middle: change of the mean of runs against the baseline with 95 % interval, filled where "
+        "p < 0.05 after Holm; band: margin of equivalence. Right: standard deviation σ over runs "
+        "with 95 % interval, filled where it differs from the baseline's (p < 0.05 after Holm)"
     )
     return Section(
         "training",
         "Effect of each source in training",
         figures=_captioned(training.figures(folder, found), caption),
         tables=(
-            training.shift_table(found),
-            training.spread_table(found),
-            training.conditional_table(found),
+            questions.shift_table(found),
+            questions.spread_table(found),
+            questions.conditional_table(found),
         ),
     )
 
 
 def _inference(folder: Path, found: Analysis) -> Section:
     caption = (
-        "One trained network, inference repeated: size of the change against its own evaluation"
+        "One trained network, inference repeated under each arm: size of the change against the "
+        "baseline's inference; circles: subjects and runs, bars: means"
     )
     return Section(
         "inference",

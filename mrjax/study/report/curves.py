@@ -13,7 +13,6 @@ from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names, style
 from mrjax.study.report.analysis import Analysis, Effect
 from mrjax.study.report.tables import Column, Table
-from mrjax.study.report.training import ordered
 
 ARMS = 5  # in one figure: more lines than colours say nothing
 RUNS = 10  # thin lines of one arm
@@ -35,14 +34,18 @@ def figures(folder: Path, analysis: Analysis) -> list[str]:
         if not shown and source != BASELINE:
             continue
         name = f"loss_{source}"
-        with style.figure(folder, name, style.WIDE * 0.75, 4.6) as drawn:
+        with style.figure(folder, name, style.WIDE * 0.75, 4.4) as drawn:
             above, below = drawn.subplots(2, 1, sharex=True)
             _losses(above, collected, shown)
             above.set_title(names.source(source))
             if not _differences(below, collected, shown):
-                below.set_visible(False)
+                below.remove()
                 above.tick_params(labelbottom=True)
                 above.set_xlabel("step")
+            above.text(
+                *(0.02, 0.03, _identical(collected, shown)), transform=above.transAxes,
+                fontsize=7, color=style.GREY, style="italic",
+            )  # fmt: skip
             if len(shown) < len(arms):
                 drawn.supxlabel(f"the first {len(shown)} of {len(arms)} arms", fontsize=7)
         written.append(name)
@@ -85,36 +88,37 @@ def _mean(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _differences(axis: Any, collected: Collected, arms: Sequence[Arm]) -> bool:
-    """Draw |difference| on a log axis; False if there is nothing to compare."""
-    groups = [("baseline", _curves(collected.baseline))]
-    groups += [(arm.name, _curves(collected.of(arm.name))) for arm in arms]
-    notes, any_pair = [], False
-    for place, (name, curves) in enumerate(groups):
-        pairs = [curve for curve in curves if curve.partner]
-        any_pair |= bool(pairs)
+    """Draw |difference| on a log axis; False if there is nothing to draw."""
+    drawn = False
+    for place, (_, curves) in enumerate(_pairs(collected, arms)):
         shade = style.BLACK if place == 0 else style.colour(place - 1)
-        for number, curve in enumerate(pairs[:RUNS]):
+        for curve in curves[:RUNS]:
             apart = np.where(curve.difference > 0, curve.difference, np.nan)
-            steps = curve.steps[: len(apart)]
-            label = name if number == 0 and np.isfinite(apart).any() else None
+            drawn |= bool(np.isfinite(apart).any())
             axis.plot(
-                *(steps, apart), color=shade, linewidth=0.8, alpha=0.8, linestyle=style.line(place),
-                marker=".", ms=1.5, label=label,
+                *(curve.steps[: len(apart)], apart), color=shade, linewidth=0.8, alpha=0.8,
+                linestyle=style.line(place), marker=".", ms=1.5,
             )  # fmt: skip
-        if pairs and all(curve.first_step == 0 for curve in pairs):
-            notes.append(f"{name}: identical in every step")
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("step")
     axis.set_ylabel("|loss - loss of the\nbaseline's run|")
-    if notes:
-        axis.text(
-            *(0.02, 0.97, "\n".join(notes)), transform=axis.transAxes, va="top", fontsize=7,
-            color=style.GREY, style="italic",
-        )  # fmt: skip
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(loc="lower right")
-    return any_pair
+    return drawn
+
+
+def _pairs(collected: Collected, arms: Sequence[Arm]) -> list[tuple[str, list[Curve]]]:
+    """Curves that have a partner, by arm, the baseline first."""
+    found = [(name, _curves(collected.of(name))) for name in (BASELINE, *(a.name for a in arms))]
+    return [(name, [curve for curve in curves if curve.partner]) for name, curves in found]
+
+
+def _identical(collected: Collected, arms: Sequence[Arm]) -> str:
+    """A line for each arm whose ledgers repeat the baseline's."""
+    return "\n".join(
+        f"{name}: identical to the baseline's run in every step"
+        for name, curves in _pairs(collected, arms)
+        if curves and all(curve.first_step == 0 for curve in curves)
+    )
 
 
 def table(analysis: Analysis) -> Table:
@@ -124,7 +128,7 @@ def table(analysis: Analysis) -> Table:
         Column("first step that differs (median)", ".0f"), Column("earliest"), Column("latest"),
         Column("what differs first"),
     )  # fmt: skip
-    rows = [_row(effect) for effect in ordered(analysis.effects) if effect.first_steps]
+    rows = [_row(effect) for effect in analysis.effects if effect.first_steps]
     baseline = [curve for curve in _curves(analysis.collected.baseline) if curve.partner]
     if baseline:
         steps = tuple(curve.first_step for curve in baseline)

@@ -55,9 +55,7 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
     axis.tick_params(axis="y", length=0)
     for place in range(1, len(page)):
         axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
-    axis.set_xlabel(
-        f"size of the change of {_unit(analysis)} [%]\n(circle: subject and run, bar: mean)"
-    )
+    axis.set_xlabel(f"size of the change of {_unit(analysis)} [%]")
 
 
 def _label(one: Inference) -> str:
@@ -100,7 +98,8 @@ def table(analysis: Analysis) -> Table:
     return Table(
         "effect_inference",
         f"One trained network, inference repeated under each arm: change of {_unit(analysis)} "
-        "against the network's own evaluation; tests paired over subjects, for this network",
+        "against the first inference under the baseline's flags; tests paired over subjects, for "
+        "this network",
         columns,
         tuple(rows),
     )

@@ -14,12 +14,13 @@ from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import medians
 
 BOXES = 60  # on one page
+ARMS = 4
 
 
 def shown(collected: Collected) -> list[str]:
-    """Arms whose repetitions are listed: the baseline, and those that only repeat it."""
+    """Arms whose repetitions are listed: the baseline, and the first that only repeat it."""
     repeats = [arm.name for arm in collected.arms("training") if arm.source == "repetition"]
-    return [arm for arm in (BASELINE, *repeats) if _values(collected, arm)[1].size]
+    return [arm for arm in (BASELINE, *repeats) if _values(collected, arm)[1].size][:ARMS]
 
 
 def _values(collected: Collected, arm: str) -> tuple[list[Unit], np.ndarray]:

@@ -60,6 +60,8 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Any
         FigureCanvasAgg(drawn)
         yield drawn
         drawn.savefig(folder / f"{name}.png", dpi=RESOLUTION, metadata={"Software": None})
+        # Placed once: the layout takes as long as the drawing, and both files shall agree.
+        drawn.set_layout_engine("none")
         dates = {"CreationDate": None, "ModDate": None}
         drawn.savefig(folder / f"{name}.pdf", metadata=dates)
 

@@ -160,7 +160,8 @@ def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
     mean = images.planes(outputs.arms[0].spread.mean, mask)
     columns = len(mean)
     width = style.WIDE if columns > 1 else style.NARROW + 0.8
-    height = 0.5 + (len(shown) + 1) * (width - 1.2) / columns * 0.95
+    tallest = max(plane.shape[0] / plane.shape[1] for plane in mean)
+    height = 0.5 + (len(shown) + 1) * ((width - 1.2) / columns * tallest + 0.1)
     with style.figure(folder, "voxels", width, height) as drawn:
         axes = drawn.subplots(len(shown) + 1, columns, squeeze=False)
         for axis in axes.flat:
@@ -181,7 +182,7 @@ def _means(drawn: Any, axes: Any, planes: list[np.ndarray], unit: str) -> None:
     for axis, plane in zip(axes, planes, strict=True):
         image = axis.imshow(plane, cmap="gray", vmin=low, vmax=high)
     axes[0].set_ylabel("baseline, mean")
-    drawn.colorbar(image, ax=list(axes), shrink=0.85, label=unit)
+    drawn.colorbar(image, ax=list(axes), shrink=0.85, aspect=12, label=unit)
 
 
 def _spreads(drawn: Any, rows: Any, shown: list[Voxels], mask: np.ndarray, unit: str) -> None:
@@ -200,4 +201,7 @@ def _spreads(drawn: Any, rows: Any, shown: list[Voxels], mask: np.ndarray, unit:
             norm = LogNorm(min(low, high / 10), high)
             image = axis.imshow(np.where(plane > 0, plane, np.nan), norm=norm)
         axes[0].set_ylabel(f"{one.arm}, σ of {one.spread.n}")
-    drawn.colorbar(image, ax=rows.ravel().tolist(), shrink=0.85, label=f"σ over runs, {unit}")
+    drawn.colorbar(
+        image, ax=rows.ravel().tolist(), shrink=0.85, aspect=14 * len(shown),
+        label=f"σ over runs, {unit}",
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from mrjax.study.collected import Unit
 from mrjax.study.report import names
-from mrjax.study.report.analysis import DRAWS, Analysis, Effect
+from mrjax.study.report.analysis import DRAWS, Analysis
 from mrjax.study.statistics import common
 
 QUESTIONS = (
@@ -48,22 +48,20 @@ def findings(analysis: Analysis) -> list[str]:
             f"a standard deviation of {sigma.sd:.2g} (95 % interval {sigma.low:.2g} to "
             f"{sigma.high:.2g}), {100 * sigma.sd / abs(sigma.mean):.2g} % of it."
         )
-    levels = [e for e in effects if not e.identical and not e.draw]
-    groups = {
-        "Identical to the baseline, bit for bit, in every pair of runs": [
-            e for e in effects if e.identical
-        ],
-        "Shifts the mean (p < 0.05 after Holm)": [e for e in levels if _shifted(e)],
-        "Not identical, but shown equivalent within the margin": [
-            e for e in levels if not _shifted(e) and e.margin and e.margin.equivalent
-        ],
-        "Undecided: neither a shift nor equivalence could be shown with this many runs": [
-            e for e in levels if not _shifted(e) and not (e.margin and e.margin.equivalent)
-        ],
-        "Changes the spread over runs (p < 0.05 after Holm)": [
-            e for e in effects if e.p_spread is not None and e.p_spread < common.ALPHA
-        ],
+    verdicts = {
+        "identical, bit for bit": "Identical to the baseline, bit for bit, in every pair of runs",
+        "identical numbers": "Not identical, but with the same means of runs",
+        "the same change in every run": "Changes every run by the same amount",
+        "shifted": "Shifts the mean (p < 0.05 after Holm)",
+        "shifted, within the margin": "Shifts the mean (p < 0.05 after Holm), but by less than "
+        "the margin of equivalence",
+        "equivalent within the margin": "Not identical, but shown equivalent within the margin",
+        "undecided": "Undecided: neither a shift nor equivalence could be shown with this many "
+        "runs",
+        "too few runs": "Too few runs to say",
     }
+    groups = {text: [e for e in effects if e.verdict == v] for v, text in verdicts.items()}
+    groups["Changes the spread over runs (p < 0.05 after Holm)"] = [e for e in effects if e.wider]
     found += [f"{text}: {_listed(e.arm.name for e in g)}." for text, g in groups.items() if g]
     if analysis.inferences:
         same = [one.arm.name for one in analysis.inferences if one.identical]
@@ -76,10 +74,6 @@ def findings(analysis: Analysis) -> list[str]:
     if missing:
         found.append(f"Not run here (reasons below): {_listed(missing)}.")
     return found
-
-
-def _shifted(effect: Effect) -> bool:
-    return effect.p_shift is not None and effect.p_shift < common.ALPHA
 
 
 def _metric(analysis: Analysis) -> str:
@@ -116,7 +110,8 @@ def _design(analysis: Analysis) -> str:
     runs, arms = len({u.folder for u in units}), len({u.arm for u in units})
     return (
         f"Study {study.name}: {runs} runs of {arms} arms were collected, each run a process "
-        f"of its own ({program} {' '.join(study.baseline)}). Up to {study.replicates} replicates an arm; {pairing}."
+        f"of its own ({program} {' '.join(study.baseline)}). Up to {study.replicates} "
+        f"replicates an arm; {pairing}."
         f"{crossed}{steps} Runs were judged on {_span(len(u.subjects) for u in units)} held-out "
         f"subjects by {names.metric(study.metric)}. The order of execution was random (seed "
         f"{study.seed})."
