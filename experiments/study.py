@@ -308,6 +308,14 @@ def _launch(study_dir: Path, study: Any, left: Sequence[Any]) -> int:
         return slurm.launch(study_dir, study, left, cluster)
     from mrjax.study.launch import local
 
+    elsewhere = {run.arm for run in left if study.arm(run.arm).resource}
+    for name in sorted(elsewhere):
+        need = study.arm(name).resource
+        print(f"not run here: {name}: needs resource {need} of a cluster; use --launcher=slurm")
+    left = [run for run in left if run.arm not in elsewhere]
+    if not left:
+        print("nothing to do here")
+        return 0
     slots = local.Slots(
         number=FLAGS.slots or 1,
         cpu_threads=FLAGS.cpu_threads_per_slot,
@@ -328,10 +336,10 @@ def _status(study_dir: Path) -> int:
 
 
 def _collect(study_dir: Path) -> int:
-    from mrjax.study import collect
+    from mrjax.study import collect, csvfiles
 
-    collect.collect(study_dir)
-    print(study_dir / "results.csv")
+    for path in csvfiles.write(study_dir, collect.collect(study_dir)):
+        print(path)
     return 0
 
 

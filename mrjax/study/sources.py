@@ -126,4 +126,4 @@ def without_effect(flags: Sequence[str], platform: str) -> str:
         platform: "cpu" or "gpu".
     """
     idle = [flag for flag in flags if platform not in effect(flag).platforms]
-    return f"{' '.join(idle)} has no effect on a {platform}" if idle and idle == list(flags) else ""
+    return f"no effect on a {platform}" if idle and idle == list(flags) else ""

@@ -1,0 +1,141 @@
+"""Which flag belongs to which source, and where it does nothing."""
+
+import dataclasses
+
+import pytest
+
+from mrjax.config import RunConfig
+from mrjax.errors import UserError
+from mrjax.study import arms, machine, sources
+from mrjax.study.machine import Machine
+
+HERE = Machine(
+    gpus=(), gpu_software=False, cpu_features=frozenset({"avx", "avx2"}), packages=frozenset()
+)
+TWO_GPUS = dataclasses.replace(HERE, gpus=("0", "1"), gpu_software=True)
+
+
+@pytest.mark.parametrize(
+    "flags, source",
+    [
+        (["--dtype=float16"], "dtype"),
+        (["--xla_deterministic"], "deterministic"),
+        (["--noxla_deterministic"], "deterministic"),
+        (["--xla_autotune=on", "--xla_autotune_file=f"], "autotune"),
+        (["--seed_init=100{r}"], "init"),
+        (["--seed_init=5"], "init"),
+        (["--seed_order=1", "--seed_init={r}"], "init"),
+        (["--seed_order=1", "--seed_init=1", "--repetition={r}"], "repetition"),
+        (["--noproject"], "other"),
+        (["--width=3"], "other"),
+    ],
+)
+def test_source_of_flags(flags, source):
+    assert sources.source_of(flags) == source
+
+
+def test_two_sources_in_one_arm_contradict():
+    with pytest.raises(UserError, match=r"2 sources \(dtype, isa\)"):
+        sources.source_of(["--dtype=float16", "--xla_cpu_isa=AVX2"])
+
+
+def test_the_table_names_flags_and_sources_that_exist():
+    fields = {field.name for field in dataclasses.fields(RunConfig)}
+    elsewhere = {"cudnn_benchmark", "cudnn_deterministic", "init"}
+    assert set(sources.FLAGS) <= fields | elsewhere
+    assert {effect.source for effect in sources.FLAGS.values()} <= set(sources.SOURCES)
+    assert sources.SOURCES[:6] == (
+        "device", "autotune", "deterministic", "dtype", "order", "init",
+    )  # fmt: skip
+
+
+def test_flags_without_effect():
+    gpu_only = ["--xla_autotune=off", "--matmul_precision=default"]
+    assert sources.without_effect(gpu_only, "cpu") == "no effect on a cpu"
+    assert sources.without_effect(gpu_only, "gpu") == ""
+    assert sources.without_effect([*gpu_only, "--dtype=float16"], "cpu") == ""
+    assert sources.without_effect(["--xla_cpu_isa=AVX2"], "gpu") == "no effect on a gpu"
+    assert sources.without_effect([], "cpu") == ""
+
+
+@pytest.mark.parametrize(
+    "where, flags, platform, python, words",
+    [
+        (HERE, ["--xla_cpu_isa=AVX512"], "cpu", "", "no AVX512"),
+        (HERE, ["--xla_cpu_isa=AVX2"], "cpu", "", ""),
+        (HERE, ["--xla_cpu_isa="], "cpu", "", ""),
+        (HERE, [], "gpu", "", "GPU"),
+        (HERE, [], "cpu", "/no/such/python", "/no/such/python"),
+        (HERE, [], "cpu", "sh", ""),
+        (TWO_GPUS, ["--devices=2"], "gpu", "", ""),
+        (TWO_GPUS, ["--devices=3"], "gpu", "", "3 GPUs"),
+        (TWO_GPUS, ["--device_index=2"], "gpu", "", "3 GPUs"),
+        (dataclasses.replace(TWO_GPUS, gpu_software=False), [], "gpu", "", "plugin"),
+    ],
+)
+def test_what_a_machine_can_run(where, flags, platform, python, words):
+    found = machine.problem(where, flags, platform, python)
+    assert words in found and bool(found) == bool(words)
+
+
+def test_gpus_that_may_be_used(monkeypatch):
+    names = ["nvidia10", "nvidia2"]
+    monkeypatch.setattr(machine.Path, "glob", lambda self, pattern: map(machine.Path, names))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert machine.visible_gpus() == ("0", "1")
+    for given, expected in {"1": ("1",), "": (), "-1": (), "GPU-a, 3": ("GPU-a", "3")}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+        assert machine.visible_gpus() == expected
+    monkeypatch.setattr(machine.Path, "glob", lambda self, pattern: iter(()))
+    assert machine.visible_gpus() == ()
+
+
+def test_an_arm_is_read():
+    text = "a-1 [device]: --x='b c' python=/p resource=far command='run {flags}' requires=z"
+    assert arms.parse(text, "training") == arms.Spec(
+        name="a-1", source="device", flags=("--x=b c",), kind="training", python="/p",
+        resource="far", command="run {flags}", requires="z",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text, source",
+    [
+        ("a: python=/p", "software"),
+        ("a: resource=far", "device"),
+        ("a: experiment=baseline --cudnn_benchmark=false", "framework"),
+        ("a: command=x --dtype=float16", "framework"),
+        ('"a: --dtype=float16"', "dtype"),
+    ],
+)
+def test_an_arm_says_its_source(text, source):
+    assert arms.parse(text, "training").source == source
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("--dtype=float16", "no name"),
+        ("a b: --x=1", "no name"),
+        ("a/b: --x=1", "folder"),
+        ("..: --x=1", "folder"),
+        ("baseline: --x=1", "taken"),
+        ("crossed: --x=1", "taken"),
+        ("a:", "no flags"),
+        ("a [init]:", "no flags"),
+        ("a: requires=b", "no flags"),
+        ("a [gpu]: --x=1", "unknown source 'gpu'"),
+        ("a: x=1", "'x=1' is no flag"),
+        ("a: --x=1 7", "'7' is no flag"),
+        ("a: -x", "'-x' is no flag"),
+        ("a: python= --x=1", "empty"),
+        ("a: --x='1", "quotation"),
+        ("a: --workdir=w", "--workdir=w is not for an arm"),
+        ("a: --sweep=seed=0:5", "not for an arm"),
+        ("a: python=/p --dtype=float16", "2 sources"),
+    ],
+)
+def test_an_arm_that_cannot_be_meant(text, words):
+    with pytest.raises(UserError, match="expected") as caught:
+        arms.parse(text, "training")
+    assert words in str(caught.value) and "\n" not in str(caught.value)
