@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mrjax.study.statistics import equivalence, sizes
+from mrjax.study.statistics import equivalence, means, sizes
 
 
 @pytest.fixture
@@ -43,6 +43,22 @@ def test_power_is_that_of_simulated_studies(n, margin, difference):
     shown = np.mean(np.abs(steps.mean(axis=1)) + reach < margin)
     power = sizes.equivalence_power(margin, 1 / np.sqrt(n), n - 1, difference)
     assert power == pytest.approx(shown, abs=0.006) and power > 0.05
+
+
+@pytest.mark.parametrize(("n", "sds"), [(5, (1.0, 3.0)), (10, (1.0, 1.0)), (5, (0.0, 2.0))])
+def test_power_of_welch_tests_is_that_of_simulated_studies(n, sds):
+    """Satterthwaite's degrees of freedom, taken from the true deviations, are an approximation."""
+    rng = np.random.default_rng(4)
+    x, y = (sd * rng.normal(size=(100_000, n)) for sd in sds)
+    a, b = (side.var(axis=1, ddof=1) / n for side in (x, y))
+    df = (a + b) ** 2 * (n - 1) / (a**2 + b**2)
+    reach = stats.t.isf(0.05, df) * np.sqrt(a + b)
+    error = np.hypot(*sds) / np.sqrt(n)
+    shown = np.mean(np.abs(y.mean(axis=1) - x.mean(axis=1)) + reach < 4 * error)
+    power = sizes.equivalence_power(
+        4 * error, error, means.welch_df(sds[0] ** 2, sds[1] ** 2, n, n)
+    )
+    assert power == pytest.approx(shown, abs=0.015) and 0.8 < power < 0.999
 
 
 def test_power_at_the_margin_is_the_level():

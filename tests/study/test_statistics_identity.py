@@ -16,6 +16,7 @@ def test_identical_arms_are_called_identical():
     assert ids.identity(["a", "a"], ["a", "a"]).identical
     assert not ids.identity(["a", "b"], ["a", "b"]).identical  # pairs agree, runs do not
     assert not ids.identity(["a", "a"], ["b", "b"]).identical
+    assert not ids.identity(["a", "b"], ["a", "a"]).identical
 
 
 def test_arms_of_different_length_have_no_pairs():

@@ -97,6 +97,12 @@ def resampled(rng: np.random.Generator, n: int, count: int) -> Int[np.ndarray, "
     return rng.integers(0, n, size=(count, n))
 
 
+def counts(rng: np.random.Generator, n: int, count: int) -> Float[np.ndarray, "count n"]:
+    """How often each of n places occurs in ``count`` bootstrap samples."""
+    places = resampled(rng, n, count) + n * np.arange(count)[:, None]
+    return np.bincount(places.ravel(), minlength=n * count).reshape(count, n).astype(np.float64)
+
+
 def percentiles(draws: Float[np.ndarray, " count *rest"]) -> tuple[np.ndarray, np.ndarray]:
     """Central 95 % of draws along the first axis."""
     low, high = np.quantile(draws, (ALPHA / 2, 1 - ALPHA / 2), axis=0)

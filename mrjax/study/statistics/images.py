@@ -124,9 +124,9 @@ def voxelwise(images: Iterable[Array]) -> VoxelSpread:
         image = np.asarray(image)
         if np.iscomplexobj(image):
             raise ValueError("a complex image has no single deviation; take the magnitude first")
-        image = image.astype(np.float64)
+        image = image.astype(np.float64)  # a copy: the mean is updated in place
         if n == 0:
-            mean, squares = image.copy(), np.zeros(image.shape)
+            mean, squares = image, np.zeros(image.shape)
         if image.shape != mean.shape:
             raise ValueError(f"image {n} has shape {image.shape}, those before {mean.shape}")
         n += 1

@@ -175,9 +175,9 @@ def better(
         draws = wins[common.resampled(rng, wins.size, resamples)].mean(axis=1)
     else:
         wins = _score(sign * (arm[:, None] - baseline[None, :]))
-        rows = common.resampled(rng, arm.size, resamples)
-        columns = common.resampled(rng, baseline.size, resamples)
-        draws = wins[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2))
+        # products and sums of counts and halves are exact, whatever their order
+        rows, columns = (common.counts(rng, n, resamples) for n in wins.shape)
+        draws = ((rows @ wins) * columns).sum(axis=1) / wins.size
     probability = float(wins.mean())
     low, high = (float(end) for end in common.percentiles(draws))
     if probability in (0.0, 1.0):

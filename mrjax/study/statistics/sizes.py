@@ -100,16 +100,18 @@ def equivalence_power(margin: float, error: float, df: float, difference: float 
     """
     if error <= 0.0:
         return 1.0 if abs(difference) < margin else 0.0
-    critical = stats.t.isf(common.ALPHA, df)
+    critical = -special.stdtrit(df, common.ALPHA)
     # v: estimated over true standard error; from v = end on, no difference is close enough
-    start, stop = (np.sqrt(q / df) for q in (stats.chi2.ppf(_TAIL, df), stats.chi2.isf(_TAIL, df)))
+    start = np.sqrt(2 * special.gammaincinv(df / 2, _TAIL) / df)
+    stop = np.sqrt(2 * special.gammainccinv(df / 2, _TAIL) / df)
     end = min(stop, margin / (critical * error))
     if end <= start:
         return 0.0
     v = start + (end - start) * (_NODES + 1) / 2
     reach = margin / error - critical * v
     inside = special.ndtr(reach - difference / error) - special.ndtr(-reach - difference / error)
-    density = stats.chi.pdf(v * np.sqrt(df), df) * np.sqrt(df)
+    log_density = (df - 1) * np.log(v) - df * v**2 / 2 + df / 2 * np.log(df / 2)
+    density = 2 * np.exp(log_density - special.gammaln(df / 2))
     return float(np.clip(np.sum(_WEIGHTS * inside * density) * (end - start) / 2, 0.0, 1.0))
 
 

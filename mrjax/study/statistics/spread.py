@@ -47,7 +47,9 @@ class Spread:
     bootstrap_low: float | None
     bootstrap_high: float | None
     p: float | None
-    """Exact for normal run means: Pitman and Morgan's test (paired) or the F test."""
+    """Exact for normal run means: Pitman and Morgan's test (paired) or the F test. Heavy tails make
+    both reject too often (t with 4 degrees of freedom, 5 to 10 runs: 10 to 16 % of null studies, if
+    pairs share nothing); an outlying run is then better judged by ``brown_forsythe_p``."""
     brown_forsythe: float | None
     """F statistic of Levene's test around medians."""
     brown_forsythe_p: float | None
@@ -211,9 +213,10 @@ def _bootstrap_ratio(
     """Percentile interval of the ratio; samples of one run only, drawn n times, have none."""
     rows = common.resampled(rng, baseline.size, resamples)
     columns = rows if paired else common.resampled(rng, arm.size, resamples)
-    below, above = (np.std(x, axis=1, ddof=1) for x in (baseline[rows], arm[columns]))
+    draws = baseline[rows], arm[columns]
     # all places the same: rounding of the mean may leave 1e-17 where zero is meant
-    keep = (np.ptp(baseline[rows], axis=1) > 0) & (np.ptp(arm[columns], axis=1) > 0)
+    keep = np.logical_and(*((x != x[:, :1]).any(axis=1) for x in draws))
+    below, above = (np.std(x, axis=1, ddof=1) for x in draws)
     if not keep.any():
         return {}
     low, high = common.percentiles(above[keep] / below[keep])
