@@ -77,3 +77,36 @@ def test_a_child_dies_with_a_killed_parent(tmp_path):
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not alive(child)
+
+
+GROUP = """
+import sys, threading
+from mrjax import children
+ended = []
+with children.Group() as group:
+    def work(child):
+        ended.append(group.run([sys.executable, "-c", child]).code)
+        ended.append(group.run([sys.executable, "-c", "print()"]).code)
+    threads = [threading.Thread(target=work, args=(child,)) for child in {children!r}]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+print(sorted(ended), group.signal, flush=True)
+"""
+
+
+def test_a_signal_goes_to_all_children_of_threads_and_no_more_are_started(tmp_path):
+    ready = [tmp_path / name for name in "abc"]
+    code = GROUP.format(children=[WAIT.format(ready=str(path)) for path in ready])
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not all(p.exists() and p.read_text() for p in ready) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert out == "[-15, -15, -15, 143, 143, 143] 15\n"
+
+
+def test_children_of_threads_without_a_signal():
+    with children.Group() as group:
+        assert group.run([sys.executable, "-c", "print(1)"]) == children.Ended(0, "1", None)
+        assert group.run([sys.executable, "-c", "raise SystemExit(4)"]).code == 4
