@@ -8,7 +8,12 @@
 plan checks every flag and writes what is to be run into --study=DIR (else runs/studies/NAME); run
 does what is not finished, here or through Slurm, and may be stopped and repeated; collect writes
 the tables (results.csv, digests.csv, timing.csv, environment.csv), report writes them and
-report/index.html. run, status, collect and report need --study or --name only.
+report/index.html. run, status, collect and report need --study or --name only. collect and report
+also read run folders from elsewhere, <root>/<arm>/<label>, into --study=DIR:
+
+    python -m experiments.study report ROOT ROOT --study=DIR --baseline=ARM
+
+There --pairing=seed says that runs with equal labels share their seeds.
 
 An arm is --arm="NAME [SOURCE]: --flag=value ...": what it adds to --baseline. {r} in it stands for
 the number of the replicate, from 1. Instead of flags, or besides them: python=INTERPRETER,
@@ -16,6 +21,7 @@ resource=NAME, experiment=baseline, command="PROGRAM ...", requires=ARM.
 --infer_arm is the same for inference, repeated, with the network of the baseline's replicate 1.
 """
 
+import errno
 import functools
 import os
 import re
@@ -30,6 +36,7 @@ from mrjax.errors import RunFailed, UserError
 
 ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
 EXPERIMENTS = ("qsm", "varnet", "breast")
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 FLAGS = flags.FlagValues()
 _TEXT = functools.partial(flags.DEFINE_string, flag_values=FLAGS)
 _NUMBER = functools.partial(flags.DEFINE_integer, flag_values=FLAGS)
@@ -40,7 +47,7 @@ _MANY = functools.partial(flags.DEFINE_multi_string, flag_values=FLAGS)
 _TEXT("study", None, "Directory of the study; default: runs/studies/NAME")
 _TEXT("name", None, "plan: name of the study; default: that of its directory")
 _TEXT("experiment", "qsm", f"plan: {', '.join(EXPERIMENTS)}; any word with --command")
-_TEXT("baseline", "", "plan: flags of every run")
+_TEXT("baseline", "", "plan: flags of every run; collect ROOT, report ROOT: name of that arm")
 _MANY("arm", [], "plan: a training arm, repeatable")
 _MANY("infer_arm", [], "plan: an inference arm, repeatable")
 _NUMBER("replicates", None, "plan: of each arm; default: 5, or 0 with --cross", lower_bound=0)
@@ -78,6 +85,7 @@ _BOOL("allow_mixed", False, "run: go on although code or environment changed")
 _MANY("resource", [], 'run: of Slurm, "NAME: --partition=... --gres=... python=...", repeatable')
 _BOOL("wait", False, "run: stay until Slurm's queue holds no run of this study")
 _NUMBER("poll", 10, "run: seconds between two looks at Slurm's queue", lower_bound=1)
+_BOOL("images", None, "report: compare outputs voxel by voxel; default: if the runs are few")
 _BOOL("help", False, "Show this help")
 
 
@@ -92,6 +100,11 @@ def main(argv: list[str]) -> int:
     except (UserError, flags.Error) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise  # a defect, which needs its traceback
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; make room", file=sys.stderr)
+        return 1
     except RunFailed as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 1
@@ -107,13 +120,12 @@ def _act(rest: list[str]) -> int:
             f"{', '.join(ACTIONS)}; see --help"
         )
     action, *more = rest
-    if more and action != "compare":
+    if more and action in ("plan", "run", "status"):
         raise UserError(f"unknown argument {more[0]}; expected flags only; write --flag=value")
-    if action == "compare":
-        return _compare(more)
-    study_dir = _study_dir()
-    acts = {"plan": _plan, "run": _run, "status": _status, "collect": _collect, "report": _report}
-    return acts[action](study_dir)
+    if action in ("collect", "report"):
+        return _gather(_study_dir(), more, report=action == "report")
+    acts = {"plan": _plan, "run": _run, "status": _status, "compare": _compare}
+    return acts[action](_study_dir())
 
 
 def _study_dir() -> Path:
@@ -147,7 +159,7 @@ def _recipe(study_dir: Path, found: str) -> Any:
         study_dir: gives the study its name where there is no --name.
         found: kind of device that is here.
     """
-    from mrjax.study import arms
+    from mrjax.study import arms, options
     from mrjax.study.recipe import Recipe
 
     baseline, keys = arms.split(arms.unquoted(FLAGS.baseline))
@@ -157,11 +169,12 @@ def _recipe(study_dir: Path, found: str) -> Any:
     platform = [FLAGS.platform, *given][-1]
     specs = [arms.parse(text, "training") for text in FLAGS.arm]
     specs += [arms.parse(text, "inference") for text in FLAGS.infer_arm]
-    cross = _cross(FLAGS.cross)
+    experiment = _experiment()
+    cross = options.cross(FLAGS.cross)
     default = 0 if cross and not specs else 5
     return Recipe(
         name=FLAGS.name or study_dir.absolute().name,
-        experiment=_experiment(),
+        experiment=experiment,
         baseline=baseline,
         arms=tuple(specs),
         replicates=default if FLAGS.replicates is None else FLAGS.replicates,
@@ -170,7 +183,7 @@ def _recipe(study_dir: Path, found: str) -> Any:
         seed=FLAGS.seed,
         platform=found if platform == "auto" else platform,
         command=arms.unquoted(FLAGS.command),
-        **_judged(),
+        **options.judged(experiment, FLAGS.metric, FLAGS.margin, FLAGS.margin_kind)._asdict(),
     )
 
 
@@ -181,31 +194,6 @@ def _experiment() -> str:
             f"{', '.join(EXPERIMENTS)}; for another program give --command"
         )
     return FLAGS.experiment
-
-
-def _judged() -> dict[str, Any]:
-    """Metric and margin of equivalence."""
-    metric = FLAGS.metric or ("dice" if FLAGS.experiment == "breast" else "nrmse")
-    margin, kind = (0.01, "absolute") if metric == "dice" else (0.02, "relative")
-    return {
-        "metric": metric,
-        "margin": margin if FLAGS.margin is None else FLAGS.margin,
-        "margin_kind": FLAGS.margin_kind or kind,
-    }
-
-
-def _cross(text: str) -> dict[str, tuple[int, ...]]:
-    """Crossed factors with their values."""
-    found: dict[str, tuple[int, ...]] = {}
-    for part in filter(None, text.strip().strip("\"'").split(",")):
-        match = re.fullmatch(r"(\w+)=(\d+):(\d+)", part.strip())
-        if not match or int(match[2]) >= int(match[3]) or match[1] in found:
-            raise UserError(
-                f"--cross={text}: {part!r} is no factor; expected NAME=FROM:END, each name once; "
-                "write --cross=seed_init=0:5,seed_order=0:5"
-            )
-        found[match[1]] = tuple(range(int(match[2]), int(match[3])))
-    return found
 
 
 def _settings(packages: frozenset[str]) -> Any:
@@ -335,23 +323,32 @@ def _status(study_dir: Path) -> int:
     return 0
 
 
-def _collect(study_dir: Path) -> int:
+def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
+    """Tables, and the report if asked for, of a study or of run folders from anywhere."""
     from mrjax.study import collect, csvfiles
 
-    for path in csvfiles.write(study_dir, collect.collect(study_dir)):
+    if roots:
+        given = {
+            "baseline": FLAGS.baseline,
+            "paired": bool(FLAGS["pairing"].present) and FLAGS.pairing == "seed",
+            "metric": FLAGS.metric or "",
+            "margin": FLAGS.margin or 0.0,
+        }
+        collected = collect.load_roots(roots, **given)
+        study_dir.mkdir(parents=True, exist_ok=True)
+    else:
+        collected = collect.load(study_dir)
+    paths = csvfiles.write(study_dir, collected)
+    if report:
+        from mrjax.study.report import write
+
+        paths = [write(study_dir / "report", collected, images=FLAGS.images)]
+    for path in paths:
         print(path)
     return 0
 
 
-def _report(study_dir: Path) -> int:
-    from mrjax.study import report
-
-    report.report(study_dir)
-    print(study_dir / "report" / "index.html")
-    return 0
-
-
-def _compare(paths: list[str]) -> int:
+def _compare(study_dir: Path) -> int:
     raise UserError("compare is not in this version; expected another action; see --help")
 
 

@@ -55,7 +55,6 @@ def main() -> int:
     outputs = {f"signal_{i}": applied(weights, blurred) for i, (blurred, _) in enumerate(test)}
     nrmse = [distance(outputs[f"signal_{i}"], sharp) for i, (_, sharp) in enumerate(test)]
     zero = [distance(blurred, sharp) for blurred, sharp in test]
-    order = [permutation(asked.seed_order, epoch) for epoch in range(-(-asked.steps // TRAIN))]
     result = {
         "schema_version": 1,
         "experiment": asked.experiment,
@@ -65,13 +64,7 @@ def main() -> int:
         "subjects": list(outputs),
         "metrics": {"nrmse": nrmse},
         "baselines": {"unfiltered": {"nrmse": zero}},
-        "digests": {
-            "init": content({"taps": first}),
-            "order": content({f"epoch_{i:04d}": indices for i, indices in enumerate(order)}),
-            "data": content({f"{i:02d}": a + b for i, (a, b) in enumerate(examples)}),
-            "params": content({"taps": weights}),
-            "predictions": content(outputs),
-        },
+        "digests": digests(asked, first, weights, examples, outputs),
         "seconds": {
             "setup": 0.0,
             "compile": 0.0,
@@ -83,6 +76,21 @@ def main() -> int:
     write(folder / "result.json", result)  # last: it says that the run is finished
     print(f"mean NRMSE {sum(nrmse) / TEST:.4f}, unfiltered {sum(zero) / TEST:.4f}")
     return 0
+
+
+def digests(
+    asked: argparse.Namespace, first: list, weights: list, examples: list, outputs: dict
+) -> dict[str, str]:
+    """What two runs had in common: digests of what went in and came out."""
+    epochs = range(-(-asked.steps // TRAIN))
+    order = {f"epoch_{epoch:04d}": permutation(asked.seed_order, epoch) for epoch in epochs}
+    return {
+        "init": content({"taps": first}),
+        "order": content(order),
+        "data": content({f"{i:02d}": a + b for i, (a, b) in enumerate(examples)}),
+        "params": content({"taps": weights}),
+        "predictions": content(outputs),
+    }
 
 
 def arguments() -> argparse.Namespace:
@@ -141,12 +149,12 @@ def learn(
                 rounded(w - asked.learning_rate * g, asked.dtype)
                 for w, g in zip(weights, grads, strict=True)
             ]
-            digests = {
+            prints = {
                 "params": fingerprint("taps", weights),
                 "grads": fingerprint("taps", grads),
                 "batch": fingerprint("signal", blurred + sharp),
             }
-            line = {"step": step + 1, "loss": loss, "loss_hex": loss.hex(), **digests}
+            line = {"step": step + 1, "loss": loss, "loss_hex": loss.hex(), **prints}
             log.write(json.dumps(line) + "\n")
             log.flush()
             time.sleep(asked.pause)

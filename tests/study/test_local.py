@@ -171,6 +171,16 @@ def test_each_run_has_a_log_with_its_host_and_slot(whole):
     assert "mean NRMSE" in logs[0].read_text()
 
 
+def test_runs_from_elsewhere_are_collected_without_a_plan(whole, tmp_path):
+    done = subprocess.run(
+        command("collect", tmp_path / "out", str(whole / "runs"), "--baseline=init"),
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "out" / "results.csv").read_text().splitlines()
+    assert len(rows) == len(results(whole).decode().splitlines()) == 8 * 8 + 1
+
+
 def test_failures_are_listed_while_others_go_on(tmp_path):
     path = planned(tmp_path / "s", 0, "--arm=bad: --learning_rate=1e9")
     said = call("run", path, "--slots=2", code=1)

@@ -51,5 +51,7 @@ def _output(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise RunFailed(f"{command[0]}: {said}; nothing more was submitted; see Slurm's log")
+        raise RunFailed(
+            f"{command[0]}: {said}; expected Slurm to accept it; correct it and repeat the command"
+        )
     return done.stdout

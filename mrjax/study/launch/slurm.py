@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrjax.errors import UserError
+from mrjax.errors import RunFailed, UserError
 from mrjax.study import directory
 from mrjax.study.launch import programs, scheduler
 from mrjax.study.launch.progress import Failure, Progress
@@ -24,6 +24,7 @@ LONGEST_ARRAY = 1000
 """Tasks in one array: Slurm's usual limit is 1001."""
 
 FOLDER = "slurm"
+_PATIENCE = 30
 _SUBMITTED = "submitted.jsonl"
 
 _SCRIPT = """#!/bin/bash
@@ -106,7 +107,7 @@ def _wait(
     """Stay until no run is queued; say what finished and what did not."""
     left = list(runs)
     while True:
-        waiting = submission.waiting()  # asked first: what leaves the queue now has ended
+        waiting = _asked(submission, poll, progress)  # first: what leaves the queue has ended
         for run in [run for run in left if directory.finished(study_dir, run.workdir)]:
             left.remove(run)
             progress.ended(run, "done")
@@ -116,6 +117,17 @@ def _wait(
     failures = [Failure(run, directory.last_line(study_dir, run) or "(no output)") for run in left]
     progress.summary(failures, study_dir)
     return 1 if failures else 0
+
+
+def _asked(submission: "_Submission", poll: float, progress: Progress) -> dict[str, str]:
+    """What is queued; a controller that does not answer is asked again for a while."""
+    for _ in range(_PATIENCE):
+        try:
+            return submission.waiting()
+        except RunFailed as error:
+            progress.say(f"note: {error}")
+            time.sleep(poll)
+    return submission.waiting()
 
 
 class _Submission:

@@ -1,0 +1,56 @@
+"""What a command line says about a study beside its arms: crossed factors, metric, margin."""
+
+import re
+from typing import NamedTuple
+
+from mrjax.errors import UserError
+
+_FACTOR = re.compile(r"(\w+)=(\d+):(\d+)")
+
+
+class Judged(NamedTuple):
+    """What is judged, and how small a difference is called equivalent.
+
+    Attributes:
+        metric: such as "nrmse".
+        margin: of equivalence.
+        margin_kind: "relative" to the baseline's mean, or "absolute".
+    """
+
+    metric: str
+    margin: float
+    margin_kind: str
+
+
+def judged(experiment: str, metric: str | None, margin: float | None, kind: str | None) -> Judged:
+    """Metric and margin, with the defaults of a task where nothing is asked for.
+
+    Args:
+        experiment: the task.
+        metric: asked for, None or "" for the default.
+        margin: likewise, None for the default: 0.01 Dice, or 2 % of the baseline's mean.
+        kind: likewise.
+    """
+    metric = metric or ("dice" if experiment == "breast" else "nrmse")
+    default = (
+        Judged(metric, 0.01, "absolute") if metric == "dice" else Judged(metric, 0.02, "relative")
+    )
+    return Judged(metric, default.margin if margin is None else margin, kind or default.margin_kind)
+
+
+def cross(text: str) -> dict[str, tuple[int, ...]]:
+    """Read crossed factors, ``seed_init=0:5,seed_order=0:5``; the end of a range is left out.
+
+    Raises:
+        UserError: one cannot be read, is empty or given twice.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for part in filter(None, text.strip().strip("\"'").split(",")):
+        match = _FACTOR.fullmatch(part.strip())
+        if not match or int(match[2]) >= int(match[3]) or match[1] in found:
+            raise UserError(
+                f"--cross={text}: {part!r} is no factor; expected NAME=FROM:END, each name once; "
+                "write --cross=seed_init=0:5,seed_order=0:5"
+            )
+        found[match[1]] = tuple(range(int(match[2]), int(match[3])))
+    return found
