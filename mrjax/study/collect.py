@@ -56,17 +56,19 @@ def load_roots(
     roots: Iterable[str | os.PathLike[str]],
     *,
     baseline: str = "",
+    paired: bool = False,
     metric: str = "",
     margin: float = 0.0,
 ) -> Collected:
     """Read the finished runs in any folders, made by a study or not, by mrjax or not.
 
     A run folder ``<anything>/<arm>/<label>`` belongs to the arm its parent is called after; arms
-    of one name in several roots are one arm. Runs with equal labels are paired.
+    of one name in several roots are one arm.
 
     Args:
         roots: folders that hold run folders, or are one.
         baseline: the arm that others are compared with; "": ``baseline``, or else the first.
+        paired: whether runs with equal labels share their seeds, so that they make pairs.
         metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
         margin: of equivalence; 0: the usual one of the metric.
 
@@ -87,7 +89,7 @@ def load_roots(
     first = baseline or (BASELINE if BASELINE in names else names[0])
     arms = _arm_names(names, first)
     places = list(_foreign_places(found, arms))
-    study = _foreign_study(found, arms, metric, margin)
+    study = _foreign_study(found, arms, "seed" if paired else "", metric, margin)
     return _collected(study, places, {})
 
 
@@ -191,7 +193,7 @@ def _arm_names(folders: list[str], baseline: str) -> dict[str, str]:
 
 
 def _foreign_study(
-    found: list[Path], names: Mapping[str, str], metric: str, margin: float
+    found: list[Path], names: Mapping[str, str], pairing: str, metric: str, margin: float
 ) -> Study:
     arms = [Arm(name=BASELINE, source=BASELINE, flags=(), kind="training")]
     arms += [
@@ -209,7 +211,7 @@ def _foreign_study(
         baseline=(),
         arms=tuple(arms),
         replicates=max(Counter(path.parent.name for path in found).values()),
-        pairing="seed",
+        pairing=pairing,
         cross={},
         seed=0,
         platform="",

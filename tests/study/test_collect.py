@@ -215,6 +215,7 @@ def test_folders_from_anywhere(study_dir, tmp_path):
     assert {arm.name for arm in found.study.arms} == {"baseline", "infer", "init", "same"}
     assert [unit.label for unit in found.of("init")] == ["000", "000~2", "001", "001~2", "002"]
     assert [unit.replicate for unit in found.of("init")] == [0, 1, 2, 3, 4]
+    assert found.study.pairing == "" and load_roots([study_dir], paired=True).study.pairing
     other = load_roots([study_dir], baseline="init")
     assert other.baseline[0].folder.parent.name == "init"
     assert {arm.name for arm in other.study.arms} == {"baseline", "baseline_", "infer", "same"}

@@ -12,7 +12,8 @@ from study import synthetic_runs as made
 from mrjax import study
 from mrjax.errors import UserError
 from mrjax.study import report
-from mrjax.study.report import images, shares, voxels
+from mrjax.study.report import curves, images, overview, shares, voxels, words
+from mrjax.study.report.analysis import analyse
 
 pytest.importorskip("jinja2", reason="needs the extra report")
 
@@ -102,6 +103,48 @@ def test_a_report_without_the_baseline(tmp_path):
         path.unlink()
     text = report.report(tmp_path).read_text()
     assert "not finished" in text and 'id="training"' not in text
+
+
+def test_nothing_is_said_of_runs_without_a_plan_that_is_not_known(study_dir):
+    text = " ".join(words.methods(analyse(study.load_roots([study_dir]))))
+    assert "run folders without a plan. Runs were not compared in pairs" in text
+    assert "same seeds" not in text and "random (seed" not in text
+    planned = " ".join(words.methods(analyse(study.load(study_dir))))
+    assert "same seeds" in planned and "random (seed 0)" in planned
+
+
+def test_one_image_has_a_mean_and_no_spread(study_dir, tmp_path):
+    for arm in ("baseline", "bfloat16"):
+        shutil.copytree(study_dir / f"runs/{arm}/000", tmp_path / f"{arm}/000")
+    outputs = voxels.compute(study.load_roots([tmp_path]))
+    row = voxels.table(outputs, "qsm").rows[1]
+    assert row[0] == "bfloat16" and row[3:6] == (None, None, None) and row[6] > 0
+    assert voxels.figures(tmp_path, outputs, "qsm") == []
+
+
+def test_when_runs_leave_the_baseline(study_dir):
+    rows = {row[0]: row for row in curves.table(analyse(study.load(study_dir))).rows}
+    assert rows["threads_1"][2:5] == (3, 3, None)
+    assert rows["bfloat16"][2:] == (3, 0, 1.0, 1, 1, "loss (3)")
+
+
+def test_sources_show_what_could_not_run(study_dir):
+    table = overview.sources(study.load(study_dir))
+    rows = {row[1]: row for row in table.rows}
+    assert table.bold == (0,) and table.rows[0][1] == "baseline"
+    assert rows["autotune_off"][4:] == (0, 0, "no effect on a cpu")
+    assert rows["float16"][4:] == (3, 1, "2 runs missing")
+
+
+def test_mixtures_are_said(study_dir, tmp_path):
+    shutil.copytree(study_dir, tmp_path / "s")
+    assert overview.mixtures(study.load(tmp_path / "s")) == []
+    path = tmp_path / "s/runs/init/001/environment.json"
+    path.write_text(path.read_text().replace("b" * 64, "d" * 64))
+    path = tmp_path / "s/runs/init/002/result.json"
+    path.write_text(path.read_text().replace("brain7", "brain8"))
+    first, second = overview.mixtures(study.load(tmp_path / "s"))
+    assert "2 versions of the code" in first and "1 runs were judged on other subjects" in second
 
 
 def test_a_missing_extra_is_one_line(study_dir, monkeypatch):

@@ -34,22 +34,29 @@ def figures(folder: Path, analysis: Analysis) -> list[str]:
         if not shown and source != BASELINE:
             continue
         name = f"loss_{source}"
-        with style.figure(folder, name, style.WIDE * 0.75, 4.4) as drawn:
-            above, below = drawn.subplots(2, 1, sharex=True)
-            _losses(above, collected, shown)
-            above.set_title(names.source(source))
-            if not _differences(below, collected, shown):
-                below.remove()
-                above.tick_params(labelbottom=True)
-                above.set_xlabel("step")
-            above.text(
-                *(0.02, 0.03, _identical(collected, shown)), transform=above.transAxes,
-                fontsize=7, color=style.GREY, style="italic",
-            )  # fmt: skip
-            if len(shown) < len(arms):
-                drawn.supxlabel(f"the first {len(shown)} of {len(arms)} arms", fontsize=7)
+        _page(folder, name, collected, shown, names.source(source), len(arms))
         written.append(name)
     return written
+
+
+def _page(
+    folder: Path, name: str, collected: Collected, arms: Sequence[Arm], title: str, count: int
+) -> None:
+    pairs = _pairs(collected, arms)
+    # A log axis has no place for runs that never differ.
+    apart = any((curve.difference > 0).any() for _, curves in pairs for curve in curves)
+    with style.figure(folder, name, style.WIDE * 0.75, 4.4 if apart else 2.4) as drawn:
+        axes = drawn.subplots(2 if apart else 1, 1, sharex=True, squeeze=False)[:, 0]
+        _losses(axes[0], collected, arms)
+        left_out = f", the first {len(arms)} of {count} arms" if len(arms) < count else ""
+        axes[0].set_title(f"{title}{left_out}")
+        axes[0].text(
+            *(0.02, 0.03, _identical(pairs)), transform=axes[0].transAxes, fontsize=7,
+            color=style.GREY, style="italic",
+        )  # fmt: skip
+        if apart:
+            _differences(axes[1], pairs)
+        axes[-1].set_xlabel("step")
 
 
 def _curves(units: Sequence[Unit]) -> list[Curve]:
@@ -87,23 +94,17 @@ def _mean(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     return steps, np.mean(rows, axis=0)
 
 
-def _differences(axis: Any, collected: Collected, arms: Sequence[Arm]) -> bool:
-    """Draw |difference| on a log axis; False if there is nothing to draw."""
-    drawn = False
-    for place, (_, curves) in enumerate(_pairs(collected, arms)):
+def _differences(axis: Any, pairs: Sequence[tuple[str, list[Curve]]]) -> None:
+    for place, (_, curves) in enumerate(pairs):
         shade = style.BLACK if place == 0 else style.colour(place - 1)
         for curve in curves[:RUNS]:
             apart = np.where(curve.difference > 0, curve.difference, np.nan)
-            drawn |= bool(np.isfinite(apart).any())
             axis.plot(
                 *(curve.steps[: len(apart)], apart), color=shade, linewidth=0.8, alpha=0.8,
                 linestyle=style.line(place), marker=".", ms=1.5,
             )  # fmt: skip
-    axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.set_xlabel("step")
     axis.set_ylabel("|loss - loss of the\nbaseline's run|")
-    return drawn
 
 
 def _pairs(collected: Collected, arms: Sequence[Arm]) -> list[tuple[str, list[Curve]]]:
@@ -112,11 +113,11 @@ def _pairs(collected: Collected, arms: Sequence[Arm]) -> list[tuple[str, list[Cu
     return [(name, [curve for curve in curves if curve.partner]) for name, curves in found]
 
 
-def _identical(collected: Collected, arms: Sequence[Arm]) -> str:
+def _identical(pairs: Sequence[tuple[str, list[Curve]]]) -> str:
     """A line for each arm whose ledgers repeat the baseline's."""
     return "\n".join(
         f"{name}: identical to the baseline's run in every step"
-        for name, curves in _pairs(collected, arms)
+        for name, curves in pairs
         if curves and all(curve.first_step == 0 for curve in curves)
     )
 

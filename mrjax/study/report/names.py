@@ -50,11 +50,6 @@ def metric(name: str) -> str:
     return METRICS.get(name, name)
 
 
-def flags(words: Iterable[str]) -> str:
-    """Flags of an arm; ``{r}`` is the replicate."""
-    return " ".join(words) or "as the baseline"
-
-
 def change_label(study: Study) -> str:
     """Axis label of a change against the baseline, with its unit."""
     if study.margin_kind == "relative":

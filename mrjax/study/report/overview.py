@@ -37,7 +37,8 @@ def _source_row(collected: Collected, arm: Arm) -> tuple[Any, ...]:
     if not planned and not arm.problem:
         state = "no run of its own"
     name = names.source(arm.source)
-    return name, arm.name, arm.kind, names.flags(flags), planned, got, state
+    words = " ".join(flags) or ("defaults" if arm.name == BASELINE else "as the baseline")
+    return name, arm.name, arm.kind, words, planned, got, state
 
 
 def classical(collected: Collected) -> Table:
@@ -53,8 +54,8 @@ def classical(collected: Collected) -> Table:
         rows.append((names.CLASSICAL.get(method, method), *values))
     return Table(
         "classical",
-        f"Baseline arm: mean over {len(units[0].subjects)} subjects, and over {len(units)} runs "
-        "of the network",
+        f"Baseline arm: means over subjects ({len(units[0].subjects)}) and, for the network, over "
+        f"runs ({len(units)})",
         columns,
         tuple(rows),
     )
@@ -83,11 +84,12 @@ def speed(collected: Collected) -> Table:
             continue
         step = _step(units)
         memory = [u.result["memory_bytes"] for u in units if u.result["memory_bytes"]]
-        devices = sorted({u.environment["device"] or u.environment["cpu"] for u in units})
+        devices = sorted({u.environment["device"] or u.environment["cpu"] for u in units} - {""})
         rows.append((
-            arm.name, arm.kind, len(units), ", ".join(devices), _seconds(units, "compile"), step,
-            step / reference if step and reference else None, _seconds(units, "train"),
-            _seconds(units, "infer"), float(np.median(memory)) / 1e6 if memory else None,
+            arm.name, arm.kind, len(units), ", ".join(devices) or None,
+            _seconds(units, "compile"), step, step / reference if step and reference else None,
+            _seconds(units, "train"), _seconds(units, "infer"),
+            float(np.median(memory)) / 1e6 if memory else None,
         ))  # fmt: skip
     return Table(
         "speed",

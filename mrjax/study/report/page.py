@@ -7,7 +7,10 @@ from pathlib import Path
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic
+from mrjax.study.report.style import RESOLUTION
 from mrjax.study.report.tables import Table
+
+_PIXELS = 140  # of the page for an inch of a figure
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,16 @@ nav a { margin-right: 1em; white-space: nowrap; }
 a { color: #0072b2; }
 figure { margin: 1.2em 0; }
 figure img { max-width: 100%; height: auto; }
-figcaption, caption { text-align: left; font-size: 0.9em; color: #444; padding: 0.3em 0; }
+figcaption, .caption { font-size: 0.9em; color: #444; margin: 1.5em 0 0.3em; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.82em; margin: 1em 0; border-top: 2px solid #222;
-  border-bottom: 2px solid #222; }
+table { border-collapse: collapse; font-size: 0.82em; margin: 0.3em 0 1em;
+  border-top: 2px solid #222; border-bottom: 2px solid #222; }
 th { text-align: left; vertical-align: bottom; border-bottom: 1px solid #222; }
-th, td { padding: 0.25em 0.7em 0.25em 0; }
-td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25em 1em 0.25em 0; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number, td:first-child { white-space: nowrap; }
 tr.bold td { font-weight: bold; }
-td { overflow-wrap: anywhere; max-width: 30em; vertical-align: top; }
+td { overflow-wrap: break-word; max-width: 30em; vertical-align: top; }
 .files { font-size: 0.8em; }
 </style>
 </head>
@@ -73,21 +77,23 @@ td { overflow-wrap: anywhere; max-width: 30em; vertical-align: top; }
 {% endfor %}</ul>
 {% endif %}
 {%- for name, caption in section.figures %}
-<figure><img src="{{ images[name] }}" alt="{{ caption }}">
+<figure><img src="{{ images[name] }}" width="{{ widths[name] }}" alt="{{ caption }}">
 <figcaption>{{ caption }} <span class="files"><a href="{{ name }}.png">PNG</a>
 <a href="{{ name }}.pdf">PDF</a></span></figcaption></figure>
 {% endfor %}
-{%- for table in section.tables %}
+{%- for table in section.tables %}{% set numeric = table.numeric() %}
+<p class="caption">{{ table.title }} <span class="files"><a href="{{ table.name }}.csv">CSV</a>
+<a href="{{ table.name }}.tex">LaTeX</a></span></p>
 <div class="wide"><table>
-<caption>{{ table.title }} <span class="files"><a href="{{ table.name }}.csv">CSV</a>
-<a href="{{ table.name }}.tex">LaTeX</a></span></caption>
-<thead><tr>{% for column in table.columns %}<th scope="col">{{ column.title }}</th>{% endfor %}</tr>
-</thead>
+<thead><tr>
+{%- for column in table.columns -%}
+<th scope="col"{% if numeric[loop.index0] %} class="number"{% endif %}>{{ column.title }}</th>
+{%- endfor %}</tr></thead>
 <tbody>
-{% for row in table.shown() %}{% set place = loop.index0 -%}
-<tr{% if place in table.bold %} class="bold"{% endif %}>
-{%- for cell in row %}{% set value = table.rows[place][loop.index0] -%}
-<td{% if value is number %} class="number"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
+{% for row in table.shown() %}<tr{% if loop.index0 in table.bold %} class="bold"{% endif %}>
+{%- for cell in row -%}
+<td{% if numeric[loop.index0] %} class="number"{% endif %}>{{ cell }}</td>
+{%- endfor %}</tr>
 {% endfor %}</tbody>
 </table></div>
 {% endfor %}
@@ -122,17 +128,24 @@ def write(folder: Path, title: str, subtitle: str, sections: Sequence[Section]) 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
-    shown = {name for section in sections for name, _ in section.figures}
+    shown = sorted({name for section in sections for name, _ in section.figures})
+    pictures = {name: (folder / f"{name}.png").read_bytes() for name in shown}
     text = environment.from_string(_TEMPLATE).render(
         title=title,
         subtitle=subtitle,
         sections=sections,
-        images={name: _inline(folder / f"{name}.png") for name in sorted(shown)},
+        images={name: _inline(content) for name, content in pictures.items()},
+        widths={name: _width(content) for name, content in pictures.items()},
     )
     path = folder / "index.html"
     atomic.write_text(path, text)
     return path
 
 
-def _inline(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+def _inline(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def _width(png: bytes) -> int:
+    """Pixels on the page, the same scale for all figures so that letters have one size."""
+    return round(int.from_bytes(png[16:20], "big") / RESOLUTION * _PIXELS)

@@ -12,8 +12,7 @@ def shift_table(analysis: Analysis) -> Table:
     """Question (b): does the source shift the mean of runs?"""
     study = analysis.collected.study
     unit = names.change_label(study)
-    percent = study.margin_kind == "relative"
-    form = "+.3f" if percent else "+.4f"
+    form = "+.3g"
     columns = (
         Column("arm"), Column("source"), Column("runs (baseline + arm)"), Column("result"),
         Column(unit, form), Column("95 % interval"), Column("p", "p"), Column("p (Holm)", "p"),

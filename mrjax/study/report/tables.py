@@ -68,6 +68,15 @@ class Table:
             for row in self.rows
         ]
 
+    def numeric(self) -> list[bool]:
+        """For each column, whether all its values are numbers, and one is there."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
+        return [
+            all(isinstance(value, int | float | None) for value in column)
+            and any(value is not None for value in column)
+            for column in columns
+        ]
+
 
 def show(value: Any, form: str = "") -> str:
     """A value as people read it."""
@@ -100,28 +109,27 @@ def write(folder: Path, tables: Sequence[Table]) -> None:
 
 def latex(table: Table) -> str:
     r"""A table for LaTeX: a ``table`` with ``\toprule`` and so on, of the package booktabs."""
-    kinds = [
-        all(isinstance(row[place], int | float | None) for row in table.rows)
-        for place in range(len(table.columns))
-    ]
     head = " & ".join(escaped(column.title) for column in table.columns)
     body = [
         " & ".join(_cell(text, number in table.bold) for text in row)
         for number, row in enumerate(table.shown())
     ]
+    # Many columns: as wide as the page, whatever that makes of the letters.
+    wide = len(table.columns) > 5
     lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table}",
+        "% needs \\usepackage{booktabs,graphicx}",
+        "\\begin{table*}" if wide else "\\begin{table}",
         f"\\caption{{{escaped(table.title)}}}",
         f"\\label{{tab:{table.name}}}",
-        f"\\begin{{tabular}}{{{''.join('r' if kind else 'l' for kind in kinds)}}}",
+        *(["\\resizebox{\\textwidth}{!}{%"] if wide else []),
+        f"\\begin{{tabular}}{{{''.join('r' if kind else 'l' for kind in table.numeric())}}}",
         "\\toprule",
         f"{head} \\\\",
         "\\midrule",
         *(f"{line} \\\\" for line in body),
         "\\bottomrule",
-        "\\end{tabular}",
-        "\\end{table}",
+        "\\end{tabular}%\n}" if wide else "\\end{tabular}",
+        "\\end{table*}" if wide else "\\end{table}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -92,8 +92,6 @@ def _changes(axis: Any, study: Study, mean: float, margin: float, effects: list[
 
 def _spreads(axis: Any, study: Study, sigma: Sigma, effects: list[Effect]) -> None:
     rows = [(sigma, None), *((e.spread.arm if e.spread else None, e) for e in effects)]
-    if not any(one is not None and one.sd for one, _ in rows):
-        _note(axis, 0, "no spread anywhere")
     for place, (one, effect) in enumerate(rows):
         if one is None or one.sd is None:
             _note(axis, place, "one run only")

@@ -81,7 +81,9 @@ def compute(collected: Collected, wanted: bool | None = None) -> Outputs:
 
 def _arm(collected: Collected, arm: str, subject: str) -> Voxels:
     own = [u for u in collected.of(arm) if images.find(u, subject)]
-    spread = statistics.voxelwise(_magnitudes(own, subject))
+    if not own:
+        raise ValueError("no images")
+    spread = _spread(own, subject)
     pairs = [] if arm == BASELINE else paired(own, collected.baseline)
     pair = weights = None
     if pairs:
@@ -98,6 +100,14 @@ def _arm(collected: Collected, arm: str, subject: str) -> Voxels:
         pair=pair,
         weights=weights,
     )
+
+
+def _spread(units: list[Unit], subject: str) -> statistics.VoxelSpread:
+    """Mean and deviation over runs; with one run only the mean means anything."""
+    if len(units) > 1:
+        return statistics.voxelwise(_magnitudes(units, subject))
+    mean = next(_magnitudes(units, subject)).astype(np.float64)
+    return statistics.VoxelSpread(n=1, identical=False, mean=mean, sd=np.zeros(mean.shape))
 
 
 def _path(unit: Unit, subject: str) -> Path:
@@ -129,9 +139,10 @@ def table(outputs: Outputs, experiment: str) -> Table:
     mask, rows = _mask(outputs), []
     for one in outputs.arms:
         inside, pair, net = one.spread.sd[mask], one.pair, one.weights
+        sizes = (np.median(inside), np.quantile(inside, 0.95), inside.max())
         rows.append((
-            one.arm, names.source(one.source), one.spread.n, float(np.median(inside)),
-            float(np.quantile(inside, 0.95)), float(inside.max()),
+            one.arm, names.source(one.source), one.spread.n,
+            *(float(size) if one.spread.n > 1 else None for size in sizes),
             pair.largest if pair else None, pair.ulp if pair else None,
             100 * pair.churn if pair else None, net.normalised_l2 if net else None,
             net.cosine if net else None,

@@ -95,32 +95,47 @@ def methods(analysis: Analysis) -> list[str]:
 def _design(analysis: Analysis) -> str:
     collected = analysis.collected
     study, units = collected.study, collected.units
+    counts = sorted({unit.result["steps"] for unit in units if unit.result["steps"]})
+    steps = f" Trainings took {_listed(map(str, counts))} steps." if counts else ""
+    runs, arms = len({u.folder for u in units}), len({u.arm for u in units})
+    subjects = sorted({len(unit.subjects) for unit in units})
+    judged = "to".join(f" {n} " for n in dict.fromkeys((subjects[0], subjects[-1])))
+    return (
+        f"Study {study.name}: {_count(runs, 'run')} of {_count(arms, 'arm')} were collected. "
+        f"{_plan(analysis)}{steps} Runs were judged on{judged}held-out subjects by "
+        f"{names.metric(study.metric)}."
+    )
+
+
+def _plan(analysis: Analysis) -> str:
+    """How the runs came about, as far as that is known."""
+    study = analysis.collected.study
+    if not study.platform:
+        pairs = "Runs of equal name were" if study.pairing else "Runs were not"
+        return f"They are run folders without a plan. {pairs} compared in pairs."
     program = study.command or f"python -m experiments.{study.experiment}"
     pairing = (
         "replicate r of every arm was trained with the same seeds of initialization and order"
         if study.pairing == "seed"
         else "all seeds were equal in all runs, so only repetition distinguishes replicates"
     )
-    counts = sorted({unit.result["steps"] for unit in units if unit.result["steps"]})
-    steps = f" Trainings took {_listed(map(str, counts))} steps." if counts else ""
-    crossed = ""
-    if study.cross:
-        levels = ", ".join(f"{name} ({len(values)})" for name, values in study.cross.items())
-        crossed = f" Crossed factors with number of levels: {levels}."
-    runs, arms = len({u.folder for u in units}), len({u.arm for u in units})
+    levels = ", ".join(f"{name} ({len(values)})" for name, values in study.cross.items())
+    crossed = f" Crossed factors with number of levels: {levels}." if levels else ""
     return (
-        f"Study {study.name}: {runs} runs of {arms} arms were collected, each run a process "
-        f"of its own ({program} {' '.join(study.baseline)}). Up to {study.replicates} "
-        f"replicates an arm; {pairing}."
-        f"{crossed}{steps} Runs were judged on {_span(len(u.subjects) for u in units)} held-out "
-        f"subjects by {names.metric(study.metric)}. The order of execution was random (seed "
-        f"{study.seed})."
+        f"Each run was a process of its own ({' '.join([program, *study.baseline])}). Up to "
+        f"{_count(study.replicates, 'replicate')} an arm; {pairing}.{crossed} The order of "
+        f"execution was random (seed {study.seed})."
     )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _surroundings(units: Sequence[Unit]) -> str:
     def each(name: str) -> str:
-        return _listed(sorted({u.environment[name] for u in units} - {""}), 6) or "not recorded"
+        values = sorted({u.environment[name] for u in units} - {""})
+        return "; ".join(values[:6]) + ("; and more" if len(values) > 6 else "") or "not recorded"
 
     levels = _listed(sorted({u.result["level"].replace("_", " ") for u in units}))
     hosts = len({u.environment["host"] for u in units} - {""})
@@ -129,8 +144,8 @@ def _surroundings(units: Sequence[Unit]) -> str:
     return (
         f"Frameworks: {_listed(sorted({u.result['framework'] for u in units}))} with "
         f"{each('versions')} under Python {each('python')}. Devices: {each('device')} "
-        f"(CPU {each('cpu')}, {each('threads')} threads) on {hosts} "
-        f"{'host' if hosts == 1 else 'hosts'}. XLA flags as the "
+        f"(CPU {each('cpu')}, {each('threads')} threads) on "
+        f"{_count(hosts, 'host')}. XLA flags as the "
         f"backend saw them: {each('flags')}. Level of determinism: {levels}. Code: commit "
         f"{_listed(code) or 'not recorded'}{' with uncommitted changes' if changed else ''}."
     )
@@ -142,7 +157,7 @@ def _statistics(analysis: Analysis) -> str:
     if analysis.margin is not None:
         share = f"{100 * study.margin:g} % of the baseline's mean, "
         margin = f"{share if study.margin_kind == 'relative' else ''}{analysis.margin:.3g}"
-    paired = any(effect.paired for effect in analysis.effects)
+    paired = study.pairing == "seed"
     mean, scatter = (
         ("paired t-tests over runs", "Pitman and Morgan's test for pairs")
         if paired
@@ -158,13 +173,9 @@ def _statistics(analysis: Analysis) -> str:
         f"({names.metric(study.metric)}), with the power at no true difference; spread: standard "
         f"deviations over runs with chi-square intervals, {scatter}, and the Brown-Forsythe test. "
         f"Not tested for a shift, because their levels are draws: {draws}. All tests are "
-        f"two-sided at the level of {common.ALPHA:g}; p-values of {len(tested)} shifts were "
+        f"two-sided at the level of {common.ALPHA:g}; p-values of "
+        f"{_count(len(tested), 'shift')} were "
         "corrected by Holm's method over arms, those of spreads likewise. Comparisons of two "
         "networks over subjects (paired t-test, Wilcoxon) are conditional on these two "
         f"trainings. Bootstrap intervals have {common.RESAMPLES} resamples, seeded by the study."
     )
-
-
-def _span(values: Iterable[int]) -> str:
-    each = sorted(set(values))
-    return str(each[0]) if len(each) == 1 else f"{each[0]} to {each[-1]}"
