@@ -108,7 +108,7 @@ class Config(RunConfig):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Minutes on two cores, with images worth looking at.
     "demo": {
-        "steps": 750,
+        "steps": 800,
         "batch_size": 2,
         "checkpoint_every": 50,
         "patches_x": 5,
