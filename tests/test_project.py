@@ -48,13 +48,39 @@ def test_readme_names_extras_that_exist():
     assert named == set(PROJECT["optional-dependencies"]) - {"test"}
 
 
-def test_readme_names_flags_that_exist():
-    command = [sys.executable, "-m", "experiments.qsm", "--help"]
+MAINS = sorted(p.stem for p in (ROOT / "experiments").glob("*.py") if p.stem != "__init__")
+
+
+def offered(main: str) -> set[str]:
+    """Names of the flags that a main's help shows."""
+    command = [sys.executable, "-m", f"experiments.{main}", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    offered = set(re.findall(r"^ +--(?:\[no\])?(\w+)", done.stdout, flags=re.MULTILINE))
+    return set(re.findall(r"^ +--(?:\[no\])?(\w+)", done.stdout, flags=re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def flags_of() -> dict[str, set[str]]:
+    return {main: offered(main) for main in MAINS}
+
+
+def test_readme_names_flags_that_exist(flags_of):
     named = set(re.findall(r"--([a-z]\w+)", README))
     assert len(named) > 20
-    assert named <= offered
+    assert named <= set().union(*flags_of.values())
+
+
+def test_readme_commands_take_their_flags(flags_of):
+    """Each command line in the README has only flags of the experiment it calls."""
+    lines = [
+        line
+        for block in README.split("```bash")[1::2]
+        for line in block.split("\n```")[0].split("\n")
+    ]
+    called = [(m[1], line) for line in lines if (m := re.search(r"experiments\.(\w+)", line))]
+    assert len(called) >= 6
+    for main, line in called:
+        own = line.split(f"experiments.{main}")[1]
+        assert set(re.findall(r"--([a-z]\w+)", own)) <= flags_of[main], line
 
 
 def test_required_headings():
