@@ -110,3 +110,11 @@ def test_children_of_threads_without_a_signal():
     with children.Group() as group:
         assert group.run([sys.executable, "-c", "print(1)"]) == children.Ended(0, "1", None)
         assert group.run([sys.executable, "-c", "raise SystemExit(4)"]).code == 4
+
+
+def test_after_a_signal_nothing_is_started(tmp_path):
+    with children.Group() as group:
+        group.signal = signal.SIGTERM
+        ended = group.run(["touch", str(tmp_path / "file")])
+    assert ended == children.Ended(-signal.SIGTERM, "", signal.SIGTERM)
+    assert not (tmp_path / "file").exists()

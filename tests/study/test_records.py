@@ -1,6 +1,7 @@
 """A plan is read as it was written; what is damaged is said in one line."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -36,6 +37,10 @@ def test_what_was_written_is_read(tmp_path):
     assert read_study(tmp_path) == STUDY
     assert read_runs(tmp_path) == runs
     before = (tmp_path / "study.json").read_bytes()
+    content = json.loads(before)
+    assert list(content) == sorted(content) and list(content["arms"][0]) == sorted(
+        content["arms"][0]
+    )
     write_study(tmp_path, read_study(tmp_path), runs)
     assert (tmp_path / "study.json").read_bytes() == before
 

@@ -112,7 +112,7 @@ class _Work:
 
     def _report(self, run: Run, ended: children.Ended, seconds: float) -> None:
         with self.lock:
-            if ended.code == 0 and directory.finished(self.study_dir, run.workdir):
+            if directory.finished(self.study_dir, run.workdir):
                 self.progress.ended(run, f"done ({duration(seconds)})")
                 return
             how = f"exit code {ended.code}" if ended.code else "no result.json"
