@@ -71,11 +71,8 @@ def test_readme_names_flags_that_exist(flags_of):
 
 def test_readme_commands_take_their_flags(flags_of):
     """Each command line in the README has only flags of the experiment it calls."""
-    lines = [
-        line
-        for block in README.split("```bash")[1::2]
-        for line in block.split("\n```")[0].split("\n")
-    ]
+    blocks = re.findall(r"^```bash\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).splitlines()
     called = [(m[1], line) for line in lines if (m := re.search(r"experiments\.(\w+)", line))]
     assert len(called) >= 6
     for main, line in called:
