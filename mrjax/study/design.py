@@ -100,7 +100,7 @@ class _Arms:
         except NotHere as error:
             return str(error)
         platform = _platform(flags, self._recipe.platform)
-        if self._where is not None:
+        if self._where is not None and not spec.resource:  # its nodes are other machines
             found = machine.problem(self._where, flags, platform, spec.python)
             if found:
                 return found

@@ -108,7 +108,7 @@ def test_arms_that_are_not_run_say_why():
         "torch: experiment=baseline",
         "card: --platform=gpu",
         "after: --width=3 requires=gone",
-        "far: resource=far",
+        "far [isa]: resource=far --xla_cpu_isa=AVX512",
         "foreign: command=x",
         infer=("infer_tuned: --xla_autotune=off",),
     )
