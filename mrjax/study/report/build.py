@@ -191,6 +191,7 @@ def _repetitions(folder: Path, found: Analysis) -> Section:
     return Section(
         "repetitions",
         "Run by run",
+        paragraphs=() if arms else ("The runs of the baseline have no subject in common.",),
         figures=captions,
         tables=tuple(repetitions.table(found, arm) for arm in arms),
     )

@@ -13,6 +13,7 @@ UNITS = {
     "varnet": "magnitude [arbitrary units]",
     "breast": "probability of breast tissue",
 }
+SLICES = 16  # fewer make no picture from the side
 _ENDINGS = (".nii", ".nii.gz", ".h5", ".hdf5")
 # Of several outputs of a network, the one before any threshold.
 _PREFERRED = ("network_probability", "network", "")
@@ -85,12 +86,20 @@ def weights(unit: Unit) -> Mapping[str, np.ndarray] | None:
 
 
 def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-    """Axial, coronal and sagittal plane through the middle of the mask, up as up; or the image."""
+    """Axial, coronal and sagittal plane through the middle of the mask, up as up.
+
+    Args:
+        volume: x y z, or an image: it is its only plane.
+        mask: where the volume has values.
+
+    Returns:
+        Three planes; of a volume of few slices the axial one.
+    """
     if volume.ndim != 3:
-        return [volume.reshape(volume.shape[:2])] if volume.ndim > 1 else [volume[None]]
+        return [np.atleast_2d(volume)]
     places = np.nonzero(mask)
-    x, y, z = (
-        round(float(c.mean())) if len(c) else n // 2
-        for c, n in zip(places, mask.shape, strict=True)
-    )
-    return [volume[:, :, z].T[::-1], volume[:, y, :].T[::-1], volume[x, :, :].T[::-1]]
+    x, y, z = (round(float(c.mean())) if len(c) else 0 for c in places)
+    axial = volume[:, :, z].T[::-1]
+    if volume.shape[2] < SLICES:
+        return [axial]
+    return [axial, volume[:, y, :].T[::-1], volume[x, :, :].T[::-1]]

@@ -1,10 +1,12 @@
 """Where in the image the replicates of an arm differ: voxel-wise standard deviation."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 
 from mrjax.errors import UserError
@@ -169,34 +171,36 @@ def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
     if not shown:
         return []
     mean = images.planes(outputs.arms[0].spread.mean, mask)
-    columns = len(mean)
-    width = style.WIDE if columns > 1 else style.NARROW + 0.8
+    low, high = np.quantile(outputs.arms[0].spread.mean[mask], (0.01, 0.99))
     tallest = max(plane.shape[0] / plane.shape[1] for plane in mean)
-    height = 0.5 + (len(shown) + 1) * ((width - 1.2) / columns * tallest + 0.1)
+    # Three planes: an arm is a row. One image: arms stand side by side.
+    columns = len(mean) if len(mean) > 1 else min(3, len(shown) + 1)
+    lines = math.ceil((len(shown) + 1) * len(mean) / columns)
+    width = style.WIDE if columns > 2 else style.WIDE * 0.75
+    height = 0.4 + lines * ((width - 1.6) / columns * tallest + 0.25)
     with style.figure(folder, "voxels", width, height) as drawn:
-        axes = drawn.subplots(len(shown) + 1, columns, squeeze=False)
-        for axis in axes.flat:
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.spines[:].set_visible(False)
+        axes = list(drawn.subplots(lines, columns, squeeze=False).flat)
+        for axis in axes:
+            axis.set_axis_off()
         unit = images.UNITS.get(experiment, "output")
-        _means(drawn, axes[0], mean, unit)
-        _spreads(drawn, axes[1:], shown, mask, unit)
+        _means(drawn, axes[: len(mean)], mean, (float(low), float(high)), unit)
+        _spreads(drawn, axes[len(mean) :], shown, mask, unit)
         drawn.suptitle(outputs.subject, fontsize=9)
     return ["voxels"]
 
 
-def _means(drawn: Any, axes: Any, planes: list[np.ndarray], unit: str) -> None:
-    values = np.concatenate([plane.ravel() for plane in planes])
-    low, high = np.quantile(values, (0.01, 0.995))
+def _means(
+    drawn: Any, axes: Any, planes: list[np.ndarray], limits: tuple[float, float], unit: str
+) -> None:
     image = None
     for axis, plane in zip(axes, planes, strict=True):
-        image = axis.imshow(plane, cmap="gray", vmin=low, vmax=high)
-    axes[0].set_ylabel("baseline, mean")
-    drawn.colorbar(image, ax=list(axes), shrink=0.85, aspect=12, label=unit)
+        image = axis.imshow(plane, cmap="gray", vmin=limits[0], vmax=limits[1])
+    axes[0].set_title("baseline, mean", loc="left", fontsize=8)
+    side = "right" if len(axes) > 1 else "left"
+    drawn.colorbar(image, ax=axes, shrink=0.85, aspect=12, label=unit, location=side)
 
 
-def _spreads(drawn: Any, rows: Any, shown: list[Voxels], mask: np.ndarray, unit: str) -> None:
+def _spreads(drawn: Any, axes: Any, shown: list[Voxels], mask: np.ndarray, unit: str) -> None:
     from matplotlib.colors import LogNorm
 
     maps = [images.planes(one.spread.sd, mask) for one in shown]
@@ -205,14 +209,18 @@ def _spreads(drawn: Any, rows: Any, shown: list[Voxels], mask: np.ndarray, unit:
     high = float(values.max()) if values.size else 1.0
     # Six decades at most: rounding noise below would only fade the picture.
     low = max(float(np.quantile(values, 0.02)), high * 1e-6) if values.size else high / 10
-    image = None
-    for axes, planes, one in zip(rows, maps, shown, strict=True):
-        for axis, plane in zip(axes, planes, strict=True):
-            axis.set_facecolor(style.BLACK)
-            norm = LogNorm(min(low, high / 10), high)
-            image = axis.imshow(np.where(plane > 0, plane, np.nan), norm=norm)
-        axes[0].set_ylabel(f"{one.arm}, σ of {one.spread.n}")
+    norm = LogNorm(min(low, high / 10), high)
+    colours = matplotlib.colormaps["cividis"].with_extremes(bad="black")
+    image, left = None, iter(axes)
+    for planes, one in zip(maps, shown, strict=True):
+        for number, plane in enumerate(planes):
+            axis = next(left)
+            image = axis.imshow(np.where(plane > 0, plane, np.nan), norm=norm, cmap=colours)
+            if number == 0:
+                axis.set_title(f"{one.arm}, σ of {one.spread.n} runs", loc="left", fontsize=8)
+    used = len(shown) * len(maps[0])
+    for axis in axes[used:]:
+        axis.remove()
     drawn.colorbar(
-        image, ax=rows.ravel().tolist(), shrink=0.85, aspect=14 * len(shown),
-        label=f"σ over runs, {unit}",
+        image, ax=axes[:used], shrink=0.85, aspect=25, label=f"σ over runs,\n{unit}",
     )  # fmt: skip
