@@ -34,7 +34,7 @@ from absl import flags
 
 from mrjax.errors import RunFailed, UserError
 
-ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
+ACTIONS = ("plan", "run", "status", "collect", "report")
 EXPERIMENTS = ("qsm", "varnet", "breast")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 FLAGS = flags.FlagValues()
@@ -124,7 +124,7 @@ def _act(rest: list[str]) -> int:
         raise UserError(f"unknown argument {more[0]}; expected flags only; write --flag=value")
     if action in ("collect", "report"):
         return _gather(_study_dir(), more, report=action == "report")
-    acts = {"plan": _plan, "run": _run, "status": _status, "compare": _compare}
+    acts = {"plan": _plan, "run": _run, "status": _status}
     return acts[action](_study_dir())
 
 
@@ -312,7 +312,7 @@ def _launch(study_dir: Path, study: Any, left: Sequence[Any]) -> int:
     return local.launch(study_dir, study, left, slots)
 
 
-# status, collect, report, compare
+# status, collect, report
 
 
 def _status(study_dir: Path) -> int:
@@ -346,10 +346,6 @@ def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
     for path in paths:
         print(path)
     return 0
-
-
-def _compare(study_dir: Path) -> int:
-    raise UserError("compare is not in this version; expected another action; see --help")
 
 
 if __name__ == "__main__":
