@@ -163,7 +163,7 @@ def facts(environment: Mapping[str, Any]) -> dict[str, str]:
     backend, code = _object(environment, "backend"), _object(environment, "code")
     system, cpu = _object(environment, "system"), _object(environment, "cpu")
     versions = _object(backend, "versions")
-    flags = backend.get("xla_flags_seen")
+    flags, resumed = backend.get("xla_flags_seen"), environment.get("resumed_with")
     return {
         "host": _text(system.get("host")),
         "os": _text(system.get("os")),
@@ -179,7 +179,7 @@ def facts(environment: Mapping[str, Any]) -> dict[str, str]:
         "sources": _text(code.get("sources")),
         "commit": _text(code.get("commit")),
         "diff": _text(code.get("diff")),
-        "resumed_elsewhere": str(len(environment.get("resumed_with") or [])),
+        "resumed_elsewhere": str(len(resumed) if isinstance(resumed, list) else 0),
     }
 
 

@@ -12,6 +12,7 @@ from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.study import csvfiles
 from mrjax.study.collect import collect, load, load_roots
+from mrjax.study.reading import facts
 
 FILES = (csvfiles.RESULTS, csvfiles.DIGEST_TABLE, csvfiles.TIMING, csvfiles.ENVIRONMENT)
 
@@ -196,6 +197,18 @@ def test_one_repetition_needs_no_part(tmp_path):
     found = crossvalidation(tmp_path / "breast" / "000", 1)
     (unit,) = load_roots([tmp_path]).units
     assert unit.part == "" and unit.digests == found["digests"]
+
+
+def test_a_foreign_environment_may_say_anything():
+    empty = facts({})
+    assert set(empty.values()) == {"", "0"}
+    strange = {"cpu": 3, "backend": {"versions": ["x"], "xla_flags_seen": "-x"}, "resumed_with": 1}
+    assert facts(strange) == empty | {"flags": "-x"}
+    assert facts({"backend": {"xla_flags_seen": []}})["flags"] == "none"
+    assert facts({"backend": {"device_kind": "a\nb", "gpu": {"b": 1, "a": 2}}}) == empty | {
+        "device": "a b",
+        "gpu": '{"a": 2, "b": 1}',
+    }
 
 
 def test_a_wrong_table_of_patients_is_damage(tmp_path):

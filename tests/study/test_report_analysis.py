@@ -9,7 +9,7 @@ from study import synthetic_runs as made
 
 from mrjax.study.collect import load
 from mrjax.study.collected import means
-from mrjax.study.report import names
+from mrjax.study.report import names, questions, training
 from mrjax.study.report.analysis import analyse
 
 ARMS = (
@@ -116,6 +116,28 @@ def test_equal_seeds_make_no_pairs(tmp_path):
     made.make(tmp_path, planned, steps=5)
     (one,) = analyse(load(tmp_path)).effects
     assert not one.paired and one.shift.test == "Welch t-test over runs"
+
+
+def test_equal_runs_are_identical_also_if_one_is_missing(tmp_path):
+    planned = made.study([made.arm("same", "dtype")], 3, pairing="repetition")
+    fixed = {name: made.sha(name) for name in ("init", "order", "data", "params", "predictions")}
+    equal = {"metrics": {"nrmse": [0.4] * 8}, "digests": fixed}
+    made.make(tmp_path, planned, steps=5, change=lambda run, found: found | equal)
+    (tmp_path / "runs/same/001/result.json").unlink()
+    (one,) = analyse(load(tmp_path)).effects
+    assert one.identical and one.verdict == "identical, bit for bit"
+
+
+def test_a_baseline_without_any_error_has_no_relative_margin(tmp_path):
+    def perfect(run, found):
+        values = [0.0] * 8 if run.arm == "baseline" else found["metrics"]["nrmse"]
+        return found | {"metrics": {"nrmse": values}}
+
+    made.make(tmp_path, made.study([made.arm("a", "dtype")], 3), steps=5, change=perfect)
+    found = analyse(load(tmp_path))
+    assert found.margin is None and found.effects[0].verdict == "shifted"
+    assert questions.shift_table(found).shown()[0][4] == "–"
+    assert training.figures(tmp_path, found) == ["effect_training"]
 
 
 def test_a_study_without_a_baseline_has_no_effects(tmp_path):

@@ -63,7 +63,7 @@ def test_the_page_needs_no_network_and_runs_nothing(page):
 
 def test_the_page_says_what_it_means(page):
     text = re.sub(r"<[^>]*>", "", page)
-    for words in (
+    for phrase in (
         "conditional on these two trainings",
         "Identical to the baseline, bit for bit, in every pair of runs: threads_1, same",
         "error: the loss is not finite at step 12",
@@ -72,7 +72,7 @@ def test_the_page_says_what_it_means(page):
         "2 % of the baseline's mean".replace("'", "&#39;"),
         "jax=0.10.2",
     ):
-        assert words in text, words
+        assert phrase in text, phrase
     assert "nan" not in re.sub(r"data:image[^\"]*", "", page).lower().split()
 
 

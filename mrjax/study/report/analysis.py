@@ -30,7 +30,7 @@ class Effect:
         params: how the trained networks agree, bit for bit.
         predictions: how the outputs agree.
         shift: question (b); None for a draw, or where nothing can be compared.
-        margin: equivalence, question (b); None as above.
+        margin: equivalence, question (b); None as above, or without a margin.
         better: how often a run of the arm beats the baseline's; None as above.
         spread: question (c); None where nothing can be compared.
         conditional: question (a), the first pair of networks; None without a common subject.
@@ -61,8 +61,8 @@ class Effect:
     @property
     def identical(self) -> bool:
         """Every run repeats its baseline run bit for bit, in weights, outputs and numbers."""
-        same = [one.pairs is not None and one.pairs == one.pairs_equal for one in self.digests]
-        return all(same) and np.array_equal(self.runs, self.baseline)
+        same = [one.identical or one.pairs == one.pairs_equal is not None for one in self.digests]
+        return all(same) and common.identical(self.baseline, self.runs)
 
     @property
     def digests(self) -> tuple[identities.Identity, identities.Identity]:
@@ -84,7 +84,7 @@ class Effect:
         """Question (b) in a few words."""
         if self.identical:
             return "identical, bit for bit"
-        if self.shift is None or self.margin is None:
+        if self.shift is None:
             return "a draw: no level to test"
         words = {
             "identical": "identical numbers",
@@ -93,9 +93,10 @@ class Effect:
         }
         if self.shift.status in words:
             return words[self.shift.status]
+        near = self.margin is not None and self.margin.equivalent
         if self.shifted:
-            return "shifted, within the margin" if self.margin.equivalent else "shifted"
-        return "equivalent within the margin" if self.margin.equivalent else "undecided"
+            return "shifted, within the margin" if near else "shifted"
+        return "equivalent within the margin" if near else "undecided"
 
     @property
     def draw(self) -> bool:
@@ -134,7 +135,8 @@ class Analysis:
 
     Attributes:
         collected: what they were made from.
-        margin: of equivalence in the metric's unit; None without a baseline.
+        margin: of equivalence in the metric's unit; None without a baseline, or if it is a share
+            of nothing.
         sigma: spread of the baseline's runs; None without a baseline.
         effects: of training arms, in the order of their sources.
         inferences: of inference arms.
@@ -159,14 +161,17 @@ def analyse(collected: Collected) -> Analysis:
     rng = common.generator(study.seed, BASELINE, "sigma")
     return Analysis(
         collected=collected,
-        margin=_margin(collected, runs) if len(runs) else None,
+        margin=_margin(collected, runs),
         sigma=spread.sigma(runs, rng) if len(runs) else None,
         effects=tuple(_corrected(found)),
         inferences=tuple(_inferences(collected)),
     )
 
 
-def _margin(collected: Collected, runs: np.ndarray) -> float:
+def _margin(collected: Collected, runs: np.ndarray) -> float | None:
+    relative = collected.study.margin_kind == "relative"
+    if not len(runs) or (relative and not runs.mean()):
+        return None
     return equivalence.margin(collected.study.margin, collected.study.margin_kind, runs)
 
 
@@ -200,7 +205,7 @@ def _effect(collected: Collected, arm: Arm, baseline: list[Unit]) -> Effect | No
         params=_identity(a, b, "params"),
         predictions=_identity(a, b, "predictions"),
         shift=shifts.shift(x, y, paired=in_pairs) if level else None,
-        margin=equivalence.tost(x, y, paired=in_pairs, margin=margin) if level else None,
+        margin=equivalence.tost(x, y, paired=in_pairs, margin=margin) if level and margin else None,
         better=shifts.better(x, y, paired=in_pairs, lower_is_better=lower, rng=rng("better"))
         if level
         else None,

@@ -59,7 +59,9 @@ def change_label(study: Study) -> str:
 
 def change(study: Study, value: float, baseline: float) -> float:
     """A difference in the metric's unit as a change in the unit of `change_label`."""
-    return 100 * value / baseline if study.margin_kind == "relative" else value
+    if study.margin_kind != "relative":
+        return value
+    return 100 * value / baseline if baseline else float("nan")
 
 
 def by_source(arms: Iterable[Arm]) -> Mapping[str, list[Arm]]:

@@ -23,7 +23,7 @@ def shift_table(analysis: Analysis) -> Table:
     rows = []
     for effect in analysis.effects:
         found, near = effect.shift, effect.margin
-        if found is None or near is None:
+        if found is None:
             continue
         ends = [
             None if end is None else names.change(study, end, found.baseline)
@@ -35,8 +35,8 @@ def shift_table(analysis: Analysis) -> Table:
             f"{found.n_baseline} + {found.n_arm}{', paired' if effect.paired else ''}",
             effect.verdict, names.change(study, found.difference, found.baseline),
             tables.interval(ends[0], ends[1], form) if tested else None, found.p, effect.p_shift,
-            None if same else found.effect_unbiased, _equivalent(near.equivalent),
-            *((None, None) if same else (near.power, near.needed)),
+            None if same else found.effect_unbiased, _equivalent(near.equivalent if near else None),
+            *((None, None) if same or near is None else (near.power, near.needed)),
             effect.better.probability if effect.better and not same else None,
         ))  # fmt: skip
     return Table(

@@ -36,7 +36,7 @@ def figures(folder: Path, analysis: Analysis) -> list[str]:
 
 def _page(folder: Path, name: str, analysis: Analysis, effects: list[Effect]) -> None:
     study, sigma = analysis.collected.study, analysis.sigma
-    assert sigma is not None and analysis.margin is not None
+    assert sigma is not None
     rows = len(effects) + 1
     with style.figure(folder, name, style.WIDE, 1.3 + 0.24 * rows) as drawn:
         left, middle, right = drawn.subplots(1, 3, sharey=True, width_ratios=(1.15, 1.3, 1))
@@ -68,9 +68,12 @@ def _runs(axis: Any, study: Study, analysis: Analysis, effects: list[Effect]) ->
     axis.set_xlabel(f"{names.metric(study.metric)} of each run")
 
 
-def _changes(axis: Any, study: Study, mean: float, margin: float, effects: list[Effect]) -> None:
-    band = abs(names.change(study, margin, mean))
-    axis.axvspan(-band, band, color=style.SKY, alpha=0.25, linewidth=0)
+def _changes(
+    axis: Any, study: Study, mean: float, margin: float | None, effects: list[Effect]
+) -> None:
+    if margin is not None:
+        band = abs(names.change(study, margin, mean))
+        axis.axvspan(-band, band, color=style.SKY, alpha=0.25, linewidth=0)
     axis.axvline(0, color=style.GREY, linewidth=0.8, linestyle="--")
     for place, effect in enumerate(effects, 1):
         if effect.shift is None:
