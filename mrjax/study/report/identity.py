@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from mrjax.study.collected import Collected, Unit, paired
-from mrjax.study.records import BASELINE
+from mrjax.study.records import BASELINE, CROSSED
 from mrjax.study.report import names, style
 from mrjax.study.report.analysis import Analysis
 from mrjax.study.report.tables import Column, Table
+from mrjax.study.statistics.shares import REPETITION
 
 ARMS = 20  # in the matrix; the table has all
 
@@ -18,12 +19,15 @@ ARMS = 20  # in the matrix; the table has all
 def table(analysis: Analysis) -> Table:
     """Distinct networks and outputs of every arm, and how many repeat the baseline's."""
     collected = analysis.collected
+    several = [arm for arm in (BASELINE, CROSSED) if collected.of(arm)]
     columns = (
         Column("arm"), Column("source"), Column("runs"), Column("distinct networks"),
         Column("distinct outputs"), Column("networks as in the baseline's run"),
         Column("outputs as in the baseline's run"),
     )  # fmt: skip
-    rows: list[tuple[Any, ...]] = [("baseline", None, *_distinct(collected.baseline), None, None)]
+    rows: list[tuple[Any, ...]] = [
+        (arm, None, *_distinct(collected.of(arm)), None, None) for arm in several
+    ]
     for arm in collected.arms("training"):
         own = collected.of(arm.name)
         pairs = paired(own, collected.baseline)
@@ -34,8 +38,8 @@ def table(analysis: Analysis) -> Table:
         "Bit-identity (sha256 of contents): runs of each arm, and runs that repeat the "
         "baseline's run with the same replicate number",
         columns,
-        tuple(rows) if collected.baseline else tuple(rows[1:]),
-        bold=(0,) if collected.baseline else (),
+        tuple(rows),
+        bold=(0,) if BASELINE in several else (),
     )
 
 
@@ -46,6 +50,16 @@ def _distinct(units: Sequence[Unit]) -> tuple[int, int, int]:
 
 def _same(pairs: Sequence[tuple[Unit, Unit]], what: str) -> str:
     return f"{sum(a.digests[what] == b.digests[what] for a, b in pairs)} of {len(pairs)}"
+
+
+def repeats(collected: Collected) -> tuple[int, int]:
+    """Combinations of a crossed design that were repeated, and those that gave one network."""
+    cells: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for unit in collected.of(CROSSED):
+        seeds = tuple((k, v) for k, v in sorted(unit.factors.items()) if k != REPETITION)
+        cells.setdefault(seeds, []).append(unit.digests["params"])
+    repeated = [digests for digests in cells.values() if len(digests) > 1]
+    return len(repeated), sum(len(set(digests)) == 1 for digests in repeated)
 
 
 def figures(folder: Path, analysis: Analysis) -> list[str]:

@@ -28,6 +28,7 @@ SOURCES = {
     "conv_form": "convolution form",
     "repetition": "nothing (repetition)",
     "baseline": "baseline",
+    "crossed": "crossed design",
     "other": "other",
 }
 

@@ -54,8 +54,8 @@ def classical(collected: Collected) -> Table:
         rows.append((names.CLASSICAL.get(method, method), *values))
     return Table(
         "classical",
-        f"Baseline arm: means over subjects ({len(units[0].subjects)}) and, for the network, over "
-        f"runs ({len(units)})",
+        f"{'Baseline' if collected.baseline else 'All runs'}: means over subjects "
+        f"({len(units[0].subjects)}) and, for the network, over runs ({len(units)})",
         columns,
         tuple(rows),
     )

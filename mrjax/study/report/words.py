@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from mrjax.study.collected import Unit
-from mrjax.study.report import names
+from mrjax.study.collected import Collected, Unit
+from mrjax.study.report import identity, names, shares
 from mrjax.study.report.analysis import DRAWS, Analysis
 from mrjax.study.statistics import common
 
@@ -70,10 +70,30 @@ def findings(analysis: Analysis) -> list[str]:
             found.append(f"Inference with a trained network is identical under: {_listed(same)}.")
         if other:
             found.append(f"Inference with a trained network differs under: {_listed(other)}.")
+    found += _crossed(analysis.collected)
     missing = [arm.name for arm in study.arms if arm.problem]
     if missing:
         found.append(f"Not run here (reasons below): {_listed(missing)}.")
     return found
+
+
+def _crossed(collected: Collected) -> list[str]:
+    """What a crossed design found."""
+    repeated, same = identity.repeats(collected)
+    found = []
+    if repeated:
+        found.append(
+            f"Trainings repeated with equal seeds gave the same network, bit for bit, in {same} of "
+            f"{repeated} combinations of seeds."
+        )
+    divided = shares.compute(collected)
+    if isinstance(divided, str):
+        return found
+    parts = (
+        f"{one.name} {100 * one.share:.0f} % ({100 * one.low:.0f} to {100 * one.high:.0f} %)"
+        for one in divided.components
+    )
+    return [*found, f"Shares of the variance over runs, with 95 % intervals: {', '.join(parts)}."]
 
 
 def _metric(analysis: Analysis) -> str:
@@ -114,18 +134,26 @@ def _plan(analysis: Analysis) -> str:
         pairs = "Runs of equal name were" if study.pairing else "Runs were not"
         return f"They are run folders without a plan. {pairs} compared in pairs."
     program = study.command or f"python -m experiments.{study.experiment}"
+    sentences = [
+        f"Each run was a process of its own ({' '.join([program, *study.baseline])}).",
+        *(_levels(analysis) if analysis.collected.baseline else ()),
+    ]
+    if study.cross:
+        levels = ", ".join(f"{name} ({len(values)})" for name, values in study.cross.items())
+        sentences.append(f"Crossed factors with number of levels: {levels}.")
+    return " ".join([*sentences, f"The order of execution was random (seed {study.seed})."])
+
+
+def _levels(analysis: Analysis) -> list[str]:
+    """How many replicates the arms have, and what these share."""
+    study = analysis.collected.study
     pairing = (
-        "replicate r of every arm was trained with the same seeds of initialization and order"
+        "replicate r of every arm was trained with the same seeds of initialization and order, "
+        "unless the arm sets them"
         if study.pairing == "seed"
         else "all seeds were equal in all runs, so only repetition distinguishes replicates"
     )
-    levels = ", ".join(f"{name} ({len(values)})" for name, values in study.cross.items())
-    crossed = f" Crossed factors with number of levels: {levels}." if levels else ""
-    return (
-        f"Each run was a process of its own ({' '.join([program, *study.baseline])}). Up to "
-        f"{_count(study.replicates, 'replicate')} an arm; {pairing}.{crossed} The order of "
-        f"execution was random (seed {study.seed})."
-    )
+    return [f"Up to {_count(study.replicates, 'replicate')} an arm; {pairing}."]
 
 
 def _count(number: int, word: str) -> str:
@@ -153,6 +181,19 @@ def _surroundings(units: Sequence[Unit]) -> str:
 
 def _statistics(analysis: Analysis) -> str:
     study = analysis.collected.study
+    start = (
+        "Bit-identity was decided by sha256 digests of weights and outputs before any test. Unit "
+        "of analysis: the mean of a run over its subjects."
+    )
+    end = f"Intervals by resampling have {common.RESAMPLES} draws, seeded by the study."
+    if study.cross:
+        start += (
+            " Variance over runs was divided among the crossed factors by analysis of variance of "
+            "the balanced design with random effects (method of moments; negative estimates are "
+            "reported as 0), with generalized confidence intervals."
+        )
+    if not analysis.effects:
+        return f"{start} {end}"
     margin = "none"
     if analysis.margin is not None:
         share = f"{100 * study.margin:g} % of the baseline's mean, "
@@ -166,16 +207,14 @@ def _statistics(analysis: Analysis) -> str:
     tested = [e for e in analysis.effects if e.shift is not None and e.shift.p is not None]
     draws = ", ".join(names.source(name) for name in DRAWS)
     return (
-        "Bit-identity was decided by sha256 digests of weights and outputs before any test; "
-        "identical arms were not tested. Unit of analysis for effects of sources: the mean of a "
-        f"run over its subjects. Shifts of the mean: {mean}, effect sizes without small-sample "
-        f"bias; equivalence: two one-sided t-tests with a margin of {margin} "
-        f"({names.metric(study.metric)}), with the power at no true difference; spread: standard "
+        f"{start} Identical arms were not tested. Shifts of the mean: {mean}, "
+        "effect sizes without small-sample bias; equivalence: two one-sided t-tests with a "
+        f"margin of {margin} ({names.metric(study.metric)}), with the power at no true difference; spread: standard "
         f"deviations over runs with chi-square intervals, {scatter}, and the Brown-Forsythe test. "
         f"Not tested for a shift, because their levels are draws: {draws}. All tests are "
         f"two-sided at the level of {common.ALPHA:g}; p-values of "
         f"{_count(len(tested), 'shift')} were "
         "corrected by Holm's method over arms, those of spreads likewise. Comparisons of two "
         "networks over subjects (paired t-test, Wilcoxon) are conditional on these two "
-        f"trainings. Bootstrap intervals have {common.RESAMPLES} resamples, seeded by the study."
+        f"trainings. {end}"
     )
