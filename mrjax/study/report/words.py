@@ -207,12 +207,12 @@ def _statistics(analysis: Analysis) -> str:
     tested = [e for e in analysis.effects if e.shift is not None and e.shift.p is not None]
     draws = ", ".join(names.source(name) for name in DRAWS)
     return (
-        f"{start} Identical arms were not tested. Shifts of the mean: {mean}, "
-        "effect sizes without small-sample bias; equivalence: two one-sided t-tests with a "
-        f"margin of {margin} ({names.metric(study.metric)}), with the power at no true difference; spread: standard "
-        f"deviations over runs with chi-square intervals, {scatter}, and the Brown-Forsythe test. "
-        f"Not tested for a shift, because their levels are draws: {draws}. All tests are "
-        f"two-sided at the level of {common.ALPHA:g}; p-values of "
+        f"{start} Identical arms were not tested. Shifts of the mean: {mean}, effect sizes "
+        "without small-sample bias; equivalence: two one-sided t-tests with a margin of "
+        f"{margin} ({names.metric(study.metric)}), with the power at no true difference; spread: "
+        f"standard deviations over runs with chi-square intervals, {scatter}, and the "
+        "Brown-Forsythe test. Not tested for a shift, because their levels are draws: "
+        f"{draws}. All tests are two-sided at the level of {common.ALPHA:g}; p-values of "
         f"{_count(len(tested), 'shift')} were "
         "corrected by Holm's method over arms, those of spreads likewise. Comparisons of two "
         "networks over subjects (paired t-test, Wilcoxon) are conditional on these two "
