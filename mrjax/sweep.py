@@ -114,4 +114,3 @@ def run(
     if failed:
         sys.stdout.write(f"{len(failed)} of {len(combinations)} runs failed: {'; '.join(failed)}\n")
     return 1 if failed else 0
-
