@@ -3,6 +3,7 @@
 Imports no JAX at its top: a cross-validation looks at its patients before it starts the runs.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -123,7 +124,7 @@ SOURCES: dict[str, Callable[[Config], list[DcePatient]]] = {
 
 def _data_dir(config: Config) -> Path:
     path = Path(config.data_dir)
-    if not config.data_dir or not path.exists():
+    if not config.data_dir or not os.path.exists(path):  # noqa: PTH110 exists() raises if overlong
         raise UserError(
             f"--data_dir={path} does not exist; expected the files of --dataset={config.dataset}; "
             "correct the path"

@@ -65,6 +65,8 @@ def test_a_cross_validation_finds_its_mistakes_first(tmp_path, rng):
         breast.check_cross_validation(files, 2)
     with pytest.raises(UserError, match="does not exist"):
         breast.patients(config(dataset="mat", data_dir=str(tmp_path / "none")))
+    with pytest.raises(UserError, match="does not exist"):
+        breast.patients(config(dataset="mat", data_dir="x" * 5000))
 
 
 def test_looking_at_patients_needs_no_jax():

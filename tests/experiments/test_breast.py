@@ -1,7 +1,6 @@
 """`python -m experiments.breast` as a user runs it: a process of processes, from files to files."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from experiments_helpers import SECONDS, digests, environment, refused, result
+from experiments_helpers import call as run_experiment
 from helpers import ROOT, shared
 
 from mrjax.data.formats.dce import write_dce_mat
@@ -23,43 +24,20 @@ MICRO = (
     "--preset=tiny --steps=4 --checkpoint_every=2 --width=2 --levels=1 --rows=16 --columns=16 "
     "--slices=2 --n_patients=4 --batch_size=2 --platform=cpu --xla_deterministic"
 ).split()
-SECONDS = 300
-
-
-def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "experiments.breast", *MICRO, *flags]
-
-
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
 
 
 def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        command(*flags),
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    if check:
-        assert done.returncode == 0, done.stderr
-    return done
+    return run_experiment("breast", *MICRO, *flags, check=check)
 
 
 def start(*flags: str) -> subprocess.Popen:
     return subprocess.Popen(
-        command(*flags), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "experiments.breast", *MICRO, *flags],
+        cwd=ROOT,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
     )
-
-
-def result(workdir: Path) -> dict:
-    return json.loads((workdir / "result.json").read_text())
-
-
-def digests(workdir: Path) -> dict[str, str]:
-    return result(workdir)["digests"]
 
 
 CHILDREN = ["repetition_000/fold_00", "repetition_000/fold_01"]
@@ -176,23 +154,20 @@ def test_sigterm_reaches_the_fold_and_the_whole_goes_on_later(base, tmp_path):
 
 def test_finished_folds_are_not_done_again(base, tmp_path):
     workdir = tmp_path / "half"
-    call(f"--workdir={workdir}")
+    said = call(f"--workdir={workdir}").stderr
+    assert said.count("note: --xla_deterministic has no effect on a cpu") == 1  # not once a fold
+    logs = [workdir / f"{name}.log" for name in CHILDREN]
+    texts = [log.read_text() for log in logs]
+    assert all("note: --xla_deterministic" in text and "finished" in text for text in texts)
     (workdir / "result.json").unlink()
     before = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in CHILDREN}
     (workdir / CHILDREN[1] / "result.json").unlink()
     call(f"--workdir={workdir}")
     after = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in CHILDREN}
     assert after[CHILDREN[0]] == before[CHILDREN[0]] and after[CHILDREN[1]] != before[CHILDREN[1]]
+    assert logs[0].read_text() == texts[0]
+    assert logs[1].read_text().startswith(texts[1]) and logs[1].read_text() != texts[1]
     assert digests(workdir) == digests(base)
-
-
-def refused(done: subprocess.CompletedProcess, *words: str) -> None:
-    """One line, code 2, no traceback, all words in it."""
-    assert done.returncode == 2, done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
-    assert len(lines) == 1 and lines[0].startswith("error:"), done.stderr
-    for word in words:
-        assert word in lines[0]
 
 
 @pytest.mark.parametrize(

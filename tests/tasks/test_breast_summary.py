@@ -30,6 +30,13 @@ def test_every_fold_of_every_repetition_has_a_folder_of_its_own():
     assert len({configs.digest(c.config) for c in children}) == 6
 
 
+def test_repetitions_of_a_whole_cross_validation_are_other_runs_in_equal_folders():
+    first, second = plan(), plan(repetition=1)
+    assert [c.name for c in first] == [c.name for c in second]
+    assert [c.config.repetition for c in second] == [2, 2, 2, 3, 3, 3]
+    assert len({configs.digest(c.config) for c in first + second}) == 12
+
+
 @pytest.mark.parametrize(
     ("vary", "init", "order"),
     [("none", 5, 5), ("init", 6, 5), ("order", 5, 6), ("all", 6, 6)],

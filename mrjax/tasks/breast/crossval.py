@@ -19,7 +19,8 @@ from mrjax.errors import RunFailed, UserError
 from mrjax.runs import environment, jsonfile, result
 from mrjax.runs.folder import RunFolder, open_run
 from mrjax.tasks import records
-from mrjax.tasks.breast import summary
+from mrjax.tasks.breast import agreement, summary
+from mrjax.tasks.breast.agreement import Agreement
 from mrjax.tasks.breast.config import Config
 from mrjax.train.signals import StopRequest
 
@@ -44,6 +45,10 @@ def child_name(repetition: int, fold: int) -> str:
 def plan(config: Config, folder: Path) -> Iterator[Child]:
     """Say which runs make up a cross-validation.
 
+    A cross-validation may itself be one of several (``--repetition``): the repetitions of the next
+    one go on counting where those of this one end, so that no two runs have the same digest. The
+    folders count from 0 in each.
+
     Args:
         config: of the cross-validation.
         folder: of the cross-validation.
@@ -59,13 +64,17 @@ def plan(config: Config, folder: Path) -> Iterator[Child]:
         for k in range(config.folds):
             name = child_name(r, k)
             # A child does not know how often it is repeated, or why its seeds are what they are.
-            own = {"fold": k, "repetition": r, "repetitions": 1, "vary": "none"}
+            count = config.repetition * config.repetitions + r
+            own = {"fold": k, "repetition": count, "repetitions": 1, "vary": "none"}
             workdir = str(folder / name)
             yield Child(name, dataclasses.replace(config, **own, **seeds, workdir=workdir))
 
 
 def run(config: Config, flags_text: str) -> int:
     """Run every fold of every repetition that is not finished, then sum up.
+
+    This process computes nothing, so the environment it records says of the framework only what
+    the first finished fold said; all folds must say the same.
 
     Args:
         config: checked configuration, without a fold.
@@ -75,7 +84,8 @@ def run(config: Config, flags_text: str) -> int:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for patients or folders that cannot be used.
+        UserError: for patients or folders that cannot be used, and for finished folds of other
+            patients or, without ``--allow_mixed``, from another environment.
         RunFailed: if a fold fails.
     """
     path = config.folder("breast")
@@ -86,7 +96,7 @@ def run(config: Config, flags_text: str) -> int:
         flags_text=flags_text,
         config=configs.to_json(config),
         config_digest=configs.digest(config),
-        environment=environment.capture({}, records.CODE_ROOT),
+        environment=environment.capture(agreement.known_backend(path), records.CODE_ROOT),
         resume=config.resume,
         allow_mixed=config.allow_mixed,
     )
@@ -95,31 +105,75 @@ def run(config: Config, flags_text: str) -> int:
             records.say(f"already finished: {path} (nothing was run)")
             return 0
         planned = list(plan(config, path))
-        for number, child in enumerate(planned, 1):
-            signal = _run_child(child, f"[{number}/{len(planned)}] {child.name}") or stop.signal
-            if signal:
-                records.say(f"stopped by signal {signal}; the same command goes on from there")
-                return 128 + signal
+        signal = _run_all(folder, planned, config.allow_mixed, stop)
+        if signal:
+            records.say(f"stopped by signal {signal}; the same command goes on from there")
+            return 128 + signal
         text = summary.write(folder, config, [child.name for child in planned])
     sys.stdout.write(text + "\n")
     return 0
 
 
-def _run_child(child: Child, label: str) -> int | None:
-    """Finish one fold; the signal that ended it, if one did."""
-    folder = RunFolder(Path(child.config.workdir))
-    began = time.perf_counter()
-    if not folder.finished:
-        argv = configs.to_flags(child.config).splitlines()
-        free = ("workdir", "resume", "allow_mixed", "preset")
-        argv += [configs.to_argument(name, getattr(child.config, name)) for name in free]
-        ended = children.run([*command.program(), *(a for a in argv if a[0] != "#")])
-        if ended.signal is not None:
-            return ended.signal
-        if ended.code:
-            _fail(child.name, ended)
-    _check(child, folder)
-    records.say(f"{label}: {_medians(folder)} ({time.perf_counter() - began:.0f} s)")
+def _run_all(
+    folder: RunFolder, planned: list[Child], allow_mixed: bool, stop: StopRequest
+) -> int | None:
+    """Finish every fold; the signal that ended this, if one did."""
+    agreed = Agreement(folder.path, allow_mixed)
+
+    def accept(child: Child) -> None:
+        _check(child)
+        agreed.add(child.name, child.config.fold or 0)
+        agreement.keep_backend(folder, child.name)
+
+    before = {child.name for child in planned if _folder(child).finished}
+    for child in planned:
+        if child.name in before:
+            accept(child)
+    shown: set[str] = set()
+    for number, child in enumerate(planned, 1):
+        began = time.perf_counter()
+        if child.name not in before:
+            signal = _run_child(child, shown)
+            if signal:
+                return signal
+            accept(child)
+        label = f"[{number}/{len(planned)}] {child.name}"
+        seconds = time.perf_counter() - began
+        records.say(f"{label}: {_medians(_folder(child))} ({seconds:.0f} s)")
+        if stop.signal:
+            return stop.signal
+    return None
+
+
+def _folder(child: Child) -> RunFolder:
+    return RunFolder(Path(child.config.workdir))
+
+
+def _run_child(child: Child, shown: set[str]) -> int | None:
+    """Run one fold; the signal that ended it, if one did.
+
+    Notes are shown unless in `shown`, because every fold has the same; all it writes is kept.
+    """
+    argv = [line for line in configs.to_flags(child.config).splitlines() if line[0] != "#"]
+    named = configs.digest_fields(Config)
+    free = [f.name for f in dataclasses.fields(Config) if f.name not in named]
+    argv += [configs.to_argument(name, getattr(child.config, name)) for name in free]
+    log = Path(f"{child.config.workdir}.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # By lines, since this process may be killed.
+    with log.open("a", encoding="utf-8", buffering=1) as file:
+
+        def on_line(line: str) -> None:
+            file.write(f"{line}\n")
+            if line.startswith("note:") and line not in shown:
+                shown.add(line)
+                records.say(line)
+
+        ended = children.run([*command.program(), *argv], on_line=on_line)
+    if ended.signal is not None:
+        return ended.signal
+    if ended.code:
+        _fail(child.name, ended)
     return None
 
 
@@ -130,8 +184,9 @@ def _fail(name: str, ended: children.Ended) -> None:
     raise RunFailed(f"{name} ended with exit code {ended.code}: {said}")
 
 
-def _check(child: Child, folder: RunFolder) -> None:
+def _check(child: Child) -> None:
     """A finished run in a child's place must be that child's run."""
+    folder = _folder(child)
     record = jsonfile.read(folder.config, "the settings of a fold", "choose another --workdir")
     if record.get("digest") != configs.digest(child.config):
         raise UserError(

@@ -1,6 +1,7 @@
 """What one fold starts from: patients, tuned threshold, initial weights."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,7 +109,7 @@ def _data(inputs: Inputs) -> dict[str, np.ndarray]:
 
 def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold]:
     child = crossval.child_name(0, 0)
-    if Path(config.from_run, child).is_dir():
+    if os.path.isdir(Path(config.from_run, child)):  # noqa: PTH112 is_dir() raises for odd paths
         raise UserError(
             f"--from_run={config.from_run} is a whole cross-validation; expected the run folder of "
             f"one of its folds; name for instance {Path(config.from_run, child)}"

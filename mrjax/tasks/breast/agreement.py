@@ -1,0 +1,105 @@
+"""Whether the finished folds of a cross-validation belong together: one environment, one data set.
+
+A cross-validation takes days, and its folds are processes: between two of them somebody may
+install another JAX or add a patient. The settings, which `mrjax.runs` compares, say nothing of it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mrjax.errors import UserError
+from mrjax.runs import atomic, environment, jsonfile, result
+from mrjax.runs.folder import RunFolder
+
+_ADVICE = "remove the fold's folder to do it again"
+
+
+class Agreement:
+    """Folds seen so far, each compared with the first that knows the same thing."""
+
+    def __init__(self, path: Path, allow_mixed: bool) -> None:
+        """Nothing is read yet.
+
+        Args:
+            path: folder of the cross-validation.
+            allow_mixed: whether code and environment may differ between folds.
+        """
+        self._path, self._allow_mixed = path, allow_mixed
+        self._first: tuple[str, Mapping[str, Any]] | None = None
+        self._data: dict[int, tuple[list[str], str]] = {}
+        self._fold_of: dict[str, int] = {}
+
+    def add(self, name: str, fold: int) -> None:
+        """Compare one more finished fold with those before it.
+
+        Args:
+            name: of its folder inside that of the cross-validation.
+            fold: its number, the same in every repetition.
+
+        Raises:
+            UserError: another code or environment, unless these may be mixed, or other patients.
+        """
+        for found in _environments(self._path / name):
+            self._compare(name, found)
+        content = result.read(self._path / name)
+        self._add_patients(name, fold, content["subjects"], content["digests"]["data"])
+
+    def _compare(self, name: str, found: Mapping[str, Any]) -> None:
+        if self._first is None:
+            self._first = name, found
+        first, there = self._first
+        differing = environment.differences(there, found)
+        if differing and not self._allow_mixed:
+            raise UserError(
+                f"{self._path} mixes folds from different environments ({first} there, {name} "
+                f"here: {_listed(differing)}); expected the same code and environment; go "
+                "back to them and remove the folders of the folds that differ, choose another "
+                "--workdir, or mix knowingly with --allow_mixed"
+            )
+
+    def _add_patients(self, name: str, fold: int, patients: list[str], digest: str) -> None:
+        if self._data.setdefault(fold, (patients, digest)) != (patients, digest):
+            self._refuse(f"{name} has others than fold {fold} of an earlier repetition")
+        for patient in patients:
+            if self._fold_of.setdefault(patient, fold) != fold or patients.count(patient) > 1:
+                self._refuse(f"{patient} is held out more than once, again in {name}")
+
+    def _refuse(self, what: str) -> None:
+        raise UserError(
+            f"{self._path} was begun with other patients ({what}); expected unchanged files; "
+            "restore them or use another --workdir"
+        )
+
+
+def known_backend(path: Path) -> dict[str, Any]:
+    """What the framework said of itself in a cross-validation's folds; empty before the first."""
+    folder = RunFolder(path)
+    if not os.path.isfile(folder.environment):  # noqa: PTH113 is_file raises for odd paths
+        return {}
+    backend = _environments(path)[-1].get("backend")
+    return backend if isinstance(backend, dict) else {}
+
+
+def keep_backend(folder: RunFolder, name: str) -> None:
+    """Record a finished fold's framework as that of the whole, which runs none itself."""
+    if known_backend(folder.path):
+        return
+    backend = _environments(folder.path / name)[-1].get("backend", {})
+    record = jsonfile.read(folder.environment, "the environment of the run", _ADVICE)
+    for part in (record, *record.get("resumed_with", [])):
+        part["backend"] = backend
+    atomic.write_json(folder.environment, record)
+
+
+def _environments(path: Path) -> list[dict[str, Any]]:
+    """In which a run began and was continued."""
+    record = jsonfile.read(RunFolder(path).environment, "the environment of the run", _ADVICE)
+    return [record, *record.get("resumed_with", [])]
+
+
+def _listed(phrases: list[str]) -> str:
+    """The first three phrases in one line."""
+    more = [f"{len(phrases) - 3} more"] if len(phrases) > 3 else []
+    return "; ".join(phrases[:3] + more).replace("\n", " ")
