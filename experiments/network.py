@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
             print(__doc__, FLAGS.get_help())
             return 0
         _check(rest)
-        print(_import() if FLAGS.import_varnet else _export())
+        print(_exchange())
     except (UserError, flags.Error) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -48,13 +48,28 @@ def _check(rest: list[str]) -> None:
             "neither or both of --import_varnet and --export_varnet; expected exactly one; see "
             "--help"
         )
-    other = "workdir" if FLAGS.import_varnet else "from_run"
-    if not FLAGS[other].value:
-        raise UserError(f"--{other} is not given; expected a run folder; set it")
+    wanted, unused = ("workdir", "from_run") if FLAGS.import_varnet else ("from_run", "workdir")
+    if not FLAGS[wanted].value:
+        raise UserError(f"--{wanted} is not given; expected a run folder; set it")
+    if FLAGS[unused].value:
+        asked = "import_varnet" if FLAGS.import_varnet else "export_varnet"
+        raise UserError(
+            f"--{unused} has no effect beside --{asked}; expected --{wanted} alone; drop it"
+        )
     if importlib.util.find_spec("torch") is None:
         raise UserError(
             "PyTorch is not installed; expected it for a state_dict; pip install torch==2.13.0"
         )
+
+
+def _exchange() -> str:
+    try:
+        return _import() if FLAGS.import_varnet else _export()
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or 'a file'} cannot be read or written ({error.strerror}); expected "
+            "files and folders open to you; choose others"
+        ) from error
 
 
 def _import() -> str:
@@ -63,9 +78,10 @@ def _import() -> str:
 
     leaves = public_varnet.read_state_dict(FLAGS.import_varnet)
     config = exchange.store(leaves, Path(FLAGS.workdir), Path(FLAGS.import_varnet).name)
+    flags_of_run = ["--preset=paper", *exchange.advice(config), "--steps=0"]
     return (
         f"{config.stages} stages of {config.width} filters: {FLAGS.workdir}\n"
-        f"judge it with --preset=paper --width={config.width} --steps=0 --from_run={FLAGS.workdir}"
+        f"judge it with {' '.join(flags_of_run)} --from_run={FLAGS.workdir}"
     )
 
 
@@ -74,8 +90,6 @@ def _export() -> str:
     from mrjax.tasks.varnet import exchange
 
     path = Path(FLAGS.export_varnet)
-    if not path.parent.is_dir():
-        raise UserError(f"no folder {path.parent}; expected one for --export_varnet; make it")
     public_varnet.write_state_dict(path, exchange.load(Path(FLAGS.from_run)))
     return str(path)
 

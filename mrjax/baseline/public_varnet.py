@@ -7,7 +7,9 @@ A file is a ``torch.save`` of the network's state_dict, whatever its suffix. For
 Source: rixez/pytorch_mri_variationalnetwork, the implementation that Oh, Jung and Lee used.
 """
 
+import errno
 import io
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -156,7 +158,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 is_file() raises for odd paths
         raise UserError(f"no file {path}; {_EXPECTED}; correct the path")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -183,7 +185,16 @@ def write_state_dict(path: str | Path, leaves: Mapping[str, np.ndarray]) -> None
 
     Raises:
         ValueError: the leaves are not those of a VarNet.
+        UserError: the file cannot be written.
     """
     buffer = io.BytesIO()
     torch.save(to_state_dict(leaves), buffer)
-    atomic.write_bytes(path, buffer.getvalue())
+    try:
+        if os.path.isdir(path):  # noqa: PTH112 is_dir() raises for odd paths
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        atomic.write_bytes(path, buffer.getvalue())
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}); expected the name of a file in a "
+            "folder that exists and is open to you; choose another"
+        ) from error

@@ -77,15 +77,31 @@ def load(
             "run folder of a trained network; finish that run first or correct the path"
         )
     _check_architecture(config, folder, architecture)
+    found = newest_leaves(folder)
+    leaves = {kind: _take(found, kind, shapes.get(kind, {}), folder) for kind in shapes}
+    constants = jsonfile.read(folder.checkpoints / CONSTANTS, *_CONSTANTS_ADVICE)
+    return Weights(leaves["params"], leaves.get("batch_stats", {})), constants
+
+
+def newest_leaves(folder: RunFolder) -> dict[str, np.ndarray]:
+    """Read all leaves of a run's newest checkpoint.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        Leaves by path, which begins with their kind: ``params/``, for instance.
+
+    Raises:
+        UserError: no checkpoint can be read.
+    """
     found = checkpoint.newest(folder.checkpoints)
     if found is None:
         raise UserError(
             f"{folder.checkpoints} holds no readable checkpoint; expected that of a trained "
             "network; run the training again"
         )
-    leaves = {kind: _take(found[1], kind, shapes.get(kind, {}), folder) for kind in shapes}
-    constants = jsonfile.read(folder.checkpoints / CONSTANTS, *_CONSTANTS_ADVICE)
-    return Weights(leaves["params"], leaves.get("batch_stats", {})), constants
+    return found[1]
 
 
 def _check_architecture(config: RunConfig, folder: RunFolder, architecture: Sequence[str]) -> None:

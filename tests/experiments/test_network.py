@@ -3,9 +3,46 @@
 import numpy as np
 import pytest
 from experiments_helpers import call, refused, result
-from helpers import shared
+from helpers import draw, shared
 
 torch = pytest.importorskip("torch", reason="needs torch")
+
+from mrjax.baseline import public_varnet  # noqa: E402
+
+
+def write_network(path, window=(3, 3), width=2, nodes=5) -> None:
+    """A network of two stages in the public form."""
+    shapes = {"kernel": (*window, 2, width), "rbf": (width, nodes), "data_weight": ()}
+    rng = np.random.default_rng(0)
+    public_varnet.write_state_dict(
+        path,
+        {
+            f"stage{i}/{name}": np.asarray(draw(rng, shape), np.float32)
+            for i in range(2)
+            for name, shape in shapes.items()
+        },
+    )
+
+
+def test_advice_names_every_size_that_is_not_the_presets(tmp_path):
+    write_network(tmp_path / "small.pth")
+    run = tmp_path / "run"
+    told = call("network", f"--import_varnet={tmp_path / 'small.pth'}", f"--workdir={run}").stdout
+    advice = told.splitlines()[-1].split(" with ")[1].split()
+    assert set(advice[1:-2]) == {"--width=2", "--stages=2", "--window=3", "--nodes=5"}
+    sizes = "--rows=20 --columns=24 --coils=2 --acs_lines=6 --n_test=1 --platform=cpu".split()
+    call("varnet", *advice, *sizes, f"--workdir={tmp_path / 'w'}")
+    for bad in (tmp_path, tmp_path / ("x" * 300), "/dev/null/copy.h5", tmp_path / "none" / "f"):
+        exported = call("network", f"--export_varnet={bad}", f"--from_run={run}", check=False)
+        refused(exported, str(bad), "cannot be written")
+
+
+@pytest.mark.parametrize("window", [(4, 4), (3, 5)])
+def test_filters_our_network_cannot_have_are_refused(window, tmp_path):
+    write_network(tmp_path / "odd.pth", window)
+    flags = (f"--import_varnet={tmp_path / 'odd.pth'}", f"--workdir={tmp_path / 'run'}")
+    refused(call("network", *flags, check=False), f"{window[0]} x {window[1]}", "odd")
+    assert not (tmp_path / "run").exists()
 
 
 def test_import_and_export_are_inverse(tmp_path):
@@ -13,6 +50,7 @@ def test_import_and_export_are_inverse(tmp_path):
     run, copy = tmp_path / "run", tmp_path / "copy.h5"
     told = call("network", f"--import_varnet={source}", f"--workdir={run}").stdout
     assert "10 stages of 48 filters" in told
+    assert f"--preset=paper --width=48 --steps=0 --from_run={run}" in told
     assert result(run)["experiment"] == "varnet"
     call("network", f"--export_varnet={copy}", f"--from_run={run}")
     ours, theirs = (torch.load(p, weights_only=True) for p in (copy, source))
@@ -43,6 +81,9 @@ def test_an_imported_network_reconstructs(tmp_path):
         (["--import_varnet=/nowhere"], ["--workdir"]),
         (["--import_varnet=/nowhere", "--workdir=w"], ["/nowhere"]),
         (["--export_varnet=f", "--from_run=/nowhere"], ["/nowhere"]),
+        (["--import_varnet=/nowhere", "--workdir=w", "--from_run=r"], ["--from_run"]),
+        (["--export_varnet=f", "--from_run=r", "--workdir=w"], ["--workdir"]),
+        ([f"--import_varnet={'x' * 300}", "--workdir=w"], ["xxx"]),
         (["--wrong"], ["wrong"]),
     ],
 )

@@ -10,6 +10,7 @@ Source: mrirecon/bart, README and doc (files) of the toolbox.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,8 +49,8 @@ def read(path: Path, maps: str = "acs", acs_lines: int = 24) -> SenseSlice:
         The slice; without a reference where columns are missing.
 
     Raises:
-        UserError: a header missing or unlike the numbers, more than one slice or set of maps, or
-            a slice that cannot be used.
+        UserError: an unreadable file, a header missing or unlike the numbers, more than one slice
+            or set of maps, or a slice that cannot be used.
     """
     kspace = _coils_first(path)
     own = path.with_name(path.stem + _MAPS + ".cfl")
@@ -57,7 +58,7 @@ def read(path: Path, maps: str = "acs", acs_lines: int = 24) -> SenseSlice:
         path.stem,
         kspace,
         mask=acquired_columns(kspace),
-        maps=_coils_first(own) if own.exists() else None,
+        maps=_coils_first(own) if os.path.lexists(own) else None,
         estimate=maps,
         acs_lines=acs_lines,
     )
@@ -101,14 +102,20 @@ def read_cfl(path: Path) -> np.ndarray:
         The array, axes in BART's order.
 
     Raises:
-        UserError: no header, or one that does not fit the numbers.
+        UserError: an unreadable file, no header, or one that does not fit the numbers.
     """
     header = path.with_suffix(".hdr")
-    if not header.is_file():
+    if not os.path.isfile(header):  # noqa: PTH113 is_file() raises for odd paths
         raise UserError(
             f"no file {header}; expected the header of {path.name}; copy both files of the pair"
         )
-    shape, values = _dimensions(header), np.fromfile(path, "<c8")
+    try:
+        shape, values = _dimensions(header), np.fromfile(path, "<c8")
+    except OSError as error:
+        raise UserError(
+            f"{path} or its header cannot be read ({error.strerror}); expected a pair of files of "
+            "BART; copy both files again"
+        ) from error
     if math.prod(shape) != values.size:
         raise UserError(
             f"{path} holds {values.size} numbers, its header says {border.times(shape)}; "

@@ -13,6 +13,7 @@ from mrjax.runs.folder import RunFolder, open_run
 from mrjax.tasks import records, trained
 from mrjax.tasks.varnet.baselines import Tuned
 from mrjax.tasks.varnet.config import PRESETS, Config
+from mrjax.tasks.varnet.inputs import ARCHITECTURE
 from mrjax.train import checkpoint
 
 Leaves = Mapping[str, np.ndarray]
@@ -26,17 +27,44 @@ def describe(leaves: Leaves) -> Config:
             ``stage{i}/data_weight``.
 
     Returns:
-        That of the paper preset with the network's sizes.
+        That of the paper preset with the network's sizes, checked.
+
+    Raises:
+        UserError: filters that are not square with an odd edge, or a size out of range.
     """
-    window, _, _, width = leaves["stage0/kernel"].shape
+    rows, columns, _, width = leaves["stage0/kernel"].shape
+    if rows != columns or rows % 2 == 0:
+        raise UserError(
+            f"the network has filters of {rows} x {columns} pixels; expected squares with an odd "
+            "edge; give another network"
+        )
     sizes = {
         "preset": "paper",
         "width": width,
-        "window": window,
+        "window": rows,
         "nodes": leaves["stage0/rbf"].shape[1],
         "stages": len({name.split("/")[0] for name in leaves}),
     }
-    return Config(**{**PRESETS["paper"], **sizes})
+    config = Config(**{**PRESETS["paper"], **sizes})
+    config.check()
+    return config
+
+
+def advice(config: Config) -> list[str]:
+    """Return the flags that a run from the network needs beside ``--preset=paper``.
+
+    Args:
+        config: from `describe`.
+
+    Returns:
+        ``--name=value`` for each size that differs from the preset's.
+    """
+    paper = Config(**PRESETS["paper"])
+    return [
+        f"--{name}={getattr(config, name)}"
+        for name in ARCHITECTURE
+        if getattr(config, name) != getattr(paper, name)
+    ]
 
 
 def store(leaves: Leaves, workdir: Path, origin: str) -> Config:
@@ -51,7 +79,7 @@ def store(leaves: Leaves, workdir: Path, origin: str) -> Config:
         The configuration stored.
 
     Raises:
-        UserError: the folder cannot be written, or holds another run.
+        UserError: the folder cannot be written or holds another run, or as `describe`.
     """
     config = dataclasses.replace(describe(leaves), workdir=str(workdir))
     folder, status = open_run(
@@ -113,14 +141,8 @@ def load(from_run: Path) -> dict[str, np.ndarray]:
         raise UserError(
             f"{from_run} is a run of {found['experiment']}; expected varnet; name another run"
         )
-    newest = checkpoint.newest(RunFolder(from_run).checkpoints)
-    if newest is None:
-        raise UserError(
-            f"{from_run} holds no readable checkpoint; expected that of a trained network; run "
-            "the training again"
-        )
     return {
         name.removeprefix("params/"): leaf
-        for name, leaf in newest[1].items()
+        for name, leaf in trained.newest_leaves(RunFolder(from_run)).items()
         if name.startswith("params/")
     }

@@ -92,6 +92,28 @@ def test_unusable_pairs_are_one_line(content, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_in_place_of_a_file_is_one_line(tmp_path):
+    pair(tmp_path / "a.cfl")
+    (tmp_path / "a_maps.cfl").mkdir()
+    (tmp_path / "a_maps.hdr").write_text("# Dimensions\n24 16 1 3")
+    with pytest.raises(UserError, match=r"a_maps.cfl or its header cannot be read \(Is a dir"):
+        bart.read(tmp_path / "a.cfl")
+    (tmp_path / "a.cfl").unlink()
+    (tmp_path / "a.cfl").mkdir()
+    with pytest.raises(UserError, match=r"a.cfl or its header cannot be read \(Is a dir"):
+        bart.read(tmp_path / "a.cfl")
+
+
+def test_a_file_not_open_to_the_reader_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    pair(tmp_path / "a.cfl")
+    monkeypatch.setattr(np, "fromfile", refuse)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        bart.read(tmp_path / "a.cfl")
+
+
 def test_maps_of_other_coils_no_header_and_no_files_are_one_line(tmp_path):
     with pytest.raises(UserError, match=r"no k-space <name>.cfl in .*; expected BART"):
         bart.files(tmp_path)
