@@ -23,6 +23,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 from absl import app, flags
 
@@ -115,6 +116,22 @@ def records(task: str, config: RunConfig) -> Iterator[dict]:
         yield steps.report(task, shape, contest, FLAGS.rounds)
 
 
+def parse(argv: list[str]) -> list[str]:
+    """Parse the command line; a mistake is one line on stderr and exit code 2."""
+    try:
+        program, *rest = FLAGS(argv)
+    except flags.Error as error:
+        return _refuse(error)
+    if rest:
+        return _refuse(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
+    return [program]
+
+
+def _refuse(message: object) -> NoReturn:
+    print("error: " + " ".join(str(message).split()), file=sys.stderr)
+    sys.exit(2)
+
+
 def main(_: list[str]) -> None:
     """Time what was asked for and print JSON lines."""
     values = {name: FLAGS[name].value for name in HELP}
@@ -124,10 +141,10 @@ def main(_: list[str]) -> None:
         config = config_of(task if task in SIZES else "qsm", given, FLAGS.threads)
         backend.reexec(config)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        _refuse(error)
     for record in records(task, config):
         print(json.dumps(record), flush=True)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse)

@@ -72,10 +72,13 @@ def test_forms_of_every_convolution():
         ("breast", {"coils": 4}, "--coils has no effect"),
         ("breast", {"rows": 20, "levels": 3}, "multiples of 8"),
         ("qsm", {"window": 4}, "window"),
+        ("qsm", {"width": 0}, "width"),
+        ("qsm", {"strange": 1}, "strange"),
+        ("no_task", {}, "no_task"),
     ],
 )
 def test_mistakes_end_with_one_line(task, sizes, words):
     done = bench(task, sizes)
-    assert done.returncode != 0
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and words in done.stderr
+    assert done.stderr.count("\n") == 1 and not done.stdout
