@@ -73,6 +73,9 @@ def slices(config: Config, need_train: bool = True) -> SliceSplit:
     | fastmri with subfolders | all of multicoil_train/ | all of multicoil_val/ |
     | bart | all but the last `n_test` files by name | the last `n_test` files |
 
+    Files are read whole: of fastMRI, every slice of every file is held in memory at once, k-space
+    and maps alike (a volume of 15 coils is some GB), so put there only what fits.
+
     Args:
         config: the fields of `Config`.
         need_train: False where a trained network only infers: no training slice is made or read.

@@ -13,7 +13,9 @@ import pytest
 from experiments_helpers import SECONDS, call, digests, environment, refused, result
 from helpers import ROOT
 
+from mrjax.errors import UserError
 from mrjax.runs import ledger
+from mrjax.tasks.varnet.config import Config
 
 MICRO = (
     "--preset=tiny --steps=6 --checkpoint_every=2 --width=2 --stages=2 --window=5 --rows=20 "
@@ -128,6 +130,13 @@ def test_it_trains_from_files(tmp_path):
 def test_mistakes_end_in_one_line(tmp_path, flags, words):
     refused(varnet(f"--workdir={tmp_path / 'w'}", *flags, check=False), *words)
     assert not (tmp_path / "w" / "config.json").exists()
+
+
+def test_a_window_may_be_as_long_as_the_shorter_edge():
+    sizes = {"rows": 21, "columns": 24, "acs_lines": 6}
+    Config(**sizes, window=21).check()
+    with pytest.raises(UserError, match="--window=23 does not fit"):
+        Config(**sizes, window=23).check()
 
 
 def test_constants_hold_the_tuned_baseline(base):

@@ -63,7 +63,7 @@ class Config(RunConfig):
     project: bool = option(
         True,
         "After each update give filters zero mean and unit norm and keep data weights from "
-        "falling below 0, as published; the public code does so under IIPG only",
+        "falling below 0, as published; the public code means to do so under IIPG",
     )
     loss: str = option(
         "complex",
@@ -89,10 +89,10 @@ class Config(RunConfig):
         if self.window % 2 == 0:
             raise UserError(f"--window={self.window} is even; expected an odd length; try 11")
         smallest = min(self.rows, self.columns)
-        if self.dataset == "synthetic" and self.window >= smallest:
+        if self.dataset == "synthetic" and self.window > smallest:
             raise UserError(
                 f"--window={self.window} does not fit into slices of {self.rows} x {self.columns}; "
-                "expected a window shorter than both; lower --window"
+                "expected at most the shorter edge; lower --window"
             )
         if self.dataset == "synthetic" and self.acs_lines > self.columns:
             raise UserError(

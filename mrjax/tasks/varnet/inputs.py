@@ -1,6 +1,6 @@
 """What a VarNet run starts from: slices and their sampling, tuned CG-SENSE, initial weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -95,8 +95,9 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
         inputs: slices and initial weights.
 
     Returns:
-        sha256 of `init`, `order` and `data`; the latter holds k-space as acquired, so another
-        undersampling mask is other data.
+        sha256 of `init`, `order` and `data`; the latter combines the digests of all training
+        slices and then of all held-out ones, with k-space as acquired, so another undersampling
+        mask is other data.
     """
     examples = inputs.examples
     count = len(examples) if examples is not None else 0
@@ -104,15 +105,18 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     return {
         "init": digests.content(inputs.initial.params),
         "order": evidence.of_order(seed, count, config.batch_size, config.steps),
-        "data": digests.content(_data(inputs)),
+        "data": digests.combine(_of_slices(inputs)),
     }
 
 
-def _data(inputs: Inputs) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+def _of_slices(inputs: Inputs) -> Iterator[str]:
+    """One digest a slice: training slices are masked one by one, never all of them at once."""
     for i, one in enumerate(inputs.train):
         assert inputs.examples is not None
-        found |= {f"train/{one.name}/{k}": v for k, v in inputs.examples.get(i).items()}
+        yield _of_slice(f"train/{one.name}", inputs.examples.get(i))
     for one, acquired in zip(inputs.test, inputs.acquired, strict=True):
-        found |= {f"test/{one.name}/{k}": v for k, v in acquired.items()}
-    return found
+        yield _of_slice(f"test/{one.name}", acquired)
+
+
+def _of_slice(name: str, acquired: baselines.Acquisition) -> str:
+    return digests.content({f"{name}/{kind}": array for kind, array in acquired.items()})
