@@ -16,13 +16,12 @@ BACKEND = {"versions": {"jax": "0.10.2"}}
 
 
 def config(path: Path, **changes) -> Config:
-    sizes = {"folds": 2, "repetitions": 2, "n_patients": 4}
-    return Config(workdir=str(path), **(sizes | changes))
+    return Config(workdir=str(path), folds=2, repetitions=2, n_patients=4, **changes)
 
 
 def fake(child: crossval.Child) -> None:
     """A finished fold: its records, without a network."""
-    folder, fold = Path(child.config.workdir), child.config.fold
+    folder, fold = Path(child.config.workdir), child.config.fold or 0
     folder.mkdir(parents=True)
     digest = {"digest": configs.digest(child.config)}
     (folder / "config.json").write_text(json.dumps(digest))
