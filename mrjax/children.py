@@ -5,7 +5,6 @@ neither leave them behind when it is killed (a second start would find their fol
 end before they have saved what they have. Imports no JAX.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -16,7 +15,16 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT)
-_PR_SET_PDEATHSIG = 1
+_REQUEST = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+if os.getppid() != int(sys.argv[1]):  # it died before the request
+    os._exit(1)
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]}: {error.strerror}")
+"""
 
 
 class Ended(NamedTuple):
@@ -141,7 +149,7 @@ class Group:
 def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subprocess.Popen:
     # A session of its own: the terminal's Ctrl-C would reach the child twice.
     return subprocess.Popen(
-        command,
+        _ending_with_parent(command),
         env=None if environ is None else dict(environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -149,7 +157,6 @@ def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subproc
         text=True,
         errors="replace",
         start_new_session=True,
-        preexec_fn=_end_with_parent(),
     )
 
 
@@ -174,16 +181,12 @@ def _close(process: subprocess.Popen) -> None:
         process.stdout.close()
 
 
-def _end_with_parent() -> Callable[[], None] | None:
-    """What the child does before its program starts: ask Linux to be killed with its parent."""
+def _ending_with_parent(command: Sequence[str]) -> list[str]:
+    """The command, told by Linux to die with this process before it starts.
+
+    A small Python makes the request and then becomes the program. `preexec_fn` would fork instead,
+    which is unsafe beside threads, and JAX has some.
+    """
     if sys.platform != "linux":
-        return None
-    # Looked up here: between fork and exec another thread's lock might never be given back.
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the request
-            os._exit(1)
-
-    return prepare
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _REQUEST, str(os.getpid()), *command]
