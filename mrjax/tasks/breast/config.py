@@ -115,7 +115,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # A whole cross-validation, compilations included, in half a minute on two cores.
     "tiny": {
-        "steps": 120,
+        "steps": 80,
         "batch_size": 8,
         "checkpoint_every": 40,
         "learning_rate": 1e-2,
@@ -126,8 +126,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rows": 32,
         "columns": 32,
         "slices": 4,
-        "width": 4,
-        "levels": 2,
+        "width": 6,
+        "levels": 1,
     },
     # Piantadosi et al. 2018: patient-wise 10-fold cross-validation, 50 executions, 1 - Dice; the
     # U-Net of Ronneberger et al. 2015 (64 features, 4 poolings). Steps, batch, patients and image
