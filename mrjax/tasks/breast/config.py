@@ -122,7 +122,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "cooldown": 0.5,
         "folds": 2,
         "repetitions": 1,
-        "n_patients": 16,
+        "n_patients": 12,
         "rows": 32,
         "columns": 32,
         "slices": 4,
