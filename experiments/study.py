@@ -144,7 +144,7 @@ def _plan(study_dir: Path) -> int:
 
     here = machine.here()
     recipe = _recipe(study_dir, "gpu" if here.gpus and here.gpu_software else "cpu")
-    settings = None if recipe.command else _settings(here.packages)
+    settings = None if recipe.command else _settings
     study, runs = design.plan(recipe, settings, None if FLAGS.elsewhere else here)
     new = directory.save(study_dir, study, runs)
     print(overview.planned(study, runs))
@@ -196,34 +196,26 @@ def _experiment() -> str:
     return FLAGS.experiment
 
 
-def _settings(packages: frozenset[str]) -> Any:
-    """What checks the flags of our programs, each arm once, in this process."""
+def _settings(experiment: str, argv: Sequence[str]) -> Mapping[str, Any]:
+    """What the flags of one of our programs ask for; wrong ones are refused here and now."""
     from mrjax import command
     from mrjax import config as configs
-    from mrjax.study.machine import NotHere
 
-    def check(experiment: str, argv: Sequence[str]) -> Mapping[str, Any]:
-        if experiment not in EXPERIMENTS:
-            if not Path(__file__).with_name(f"{experiment}.py").is_file():
-                raise NotHere(f"experiments.{experiment} is not in this version")
-            if "torch" not in packages:
-                raise NotHere('PyTorch is not installed: pip install "mrjax[torch]"')
-            return {}
-        config_class, presets = _config(experiment)
-        # A file in the study directory is there when the run needs it, not yet now.
-        known = [re.sub(r"=.*\{study\}.*", f"={__file__}", flag) for flag in argv]
-        config = configs.from_flags(
-            config_class, presets, command.parse(config_class, presets, known)
-        )
-        config.check()
-        values = configs.to_json(config)
-        return {name: values[name] for name in configs.digest_fields(config_class)}
-
-    return check
+    config_class, presets = _config(experiment, argv)
+    # A file in the study directory is there when the run needs it, not yet now.
+    known = [re.sub(r"=.*\{study\}.*", f"={__file__}", flag) for flag in argv]
+    config = configs.from_flags(config_class, presets, command.parse(config_class, presets, known))
+    config.check()
+    values = configs.to_json(config)
+    return {name: values[name] for name in configs.digest_fields(config_class)}
 
 
-def _config(experiment: str) -> tuple[type, Any]:
-    """Config and presets of an experiment; importing them imports no jax."""
+def _config(experiment: str, argv: Sequence[str]) -> tuple[type, Any]:
+    """Config and presets of a program; importing them imports neither jax nor torch."""
+    if experiment == "baseline":
+        from mrjax.baseline.config import CONFIGS
+
+        return CONFIGS[argv[0].partition("=")[2]]  # design.plan puts --task first
     if experiment == "qsm":
         from mrjax.tasks.qsm import config
     elif experiment == "varnet":

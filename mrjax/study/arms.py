@@ -15,6 +15,7 @@ from mrjax.errors import UserError
 from mrjax.study import sources
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
 
+TORCH = "baseline"  # our program for the same tasks in PyTorch
 KEYS = ("python", "resource", "experiment", "command", "requires")
 _SPEC = re.compile(r"\s*([^\s\[\]:]+)\s*(?:\[([^\]]*)\]\s*)?:(.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -35,7 +36,7 @@ class Spec:
         python: as in `mrjax.study.records.Arm`.
         resource: likewise.
         command: likewise.
-        experiment: another of our programs than the study's, "" for the study's.
+        experiment: `TORCH` for the study's task in PyTorch, "" for the study's own program.
         requires: name of the arm whose first replicate must be finished first, "" for none.
     """
 
@@ -137,6 +138,11 @@ def _source(given: str | None, flags: tuple[str, ...], keys: dict[str, str]) -> 
     """The source an arm changes, told by itself, by its keys or by its flags."""
     if given is not None:
         sources.check_source(given.strip())
+    if keys.get("experiment", TORCH) != TORCH:
+        raise UserError(
+            f"experiment={keys['experiment']} is no program for the task of a study; expected "
+            f"experiment={TORCH} (PyTorch); for another program give command="
+        )
     if not flags and not set(keys) & {"python", "resource", "experiment", "command"}:
         raise UserError("it has no flags; expected what it changes; add --flag=value")
     if given is not None:

@@ -6,12 +6,12 @@ from typing import Any
 from mrjax.errors import UserError
 from mrjax.study import expansion, machine, recipe, sources
 from mrjax.study.arms import Spec
-from mrjax.study.machine import Machine, NotHere
+from mrjax.study.machine import Machine
 from mrjax.study.recipe import Recipe
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE, Arm, Run, Study
 
 Settings = Callable[[str, Sequence[str]], Mapping[str, Any]]
-"""(experiment, flags) -> the settings they ask for. Raises UserError, or NotHere."""
+"""(experiment, flags) -> the settings they ask for. Raises UserError."""
 
 
 def plan(
@@ -95,13 +95,11 @@ class _Arms:
     def _problem(self, spec: Spec) -> str:
         """Why an arm is not run; "" if it is."""
         flags = expansion.first_arguments(self._recipe, spec)
-        try:
-            same = self._same(spec, flags)
-        except NotHere as error:
-            return str(error)
+        same = self._same(spec, flags)
         platform = _platform(flags, self._recipe.platform)
         if self._where is not None and not spec.resource:  # its nodes are other machines
-            found = machine.problem(self._where, flags, platform, spec.python)
+            torch = bool(spec.experiment)
+            found = machine.problem(self._where, flags, platform, spec.python, torch=torch)
             if found:
                 return found
         return same
@@ -111,7 +109,6 @@ class _Arms:
 
         Raises:
             UserError: the program refuses the flags.
-            NotHere: the program is not there.
         """
         own = bool(spec.command or self._recipe.command)
         settings = {} if own or self._settings is None else self._asked(spec, flags)
@@ -119,7 +116,8 @@ class _Arms:
         self._seen[spec.name] = settings
         if spec.source in ("baseline", CROSSED) or spec.python or spec.resource or own:
             return ""
-        idle = sources.without_effect(spec.flags, _platform(flags, self._recipe.platform))
+        platform, torch = _platform(flags, self._recipe.platform), bool(spec.experiment)
+        idle = sources.without_effect(spec.flags, platform, torch=torch)
         if not idle and settings and settings == self._seen.get(compared):
             return f"asks for what {compared} has"
         return idle

@@ -9,15 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrjax.errors import UserError
 from mrjax.study.sources import flag_name
 
 _ISA = {"SSE4_2": "sse4_2", "AVX": "avx", "AVX2": "avx2", "AVX512": "avx512f"}
 _PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
-
-
-class NotHere(UserError):
-    """What an arm needs is absent: the arm is listed with this reason instead of being run."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,9 @@ def _cpu_features() -> frozenset[str]:
     return frozenset(found[1].split() if found else ())
 
 
-def problem(machine: Machine, flags: Sequence[str], platform: str, python: str) -> str:
+def problem(
+    machine: Machine, flags: Sequence[str], platform: str, python: str, *, torch: bool = False
+) -> str:
     """Why an arm cannot run on a machine; "" if it can.
 
     Args:
@@ -81,22 +78,25 @@ def problem(machine: Machine, flags: Sequence[str], platform: str, python: str) 
         flags: of its runs.
         platform: "cpu" or "gpu".
         python: its interpreter, "" for the present one.
+        torch: whether it runs in PyTorch; what another interpreter has is found out there.
     """
     if python and shutil.which(python) is None:
         return f"no interpreter {python} here"
+    if torch and not python and "torch" not in machine.packages:
+        return 'PyTorch is not installed: pip install "mrjax[torch]"'
     values = {flag_name(flag): flag.partition("=")[2] for flag in flags}
     if platform == "gpu":
-        return _gpu_problem(machine, values)
+        return _gpu_problem(machine, values, torch)
     feature = _ISA.get(values.get("xla_cpu_isa", ""))
-    if feature and feature not in machine.cpu_features:
+    if feature and not torch and feature not in machine.cpu_features:
         return f"the CPU here has no {values['xla_cpu_isa']}"
     return ""
 
 
-def _gpu_problem(machine: Machine, values: dict[str, str]) -> str:
+def _gpu_problem(machine: Machine, values: dict[str, str], torch: bool) -> str:
     if not machine.gpus:
         return "needs a GPU, and there is none here"
-    if not machine.gpu_software:
+    if not machine.gpu_software and not torch:  # which brings its own
         return 'needs JAX\'s CUDA plugin: pip install "mrjax[cuda]"'
     needed = [values.get("device_index", "0"), values.get("devices", "1")]
     last = sum(int(number) for number in needed if number.isdigit())

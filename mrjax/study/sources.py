@@ -51,6 +51,7 @@ FLAGS = {
     "cudnn_benchmark": Effect("autotune", ("gpu",)),
     "xla_deterministic": Effect("deterministic", ("gpu",)),
     "cudnn_deterministic": Effect("deterministic", ("gpu",)),
+    "deterministic_algorithms": Effect("deterministic", _BOTH),
     "dtype": Effect("dtype", _BOTH),
     "seed_order": Effect("order", _BOTH),
     "seed_init": Effect("init", _BOTH),
@@ -60,11 +61,15 @@ FLAGS = {
     "devices": Effect("devices", _BOTH),
     "matmul_precision": Effect("precision", ("gpu",)),
     "conv_form": Effect("conv_form", ("cpu",)),
+    "channels_last": Effect("conv_form", _BOTH),
     "repetition": Effect("repetition", _BOTH),
 }
 """Flag -> what it does; flags that are not here are of the source "other", on every platform."""
 
 _OTHER = Effect("other", _BOTH)
+_JAX_ONLY = (
+    "xla_deterministic", "xla_autotune", "xla_autotune_file", "xla_cpu_isa", "conv_form",
+)  # fmt: skip
 
 
 def flag_name(flag: str) -> str:
@@ -118,12 +123,16 @@ def check_source(name: str) -> None:
         )
 
 
-def without_effect(flags: Sequence[str], platform: str) -> str:
-    """Why an arm changes nothing on this platform; "" if it may change something.
+def without_effect(flags: Sequence[str], platform: str, *, torch: bool = False) -> str:
+    """Why the flags of an arm change nothing where it runs; "" if one may change something.
 
     Args:
         flags: of the arm, ``--name=value`` each.
         platform: "cpu" or "gpu".
+        torch: whether the arm runs in PyTorch.
     """
-    idle = [flag for flag in flags if platform not in effect(flag).platforms]
-    return f"no effect on a {platform}" if idle and idle == list(flags) else ""
+    foreign = [flag for flag in flags if torch and flag_name(flag) in _JAX_ONLY]
+    left = [flag for flag in flags if flag not in foreign]
+    if not flags or any(platform in effect(flag).platforms for flag in left):
+        return ""
+    return f"no effect on a {platform}" if left else "no effect in PyTorch"

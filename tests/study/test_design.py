@@ -10,7 +10,7 @@ import pytest
 from mrjax.errors import UserError
 from mrjax.study import design, directory, expansion
 from mrjax.study.arms import parse
-from mrjax.study.machine import Machine, NotHere
+from mrjax.study.machine import Machine
 from mrjax.study.recipe import Recipe
 
 HERE = Machine(gpus=(), gpu_software=False, cpu_features=frozenset({"avx2"}), packages=frozenset())
@@ -29,8 +29,7 @@ def recipe(*arms: str, infer: tuple[str, ...] = (), **changes) -> Recipe:
 
 def settings(experiment: str, flags) -> dict:
     """A program that takes every flag but --bad, and whose default data type is float32."""
-    if experiment == "baseline":
-        raise NotHere("no torch")
+    assert (flags[0] == "--task=qsm") == (experiment == "baseline")
     if "--bad=1" in flags:
         raise UserError("--bad=1 is bad; expected good; mend it")
     return {"dtype": "float32"} | dict(flag.lstrip("-").partition("=")[::2] for flag in flags)
@@ -106,6 +105,7 @@ def test_arms_that_are_not_run_say_why():
         "same: --dtype=float32",
         "gone: python=/no/python",
         "torch: experiment=baseline",
+        "benchmark: experiment=baseline --cudnn_benchmark",
         "card: --platform=gpu",
         "after: --width=3 requires=gone",
         "far [isa]: resource=far --xla_cpu_isa=AVX512",
@@ -117,11 +117,31 @@ def test_arms_that_are_not_run_say_why():
         "old": "the CPU here has no AVX512",
         "same": "asks for what baseline has",
         "gone": "no interpreter /no/python here",
-        "torch": "no torch",
+        "torch": 'PyTorch is not installed: pip install "mrjax[torch]"',
+        "benchmark": 'PyTorch is not installed: pip install "mrjax[torch]"',
         "card": "needs a GPU, and there is none here",
         "after": "needs a run of gone, which has none here",
         "infer_tuned": "no effect on a cpu",
     }
+
+
+def test_an_arm_in_pytorch_gets_the_baseline_s_flags():
+    asked = recipe(
+        "torch: experiment=baseline",
+        "float64: experiment=baseline --dtype=float64",
+        "benchmark: experiment=baseline --cudnn_benchmark",
+        infer=("infer_torch: experiment=baseline",),
+    )
+    where = dataclasses.replace(HERE, packages=frozenset({"torch"}))
+    study, runs = plan(asked, where)
+    assert study.arm("torch").source == "framework"
+    assert study.arm("torch").command == "{python} -m experiments.baseline --task=qsm"
+    assert argv(runs, "torch") == (*COMMON, "--seed_init=1", "--seed_order=1")
+    assert argv(runs, "float64")[-1] == "--dtype=float64"
+    assert "--steps=0" in argv(runs, "infer_torch")
+    assert problems(asked, where) == {"benchmark": "no effect on a cpu"}
+    with pytest.raises(UserError, match="arm torch: --bad=1 is bad"):
+        plan(recipe("torch: experiment=baseline --bad=1"), where)
 
 
 def test_for_another_machine_only_what_has_no_effect_is_set_aside():

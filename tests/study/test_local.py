@@ -69,7 +69,9 @@ def test_the_environment_of_a_slot(monkeypatch):
     assert [get("gpu", i, three)["CUDA_VISIBLE_DEVICES"] for i in range(3)] == ["3", "5", "3"]
     assert get("gpu", 0, local.Slots()) == {"A": "1"}
     assert get("cpu", 0, three) == {"A": "1"}
-    assert get("cpu", 0, local.Slots(cpu_threads=1)) == {"A": "1", "NPROC": "1"}
+    assert get("cpu", 0, local.Slots(cpu_threads=1)) == {
+        "A": "1", "NPROC": "1", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
 
 
 # queue and progress

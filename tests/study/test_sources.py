@@ -41,7 +41,10 @@ def test_two_sources_in_one_arm_contradict():
 
 def test_the_table_names_flags_and_sources_that_exist():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
-    elsewhere = {"cudnn_benchmark", "cudnn_deterministic", "init"}
+    elsewhere = {
+        "cudnn_benchmark", "cudnn_deterministic", "deterministic_algorithms", "channels_last",
+        "init",
+    }  # fmt: skip
     assert set(sources.FLAGS) <= fields | elsewhere
     assert {effect.source for effect in sources.FLAGS.values()} <= set(sources.SOURCES)
     assert sources.SOURCES[:6] == (
@@ -56,6 +59,17 @@ def test_flags_without_effect():
     assert sources.without_effect([*gpu_only, "--dtype=float16"], "cpu") == ""
     assert sources.without_effect(["--xla_cpu_isa=AVX2"], "gpu") == "no effect on a gpu"
     assert sources.without_effect([], "cpu") == ""
+
+
+def test_flags_of_jax_have_no_effect_in_pytorch():
+    def idle(*flags: str) -> str:
+        return sources.without_effect(flags, "gpu", torch=True)
+
+    assert idle("--xla_deterministic", "--conv_form=products") == "no effect in PyTorch"
+    assert idle("--xla_deterministic", "--cpu_threads=1") == "no effect on a gpu"
+    assert idle("--xla_deterministic", "--cudnn_benchmark") == ""
+    assert idle() == ""
+    assert sources.without_effect(["--xla_deterministic"], "gpu") == ""
 
 
 @pytest.mark.parametrize(
@@ -76,6 +90,21 @@ def test_flags_without_effect():
 def test_what_a_machine_can_run(where, flags, platform, python, words):
     found = machine.problem(where, flags, platform, python)
     assert words in found and bool(found) == bool(words)
+
+
+def test_pytorch_needs_itself_and_nothing_of_jax_s():
+    card = dataclasses.replace(HERE, gpus=("0",))
+    with_torch = dataclasses.replace(card, packages=frozenset({"torch"}))
+
+    def problem(where: Machine, *flags: str, platform: str = "gpu", python: str = "") -> str:
+        return machine.problem(where, flags, platform, python, torch=True)
+
+    assert "PyTorch is not installed" in problem(card)
+    assert problem(card, python="sh") == ""
+    assert problem(with_torch) == ""
+    assert "3 GPUs" in problem(with_torch, "--device_index=2")
+    assert "GPU" in problem(dataclasses.replace(with_torch, gpus=()))
+    assert problem(with_torch, "--xla_cpu_isa=AVX512", platform="cpu") == ""
 
 
 def test_gpus_that_may_be_used(monkeypatch):
@@ -125,6 +154,7 @@ def test_an_arm_says_its_source(text, source):
         ("a [init]:", "no flags"),
         ("a: requires=b", "no flags"),
         ("a [gpu]: --x=1", "unknown source 'gpu'"),
+        ("a: experiment=qsm", "experiment=qsm is no program"),
         ("a: x=1", "'x=1' is no flag"),
         ("a: --x=1 7", "'7' is no flag"),
         ("a: -x", "'-x' is no flag"),

@@ -141,5 +141,6 @@ def environment(environ: Mapping[str, str], kind: str, slot: int, slots: Slots) 
     if gpus:
         own["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     if slots.cpu_threads:
-        own["NPROC"] = str(slots.cpu_threads)
+        # JAX takes the one, PyTorch the other.
+        own["NPROC"] = own["OMP_NUM_THREADS"] = str(slots.cpu_threads)
     return own
