@@ -1,0 +1,1 @@
+"""Order-free arithmetic: sums and products that no order of computing can change."""

@@ -1,0 +1,100 @@
+"""Integers of few bits times one power of two: operands whose sums and products are exact.
+
+A grid is chosen by the largest magnitude, which does not depend on the order of elements, and is
+found among the bits of the numbers as integers. On it an element is an integer q of at most
+`bits` bits, held as float64, times a unit 2^k.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from mrjax.numerics.reproducible.rounding import wide
+
+MANTISSA = 53
+"""Bits of a float64 significand: integers up to 2^53 add without rounding, in any order."""
+
+LOWEST = -400
+"""Exponent below which a grid does not go, far below any product of two float32 numbers: units,
+and products of two units, are normal float64 numbers."""
+
+_LAYOUT = {
+    np.dtype(np.float32): (np.int32, 23, 126, 255),
+    np.dtype(np.float64): (np.int64, 52, 1022, 2047),
+}
+"""Integer type, mantissa bits, exponent bias less one, exponent field of NaN and infinity."""
+
+
+def log2_ceil(n: int) -> int:
+    """Smallest k with 2^k >= n, for n >= 1."""
+    return (n - 1).bit_length()
+
+
+def power(exponent: Int[Array, "..."]) -> Float[Array, "..."]:
+    """2^exponent as float64, from its bits: exact on every machine.
+
+    Args:
+        exponent: int32, from -1022 to 1023.
+    """
+    return jax.lax.bitcast_convert_type((exponent.astype(jnp.int64) + 1023) << 52, jnp.float64)
+
+
+def _largest_field(x: Array, axes: tuple[int, ...]) -> tuple[Array, int, int]:
+    """The largest exponent field over axes (kept, of length 1), its bias less one, its end."""
+    integer, mantissa, bias, end = _LAYOUT[np.dtype(x.dtype)]
+    bits = jax.lax.bitcast_convert_type(x, integer) & np.iinfo(integer).max
+    largest = jnp.max(bits, axis=axes, keepdims=True, initial=0)
+    return (largest >> mantissa).astype(jnp.int32), bias, end
+
+
+def exponent(x: Float[Array, "..."], axes: tuple[int, ...]) -> Int[Array, "..."]:
+    """The smallest e with all |x| < 2^e over the axes, at least `LOWEST`.
+
+    Args:
+        x: float32 or float64.
+        axes: over which the maximum is taken; they stay, of length 1.
+
+    Returns:
+        int32.
+    """
+    field, bias, _ = _largest_field(x, axes)
+    return jnp.maximum(field - bias, LOWEST)
+
+
+def quantise(
+    x: Float[Array, "..."], bits: int, axes: tuple[int, ...]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The nearest integers q, at most 2^bits in magnitude, and the unit with x ~ q * unit.
+
+    The error is at most half a unit, and a unit at most 2^(1 - bits) of the largest magnitude.
+    float32 subnormals are zeros. NaN or infinity anywhere makes all q of its grid NaN, so that
+    what follows does not depend on the order in which it is met.
+
+    Args:
+        x: float32 or float64.
+        bits: of the integers, at most 53.
+        axes: that share a grid.
+
+    Returns:
+        q as float64, of the shape of x, and the unit 2^(e - bits), whose `axes` have length 1.
+    """
+    field, bias, end = _largest_field(x, axes)
+    e = jnp.maximum(field - bias, LOWEST)
+    scale = jnp.where(field == end, jnp.nan, power(bits - e))
+    return nearest(wide(x) * scale), power(e - bits)
+
+
+def nearest(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The nearest integer, ties to even."""
+    return jax.lax.round(x, jax.lax.RoundingMethod.TO_NEAREST_EVEN)
+
+
+def coarsen(q: Float[Array, "..."], blocks: int) -> Float[Array, "..."]:
+    """Round exact integers |q| <= 2^53 so that `blocks` of them add exactly, in any order.
+
+    They become multiples of the power of two 2^k >= blocks; the error of a sum of all blocks is
+    at most half of blocks * 2^k units.
+    """
+    step = float(1 << log2_ceil(blocks))
+    return q if blocks == 1 else nearest(q * (1 / step)) * step

@@ -1,0 +1,127 @@
+"""Sums and sums of products whose every partial sum is exact: no order of adding changes a bit.
+
+These return the exact sum of the operands' grid values, as float64. Callers round once, by
+:func:`mrjax.numerics.reproducible.rounding.narrow`, and bring their own gradients.
+"""
+
+import math
+import string
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mrjax.numerics.reproducible.grid import (
+    MANTISSA,
+    coarsen,
+    log2_ceil,
+    nearest,
+    quantise,
+)
+from mrjax.numerics.reproducible.rounding import wide
+
+FEW = 1 << 14
+"""Terms up to which one grid resolves 2^-39 of the largest term; more terms use two grids."""
+
+BLOCK = 1 << 13
+"""Products of two 20-bit integers that add exactly."""
+
+
+def exact_sum(x: Float[Array, "..."], axes: tuple[int, ...]) -> Float[Array, "..."]:
+    """Sum over axes, a function of the terms and not of their order or grouping.
+
+    With n terms a grid holds B = 53 - ceil(log2 n) bits below the largest magnitude. What more
+    than `FEW` terms leave over is taken to a second grid B bits finer, and added the same way.
+
+    Args:
+        x: float32, or float64 of magnitudes from 2^-400 to 2^400.
+        axes: to sum over; they are dropped.
+
+    Returns:
+        float64. The error is at most n 2^-(B + 1) of the power of two above the largest
+        magnitude, with two grids n 2^-(2 B + 1), and one float64 rounding. NaN if a term is NaN
+        or infinite.
+    """
+    n = math.prod(x.shape[a] for a in axes)
+    bits = MANTISSA - log2_ceil(max(n, 1))
+    q, unit = quantise(x, bits, axes)
+    total = jnp.sum(q, axis=axes) * jnp.squeeze(unit, axes)
+    if n <= FEW:
+        return total
+    finer = unit * 2.0**-bits
+    rest = nearest((wide(x) - q * unit) * (1 / finer))
+    return total + jnp.sum(rest, axis=axes) * jnp.squeeze(finer, axes)
+
+
+def product_bits(terms: int) -> tuple[int, int]:
+    """Bits of the two operands of an exact sum of so many products: together 53 - log2(terms).
+
+    At least 20 each for at most `BLOCK` terms.
+    """
+    bits = MANTISSA - log2_ceil(terms)
+    return (bits + 1) // 2, bits // 2
+
+
+def exact_dot(spec: str, x: Float[Array, "..."], w: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Sum of products over the axes that the operands share and the result lacks.
+
+    Each operand is put on a grid of its own for every index of its other axes. K products leave
+    (53 - log2 K) / 2 bits to each factor: 26 to one product, 20 to `BLOCK` products. More products
+    are added in blocks, fixed by the shape, whose exact sums are rounded to a coarser grid and
+    then added exactly (:func:`mrjax.numerics.reproducible.grid.coarsen`).
+
+    Args:
+        spec: as einsum's, of two operands, without ellipsis: "bk,kn->bn".
+        x: float32, or float64 of magnitudes from 2^-400 to 2^400.
+        w: likewise.
+
+    Returns:
+        float64. With b bits for a factor the error is at most K 2^-b times the product of the two
+        largest magnitudes, each rounded up to a power of two. NaN where a sum has a NaN or
+        infinite factor.
+    """
+    spec, x, w = _split_long_axes(spec, x, w)
+    left, right, out = _parts(spec)
+    summed = [c for c in left if c in right and c not in out]
+    outer, terms = _blocks([x.shape[left.index(c)] for c in summed])
+    left_bits, right_bits = product_bits(terms)
+    x, x_unit = quantise(x, left_bits, tuple(left.index(c) for c in summed))
+    w, w_unit = quantise(w, right_bits, tuple(right.index(c) for c in summed))
+    block = "".join(summed[:outer])
+    sums = jnp.einsum(f"{left},{right}->{block}{out}", x, w)
+    count = math.prod(sums.shape[:outer])
+    total = jnp.sum(coarsen(sums, count), axis=tuple(range(outer)))
+    return total * jnp.einsum(spec, x_unit, w_unit)
+
+
+def _parts(spec: str) -> tuple[str, str, str]:
+    left, right, out = spec.replace("->", ",").split(",")
+    return left, right, out
+
+
+def _blocks(sizes: list[int]) -> tuple[int, int]:
+    """How many leading axes tell blocks apart, and the terms within a block of the others."""
+    outer, terms = len(sizes), 1
+    while outer and terms * sizes[outer - 1] <= BLOCK:
+        outer -= 1
+        terms *= sizes[outer]
+    return outer, terms
+
+
+def _split_long_axes(spec: str, x: Array, w: Array) -> tuple[str, Array, Array]:
+    """Make two axes of a summed one that is longer than a block, filled up with zeros."""
+    left, right, out = _parts(spec)
+    unused = iter(sorted(set(string.ascii_letters) - set(spec)))
+    for c in left:
+        if c in right and c not in out and x.shape[left.index(c)] > BLOCK:
+            x, w = _split(x, left.index(c)), _split(w, right.index(c))
+            spec = spec.replace(c, next(unused) + c)
+            left, right, out = _parts(spec)
+    return spec, x, w
+
+
+def _split(x: Array, axis: int) -> Array:
+    blocks = -(-x.shape[axis] // BLOCK)
+    size = -(-x.shape[axis] // blocks)
+    missing = blocks * size - x.shape[axis]
+    x = jnp.pad(x, [(0, missing * (a == axis)) for a in range(x.ndim)])
+    return x.reshape(*x.shape[:axis], blocks, size, *x.shape[axis + 1 :])
