@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.exact import absolute, rectify
 
 Batch = Float[Array, "b x y z 1"]
 SPACE = (1, 2, 3)
@@ -27,7 +28,7 @@ def l1(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[
     Returns:
         Scalar, in the unit of the arguments.
     """
-    return ar.mean(jnp.abs(ar.sub(x, y)))
+    return ar.mean(absolute(ar.sub(x, y)))
 
 
 def circular_field(
@@ -84,7 +85,7 @@ def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x i
         if squared == 0:
             continue
         place = tuple(slice(1 + o, n - 1 + o) for o, n in zip(offset, x.shape[1:4], strict=True))
-        rise = jnp.maximum(ar.sub(x[:, *place], centre), 0)
+        rise = rectify(ar.sub(x[:, *place], centre))
         total = ar.add(total, ar.mul(rise, jnp.asarray(1 / math.sqrt(squared), x.dtype)))
     return total
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.exact import reflect
 from mrjax.physics import sense
 
 LIMIT = 1.0
@@ -55,8 +56,7 @@ def regulariser_gradient(
         Image of the same shape.
     """
     half, filters = kernel.shape[0] // 2, kernel.shape[-1]
-    margins = ((0, 0), (2 * half, 2 * half), (2 * half, 2 * half), (0, 0))
-    wide = jnp.pad(to_channels(image), margins, mode="reflect")
+    wide = reflect(ar, to_channels(image), 2 * half)
     response = _crop(ar.conv(wide, kernel), half)
     active = ar.rbf(response, weights.astype(response.dtype), -LIMIT, LIMIT)
     transposed = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
