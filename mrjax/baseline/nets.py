@@ -15,7 +15,7 @@ class QSMnet(UNet):
     """The 3-D U-Net of :func:`mrjax.nets.qsmnet.qsmnet`, channels first as torch has them."""
 
     def __init__(
-        self, width: int = 32, levels: int = 4, window: int = 5, out_features: int = 1
+        self, width: int = 32, levels: int = 4, window: int = 5, momentum: float = 0.99
     ) -> None:
         """Make the network; the defaults are the publication's size.
 
@@ -23,9 +23,9 @@ class QSMnet(UNet):
             width: channels of the first level, doubled at each level below.
             levels: number of poolings.
             window: edge of the cubic convolution window, odd.
-            out_features: channels of the output.
+            momentum: share of the old value in the running statistics.
         """
-        super().__init__(3, 1, width, levels, window, out_features)
+        super().__init__(3, 1, width, levels, window, momentum=momentum)
 
 
 def gradient_difference(x: Tensor, y: Tensor) -> Tensor:
@@ -62,8 +62,10 @@ def qsm_loss(
     dipole: Tensor,
     chi_mean: float,
     chi_std: float,
+    model_weight: float = 0.5,
+    gradient_weight: float = 0.1,
 ) -> Tensor:
-    """L1 + 0.5 model + 0.1 gradient difference, as :mod:`mrjax.losses` defines them.
+    """L1 + weighted model and gradient difference, as :mod:`mrjax.losses` defines them.
 
     Args:
         prediction: normalised susceptibility (b, 1, x, y, z).
@@ -73,6 +75,8 @@ def qsm_loss(
         dipole: kernel (x, y, z) in FFT order, circular on the patch.
         chi_mean: mean of the susceptibility [ppm].
         chi_std: standard deviation of the susceptibility [ppm].
+        model_weight: of the disagreement with the field.
+        gradient_weight: of the gradient difference.
 
     Returns:
         A scalar.
@@ -81,4 +85,4 @@ def qsm_loss(
     modelled = torch.fft.ifftn(dipole * torch.fft.fftn(chi, dim=(2, 3, 4)), dim=(2, 3, 4)).real
     model = (mask * field - mask * modelled).abs().mean()
     difference = gradient_difference(prediction, target)
-    return (prediction - target).abs().mean() + 0.5 * model + 0.1 * difference
+    return (prediction - target).abs().mean() + model_weight * model + gradient_weight * difference

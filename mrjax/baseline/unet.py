@@ -13,8 +13,57 @@ from torch.nn import functional
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation with the debiased running statistics of :mod:`mrjax.nets.layers`.
+
+    ``mean``, ``var`` and ``weight`` are exponential averages of the batch mean, the biased batch
+    variance and 1, all begun at 0; inference divides by ``weight``. torch's own module averages
+    n / (n - 1) times the variance and begins it at 1.
+    """
+
+    mean: Tensor
+    var: Tensor
+    weight: Tensor
+
+    def __init__(self, channels: int, momentum: float, eps: float) -> None:
+        """Make the layer.
+
+        Args:
+            channels: of the image.
+            momentum: share of the old value in the running statistics.
+            eps: added to the variance.
+        """
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.scale = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("var", torch.zeros(channels))
+        self.register_buffer("weight", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (b, c, *space), by the batch when training."""
+        if not self.training:
+            mean, var = self.mean / self.weight, self.var / self.weight
+            return self._normalise(x, mean, var, training=False)
+        # torch's kernel leaves the batch's own moments where running ones would be kept: momentum
+        # 1 forgets what was there. They cost no pass over x that way.
+        mean, var = torch.zeros_like(self.mean), torch.zeros_like(self.var)
+        y = self._normalise(x, mean, var, training=True)
+        n = x.numel() // x.shape[1]
+        biased = var * ((n - 1) / n) if n > 1 else torch.zeros_like(var)
+        with torch.no_grad():
+            for average, value in ((self.mean, mean), (self.var, biased), (self.weight, 1.0)):
+                average.mul_(self.momentum).add_(value, alpha=1 - self.momentum)
+        return y
+
+    def _normalise(self, x: Tensor, mean: Tensor, var: Tensor, *, training: bool) -> Tensor:
+        # functional.batch_norm is this call and a refusal of batches of one value a channel.
+        cudnn = torch.backends.cudnn.enabled
+        return torch.batch_norm(x, self.scale, self.bias, mean, var, training, 1.0, self.eps, cudnn)
 
 
 class Block(nn.Module):
@@ -34,8 +83,7 @@ class Block(nn.Module):
         """
         super().__init__()
         self.conv = _CONV[dims](inputs, outputs, window, padding=window // 2)
-        # Flax and TensorFlow name the share that is kept; torch names the part that is new.
-        self.norm = _NORM[dims](outputs, eps=1e-3, momentum=1 - momentum)
+        self.norm = BatchNorm(outputs, momentum, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the activated response of (b, c, *space)."""

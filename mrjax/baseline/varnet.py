@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mrjax.baseline.rbf import CheapRbf, NodeByNode
+from mrjax.losses import MAGNITUDE_EPS
 
-PADDING = 11
-WINDOW = 11
 LOW, HIGH = -1.0, 1.0
 
 
@@ -58,28 +57,29 @@ class _Weights(nn.Module):
 class Cell(nn.Module):
     """One stage as the public code computes it: two convolutions each way, node after node."""
 
-    def __init__(self, filters: int, nodes: int) -> None:
+    def __init__(self, filters: int, nodes: int, window: int) -> None:
         """Make a stage of `filters` filters; weights start at zero and are to be loaded."""
         super().__init__()
-        self.conv_kernel = nn.Parameter(torch.zeros(filters, 1, WINDOW, WINDOW, 2))
+        self.window = window
+        self.conv_kernel = nn.Parameter(torch.zeros(filters, 1, window, window, 2))
         self.activation = _Weights(filters, nodes)
         self.lamb = nn.Parameter(torch.zeros(()))
 
     def regulariser(self, image: Tensor) -> Tensor:
         """Return the gradient of the learned energy, complex as the image."""
         kernels = self.conv_kernel[..., 0], self.conv_kernel[..., 1]
+        margin, half = self.window, self.window // 2
         padded = [
-            functional.pad(part[:, None], (PADDING,) * 4, mode="reflect")
+            functional.pad(part[:, None], (margin,) * 4, mode="reflect")
             for part in (image.real, image.imag)
         ]
-        half = WINDOW // 2
         responses = [
             functional.conv2d(part, kernel, padding=half)
             for part, kernel in zip(padded, kernels, strict=True)
         ]
         active: Any = NodeByNode.apply(responses[0] + responses[1], self.activation.w, LOW, HIGH)
         back = [functional.conv_transpose2d(active, kernel, padding=half) for kernel in kernels]
-        inside = slice(PADDING, -PADDING)
+        inside = slice(margin, -margin)
         real, imaginary = (part[:, 0, inside, inside] for part in back)
         return torch.complex(real, imaginary) / self.conv_kernel.shape[0]
 
@@ -97,12 +97,12 @@ class TunedCell(Cell):
         """Return the gradient of the learned energy, complex as the image."""
         kernel = self.conv_kernel[:, 0].permute(0, 3, 1, 2)
         parts = torch.view_as_real(image).permute(0, 3, 1, 2)
-        padded = functional.pad(parts, (PADDING,) * 4, mode="reflect")
-        half = WINDOW // 2
-        response = functional.conv2d(padded, kernel, padding=half)
+        margin, half = 2 * (self.window // 2), self.window // 2
+        padded = functional.pad(parts, (margin,) * 4, mode="reflect")
+        response = functional.conv2d(padded, kernel)
         active: Any = CheapRbf.apply(response, self.activation.w, LOW, HIGH)
-        back = functional.conv_transpose2d(active, kernel, padding=half)
-        inside = back[:, :, PADDING:-PADDING, PADDING:-PADDING].permute(0, 2, 3, 1)
+        back = functional.conv_transpose2d(active, kernel, padding=2 * half)
+        inside = back.permute(0, 2, 3, 1)
         return torch.view_as_complex(inside.contiguous()) / self.conv_kernel.shape[0]
 
 
@@ -111,16 +111,20 @@ class VarNet(nn.Module):
 
     cell: type[Cell] = Cell
 
-    def __init__(self, stages: int = 10, filters: int = 24, nodes: int = 31) -> None:
+    def __init__(
+        self, stages: int = 10, filters: int = 24, nodes: int = 31, window: int = 11
+    ) -> None:
         """Make the network.
 
         Args:
             stages: unrolled steps, each with its own weights.
             filters: of each stage.
             nodes: Gaussians of each filter's activation, from -1 to 1.
+            window: edge of a filter, odd [pixels]; the public code's is 11.
         """
         super().__init__()
-        self.cell_list = nn.ModuleList(self.cell(filters, nodes) for _ in range(stages))
+        cells = (self.cell(filters, nodes, window) for _ in range(stages))
+        self.cell_list = nn.ModuleList(cells)
 
     def forward(self, image: Tensor, kspace: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
         """Reconstruct.
@@ -166,3 +170,15 @@ def project(network: nn.Module) -> None:
 def mean_squared_error(image: Tensor, reference: Tensor) -> Tensor:
     """Mean over all pixels, and over real and imaginary parts, of the squared difference."""
     return functional.mse_loss(torch.view_as_real(image), torch.view_as_real(reference))
+
+
+def magnitude_squared_error(image: Tensor, reference: Tensor) -> Tensor:
+    """Mean over all pixels of the squared difference of magnitudes, `mrjax.losses.magnitude_mse`.
+
+    The root has no gradient at 0, so a little is added under it.
+    """
+    first, second = (
+        (torch.view_as_real(x).square().sum(dim=-1) + MAGNITUDE_EPS).sqrt()
+        for x in (image, reference)
+    )
+    return functional.mse_loss(first, second)
