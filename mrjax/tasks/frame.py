@@ -6,38 +6,32 @@ starts, evidence is written as it arises, result.json last. A task supplies a :c
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import jax
 import numpy as np
-import optax
 
 from mrjax import config as configs
-from mrjax.backend import Backend
+from mrjax.data import pipeline
 from mrjax.runs import environment, result
 from mrjax.runs.folder import RunFolder, open_run
 from mrjax.tasks import evidence, records, trained
+from mrjax.tasks.engine import Batches, Engine
 from mrjax.train import loop
-from mrjax.train.sharding import HostBatch, place_batches
-from mrjax.train.step import LossFunction, Project, State, make_step
 
 Table = Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
-class Training(NamedTuple):
-    """What is trained, and on what.
+class Backend(Protocol):
+    """What a run is computed on, as far as its record goes."""
 
-    Attributes:
-        loss: (params, batch_stats, batch) -> (loss, new batch_stats).
-        optimizer: the update rule.
-        batches: step (from 0) to batch on the host; pure.
-        project: what brings updated parameters back to the allowed ones; None: all are allowed.
-    """
+    @property
+    def level(self) -> str:
+        """Level of reproducibility, one of `mrjax.backend.LEVELS`."""
+        ...
 
-    loss: LossFunction
-    optimizer: optax.GradientTransformation
-    batches: Callable[[int], HostBatch]
-    project: Project | None = None
+    def facts(self) -> dict[str, Any]:
+        """The framework's part of environment.json, as JSON values."""
+        ...
 
 
 class Judged(NamedTuple):
@@ -62,18 +56,26 @@ class Job(NamedTuple):
     Attributes:
         digests: sha256 of `init`, `order` and `data`.
         constants: what the network carries from its training subjects, as JSON.
-        state: before the first step.
-        training: None where a trained network only infers.
+        engine: the network in its framework.
+        batches: step (from 0) to batch on the host, pure; None where a network only infers.
         infer: state after training -> whatever `judge` needs; timed.
         judge: (run folder, what `infer` returned) -> metrics; writes images and predictions.
     """
 
     digests: Mapping[str, str]
     constants: Mapping[str, Any]
-    state: State
-    training: Training | None
-    infer: Callable[[State], Any]
+    engine: Engine
+    batches: Batches | None
+    infer: Callable[[Any], Any]
     judge: Callable[[RunFolder, Any], Judged]
+
+
+def batches_of(config: configs.RunConfig, examples: pipeline.Examples | None) -> Batches | None:
+    """Return step to batch: examples in the order of the stream `order`; None for no examples."""
+    if examples is None:
+        return None
+    seed = config.seed_for("order")
+    return lambda step: pipeline.batch(examples, seed, step, config.batch_size)
 
 
 def run(
@@ -88,7 +90,7 @@ def run(
     Args:
         experiment: the task's name.
         config: checked configuration.
-        backend: what :func:`mrjax.backend.start` found.
+        backend: what the framework's start found, `mrjax.backend.start` for JAX.
         flags_text: the flags, for ``flags.txt``.
         prepare: loads or makes the inputs; not called for a run that is finished.
 
@@ -117,7 +119,7 @@ def run(
             return 0
         trained.keep_constants(folder, job.constants, job.digests)
         clock.lap("setup")
-        outcome = _train(config, backend, job, folder, clock)
+        outcome = _train(config, job, folder, clock)
         if outcome.stopped_by:
             records.say(
                 f"stopped by signal {outcome.stopped_by} after step {outcome.step}; "
@@ -127,7 +129,11 @@ def run(
         found = job.infer(outcome.state)
         clock.lap("infer")
         judged = job.judge(folder, found)
-        _record(experiment, config, backend, job, folder, outcome.state, judged, clock)
+        kept = job.engine.kept(outcome.state)
+        of_outputs = evidence.of_outputs(kept, judged.predictions)
+        content = _content(experiment, config, backend, job, judged, clock)
+        content["digests"] = {**job.digests, **of_outputs}
+        result.write(folder.path, content)
     if judged.table:
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
     sys.stdout.write(f"finished: {folder.path}\n")
@@ -135,60 +141,46 @@ def run(
 
 
 def _train(
-    config: configs.RunConfig,
-    backend: Backend,
-    job: Job,
-    folder: RunFolder,
-    clock: records.Clock,
+    config: configs.RunConfig, job: Job, folder: RunFolder, clock: records.Clock
 ) -> loop.Outcome:
-    training = job.training
-    if training is None:
-        return loop.Outcome(job.state, 0, None)
-    place, batches = place_batches(backend.devices, training.batches)
-    state = place(job.state)
-    step = make_step(
-        training.loss,
-        training.optimizer,
-        dynamic_scale=config.dtype == "float16",
-        project=training.project,
-    )
-    compiled = jax.jit(step, donate_argnums=0).lower(state, batches(0)).compile()
+    engine = job.engine
+    if job.batches is None:
+        return loop.Outcome(engine.start(), 0, None)
+    ready = engine.begin(config, job.batches)
     clock.lap("compile")
     outcome = loop.train(
         folder,
-        compiled,
-        state,
-        batches,
+        ready.step,
+        ready.state,
+        ready.batches,
         steps=config.steps,
         checkpoint_every=config.checkpoint_every,
+        kept=engine.kept,
+        restored=engine.restored,
     )
     clock.lap("train")
     return outcome
 
 
-def _record(
+def _content(
     experiment: str,
     config: configs.RunConfig,
     backend: Backend,
     job: Job,
-    folder: RunFolder,
-    state: State,
     judged: Judged,
     clock: records.Clock,
-) -> None:
+) -> dict[str, Any]:
+    """The result but for its digests."""
     content = {
         "schema_version": result.SCHEMA_VERSION,
         "experiment": experiment,
-        "framework": "jax",
+        "framework": job.engine.framework,
         "level": backend.level,
         "steps": config.steps,
         "subjects": list(judged.subjects),
         "metrics": judged.table.get("network", {}),
         "baselines": {k: v for k, v in judged.table.items() if k != "network"},
-        "digests": {**job.digests, **evidence.of_outputs(state, judged.predictions)},
         "seconds": clock.seconds,
-        "memory_bytes": records.peak_memory(backend),
+        "memory_bytes": job.engine.peak_memory(),
     }
-    if judged.extra:
-        content["extra"] = dict(judged.extra)
-    result.write(folder.path, content)
+    return content | ({"extra": dict(judged.extra)} if judged.extra else {})

@@ -5,11 +5,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import mrjax
-from mrjax.backend import Backend
 
 CODE_ROOT = Path(mrjax.__file__).resolve().parents[1]
 LAPS = ("setup", "compile", "train", "infer")
@@ -30,12 +30,17 @@ class Clock:
         self._since = now
 
 
-def peak_memory(backend: Backend) -> int:
-    """Largest memory in use so far [bytes]: of the device if it counts, else of the process."""
-    counted = [d.memory_stats() or {} for d in backend.devices if d.platform != "cpu"]
+def peak_memory(devices: Sequence[Any]) -> int:
+    """Largest memory in use so far [bytes]: of JAX's devices if they count, else of the process."""
+    counted = [d.memory_stats() or {} for d in devices if d.platform != "cpu"]
     peaks = [int(c["peak_bytes_in_use"]) for c in counted if "peak_bytes_in_use" in c]
+    return max(peaks) if peaks else process_memory()
+
+
+def process_memory() -> int:
+    """Largest memory that this process has had so far [bytes]."""
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return max(peaks) if peaks else kibibytes * (1 if sys.platform == "darwin" else 1024)
+    return kibibytes * (1 if sys.platform == "darwin" else 1024)
 
 
 def say(line: str) -> None:

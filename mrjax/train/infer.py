@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+Network = Callable[[np.ndarray], np.ndarray]
+
 
 def padding(shape: tuple[int, ...], multiple: int) -> tuple[tuple[int, int], ...]:
     """Return how many voxels to add before and after each axis to reach a multiple.
@@ -19,9 +21,7 @@ def padding(shape: tuple[int, ...], multiple: int) -> tuple[tuple[int, int], ...
     return tuple((m // 2, m - m // 2) for m in missing)
 
 
-def whole(
-    apply: Callable[[np.ndarray], np.ndarray], volume: np.ndarray, multiple: int
-) -> np.ndarray:
+def whole(apply: Network, volume: np.ndarray, multiple: int) -> np.ndarray:
     """Apply a network to a whole volume, padded with zeros as the network needs and cropped back.
 
     Args:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from mrjax.runs.ledger import Ledger
 from mrjax.train import checkpoint
 from mrjax.train.progress import Progress
 from mrjax.train.signals import StopRequest
-from mrjax.train.step import Batch, Evidence, State
+from mrjax.train.step import Evidence
 
-StepFunction = Callable[[State, Batch], tuple[State, Evidence]]
+StepFunction = Callable[[Any, Any], tuple[Any, Evidence]]
+"""(state, batch) -> (state, evidence); both are the framework's own."""
 
 
 class Outcome(NamedTuple):
@@ -27,7 +28,7 @@ class Outcome(NamedTuple):
         stopped_by: number of the signal that asked to stop, or None if all steps were taken.
     """
 
-    state: State
+    state: Any
     step: int
     stopped_by: int | None
 
@@ -35,11 +36,13 @@ class Outcome(NamedTuple):
 def train(
     folder: RunFolder,
     step_function: StepFunction,
-    state: State,
-    batches: Callable[[int], Batch],
+    state: Any,
+    batches: Callable[[int], Any],
     *,
     steps: int,
     checkpoint_every: int,
+    kept: Callable[[Any], Any] = lambda state: state,
+    restored: Callable[[Any, Any], Any] = lambda state, leaves: leaves,
 ) -> Outcome:
     """Take steps until there are `steps`, continuing from the folder's last checkpoint.
 
@@ -54,6 +57,8 @@ def train(
         batches: step (from 0) to batch; pure, so that only the step number need be saved.
         steps: number of steps in all.
         checkpoint_every: steps between checkpoints; 0 writes one at the end only.
+        kept: state to the tree of arrays that a checkpoint holds; a JAX state is one itself.
+        restored: state, and such a tree, to the state with its leaves.
 
     Returns:
         The outcome; the state of `outcome.step` is on disk.
@@ -61,8 +66,8 @@ def train(
     Raises:
         RunFailed: if a loss is not finite; names the step.
     """
-    found = checkpoint.latest(folder.checkpoints, state)
-    start, state = found if found else (0, state)
+    found = checkpoint.latest(folder.checkpoints, kept(state))
+    start, state = (found[0], restored(state, found[1])) if found else (0, state)
     with (
         Ledger(folder.ledger) as ledger,
         JsonLines(folder.timing) as timing,
@@ -81,7 +86,7 @@ def train(
                 record.finish()
                 ledger.sync()
                 timing.sync()
-                checkpoint.save(folder.checkpoints, step, state)
+                checkpoint.save(folder.checkpoints, step, kept(state))
             if stop.signal:
                 return Outcome(state, step, stop.signal)
     return Outcome(state, max(start, steps), None)

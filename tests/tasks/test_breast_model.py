@@ -109,7 +109,8 @@ def test_masks_are_the_network_applied_slice_by_slice():
     batch = {k: jnp.asarray(v) for k, v in found.examples.stack([0, 1]).items()}
     assert batch["image"].shape == (2, 10, 10, 3)
     _, stats = built.loss_function()(state.params, state.batch_stats, batch)
-    (segmented,) = fold.segment(built, found, state._replace(batch_stats=stats))
+    trained, engine = state._replace(batch_stats=stats), fold.engine(jax.devices(), built, found)
+    (segmented,) = fold.segment(c, found, lambda image: engine.predict(trained, image))
     assert segmented.probability.shape == (20, 18, 2)
     assert np.array_equal(segmented.masks["network"], segmented.probability > 0.5)
     blocks = segmented.probability[::2, ::2]

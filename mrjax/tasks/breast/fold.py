@@ -1,13 +1,13 @@
 """One fold of a breast cross-validation: train, segment the held-out patients, record."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from mrjax import metrics
 from mrjax.arrays import DcePatient
-from mrjax.data import pipeline
 from mrjax.data.formats.dce_nifti import write_volume
 from mrjax.data.slices import enlarged, images
 from mrjax.runs.folder import RunFolder
@@ -16,8 +16,8 @@ from mrjax.tasks.breast import model, threshold
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.breast.figures import figure
 from mrjax.tasks.breast.inputs import Inputs, digested, prepare
+from mrjax.tasks.engine import Engine, JaxEngine, Learning
 from mrjax.train import infer
-from mrjax.train.step import State
 
 METHODS = ("network", "threshold")
 
@@ -34,12 +34,16 @@ class Segmented(NamedTuple):
     masks: dict[str, np.ndarray]
 
 
-def job(config: Config, platform: str) -> frame.Job:
+def job(
+    config: Config, platform: str, engine_of: Callable[[model.Model, Inputs], Engine]
+) -> frame.Job:
     """Return the work of one fold, its inputs loaded and checked.
 
     Args:
         config: checked configuration.
-        platform: ``cpu`` or ``gpu``.
+        platform: ``cpu`` or ``gpu``, where JAX computes.
+        engine_of: makes the network in its framework; its input is an image (1, row, column, 3),
+            its output the probability of breast (1, row, column, 1).
 
     Returns:
         What the frame executes.
@@ -49,48 +53,46 @@ def job(config: Config, platform: str) -> frame.Job:
     """
     built = model.build(config, platform)
     inputs = prepare(config, built)
+    made = engine_of(built, inputs)
     return frame.Job(
         digests=digested(config, inputs),
         constants=inputs.constants(),
-        state=built.initial_state(inputs.initial),
-        training=_training(config, built, inputs),
-        infer=lambda state: segment(built, inputs, state),
+        engine=made,
+        batches=frame.batches_of(config, inputs.examples),
+        infer=lambda state: segment(config, inputs, lambda x: made.predict(state, x)),
         judge=lambda folder, found: _judge(folder, inputs, found),
     )
 
 
-def _training(config: Config, built: model.Model, inputs: Inputs) -> frame.Training | None:
-    examples = inputs.examples
-    if examples is None:
-        return None
-    seed = config.seed_for("order")
-    return frame.Training(
-        loss=built.loss_function(),
-        optimizer=built.optimizer,
-        batches=lambda step: pipeline.batch(examples, seed, step, config.batch_size),
+def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
+    """Return the network in JAX."""
+    predict = built.predictor()
+    learning = Learning(built.loss_function(), built.optimizer)
+    return JaxEngine(
+        devices=devices,
+        state=built.initial_state(inputs.initial),
+        learning=learning if inputs.train else None,
+        predictor=lambda state, image: predict(state.params, state.batch_stats, jnp.asarray(image)),
     )
 
 
-def segment(built: model.Model, inputs: Inputs, state: State) -> list[Segmented]:
+def segment(config: Config, inputs: Inputs, predict: infer.Network) -> list[Segmented]:
     """Segment every held-out patient by every method.
 
     Args:
-        built: the model.
+        config: of the run.
         inputs: gives patients and the tuned threshold.
-        state: trained.
+        predict: of the trained network, see `job`.
 
     Returns:
         One record a patient, in their order.
     """
-    predict, shrink = built.predictor(), built.config.shrink
-
-    def apply(image: np.ndarray) -> np.ndarray:
-        return np.asarray(predict(state.params, state.batch_stats, jnp.asarray(image)))
+    shrink = config.shrink
 
     def one(patient: DcePatient) -> Segmented:
         seen = images(patient, shrink)
         planes = [
-            infer.whole(apply, seen[:, :, z], built.config.multiple) for z in range(seen.shape[2])
+            infer.whole(predict, seen[:, :, z], config.multiple) for z in range(seen.shape[2])
         ]
         small = np.stack(planes, axis=2).astype(np.float32)
         probability = enlarged(small, patient.signal.shape[:3], shrink)

@@ -1,5 +1,7 @@
 """A breast run: one fold in this process, or a cross-validation of many processes."""
 
+import functools
+
 from mrjax.backend import Backend
 from mrjax.tasks.breast import crossval
 from mrjax.tasks.breast.config import Config
@@ -23,6 +25,8 @@ def run(config: Config, backend: Backend | None, flags_text: str) -> int:
     if backend is None:
         return crossval.run(config, flags_text)
     from mrjax.tasks import frame
-    from mrjax.tasks.breast.fold import job  # imports jax
+    from mrjax.tasks.breast import fold  # imports jax
 
-    return frame.run("breast", config, backend, flags_text, lambda: job(config, backend.platform))
+    in_jax = functools.partial(fold.engine, backend.devices)
+    prepare = functools.partial(fold.job, config, backend.platform, in_jax)
+    return frame.run("breast", config, backend, flags_text, prepare)

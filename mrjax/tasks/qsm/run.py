@@ -1,33 +1,42 @@
 """A whole QSM run: subjects, network, training, held-out evaluation, records."""
 
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import QsmSubject
 from mrjax.backend import Backend
-from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks import frame
+from mrjax.tasks.engine import Engine, JaxEngine, Learning
 from mrjax.tasks.qsm import baselines, evaluate, evidence, model, outputs
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.inputs import Inputs, prepare
 from mrjax.train import infer
-from mrjax.train.step import State
 
 Maps = list[dict[str, np.ndarray]]
 
 
 def run(config: Config, backend: Backend, flags_text: str) -> int:
     """Train, evaluate and record one run, or go on with it: see :func:`mrjax.tasks.frame.run`."""
-    return frame.run("qsm", config, backend, flags_text, lambda: job(config, backend.platform))
+    in_jax = functools.partial(engine, backend.devices)
+    prepare = functools.partial(job, config, backend.platform, in_jax)
+    return frame.run("qsm", config, backend, flags_text, prepare)
 
 
-def job(config: Config, platform: str) -> frame.Job:
+def job(
+    config: Config, platform: str, engine_of: Callable[[model.Model, Inputs], Engine]
+) -> frame.Job:
     """Return the work of one run, its inputs loaded and checked.
 
     Args:
         config: checked configuration.
-        platform: ``cpu`` or ``gpu``.
+        platform: ``cpu`` or ``gpu``, where JAX computes.
+        engine_of: makes the network in its framework; its input is a local field [ppm] (1, x, y,
+            z, 1), its output a susceptibility [ppm] of the same shape.
 
     Returns:
         What the frame executes.
@@ -37,25 +46,30 @@ def job(config: Config, platform: str) -> frame.Job:
     """
     built = model.build(config, platform)
     inputs = prepare(config, built)
+    made = engine_of(built, inputs)
     return frame.Job(
         digests=evidence.of_inputs(config, inputs),
         constants=inputs.constants.content(),
-        state=built.initial_state(inputs.initial),
-        training=_training(config, built, inputs),
-        infer=lambda state: _reconstruct(built, inputs, state),
+        engine=made,
+        batches=frame.batches_of(config, inputs.patches),
+        infer=lambda state: _reconstruct(config, inputs, lambda x: made.predict(state, x)),
         judge=lambda folder, maps: _judge(folder, inputs, maps),
     )
 
 
-def _training(config: Config, built: model.Model, inputs: Inputs) -> frame.Training | None:
-    patches = inputs.patches
-    if patches is None:
-        return None
-    seed = config.seed_for("order")
-    return frame.Training(
-        loss=built.loss_function(inputs.constants.normalisation, inputs.train[0]),
-        optimizer=built.optimizer,
-        batches=lambda step: pipeline.batch(patches, seed, step, config.batch_size),
+def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
+    """Return the network in JAX."""
+    normalisation = inputs.constants.normalisation
+    predict = built.predictor(normalisation)
+    learning = None
+    if inputs.train:
+        loss = built.loss_function(normalisation, inputs.train[0])
+        learning = Learning(loss, built.optimizer)
+    return JaxEngine(
+        devices=devices,
+        state=built.initial_state(inputs.initial),
+        learning=learning,
+        predictor=lambda state, field: predict(state.params, state.batch_stats, jnp.asarray(field)),
     )
 
 
@@ -70,15 +84,11 @@ def _judge(folder: RunFolder, inputs: Inputs, maps: Maps) -> frame.Judged:
     )
 
 
-def _reconstruct(built: model.Model, inputs: Inputs, state: State) -> Maps:
+def _reconstruct(config: Config, inputs: Inputs, predict: infer.Network) -> Maps:
     """Maps [ppm] of every held-out subject by every method."""
-    predict = built.predictor(inputs.constants.normalisation)
-
-    def apply(field: np.ndarray) -> np.ndarray:
-        return np.asarray(predict(state.params, state.batch_stats, jnp.asarray(field)))
 
     def network_map(subject: QsmSubject) -> np.ndarray:
-        chi = infer.whole(apply, subject.field[..., None], built.config.multiple)
+        chi = infer.whole(predict, subject.field[..., None], config.multiple)
         return np.where(subject.mask, chi, 0).astype(np.float32)
 
     tuned = inputs.constants.tuned

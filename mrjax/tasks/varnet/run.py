@@ -1,32 +1,40 @@
 """A whole VarNet run: slices, network, training, held-out evaluation, records."""
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from mrjax.backend import Backend
-from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks import frame
+from mrjax.tasks.engine import Engine, JaxEngine, Learning
 from mrjax.tasks.varnet import baselines, model, outputs
 from mrjax.tasks.varnet.config import Config
 from mrjax.tasks.varnet.inputs import Inputs, digest, prepare
-from mrjax.train.step import State
 
 Images = list[dict[str, np.ndarray]]
 
 
 def run(config: Config, backend: Backend, flags_text: str) -> int:
     """Train, evaluate and record one run, or go on with it: see :func:`mrjax.tasks.frame.run`."""
-    return frame.run("varnet", config, backend, flags_text, lambda: job(config, backend.platform))
+    in_jax = functools.partial(engine, backend.devices)
+    prepare = functools.partial(job, config, backend.platform, in_jax)
+    return frame.run("varnet", config, backend, flags_text, prepare)
 
 
-def job(config: Config, platform: str) -> frame.Job:
+def job(
+    config: Config, platform: str, engine_of: Callable[[model.Model, Inputs], Engine]
+) -> frame.Job:
     """Return the work of one run, its inputs loaded and checked.
 
     Args:
         config: checked configuration.
-        platform: ``cpu`` or ``gpu``.
+        platform: ``cpu`` or ``gpu``, where JAX computes.
+        engine_of: makes the network in its framework; its input are `kspace`, `maps` (1, coil,
+            row, column) and `mask` (1, column), its output a complex image (1, row, column).
 
     Returns:
         What the frame executes.
@@ -36,26 +44,26 @@ def job(config: Config, platform: str) -> frame.Job:
     """
     built = model.build(config, platform)
     inputs = prepare(config, built)
+    made = engine_of(built, inputs)
     return frame.Job(
         digests=digest(config, inputs),
         constants={"tuned": dataclasses.asdict(inputs.tuned)},
-        state=built.initial_state(inputs.initial),
-        training=_training(config, built, inputs),
-        infer=lambda state: _reconstruct(built, inputs, state),
+        engine=made,
+        batches=frame.batches_of(config, inputs.examples),
+        infer=lambda state: _reconstruct(inputs, lambda x: made.predict(state, x)),
         judge=lambda folder, images: _judge(folder, inputs, images),
     )
 
 
-def _training(config: Config, built: model.Model, inputs: Inputs) -> frame.Training | None:
-    examples = inputs.examples
-    if examples is None:
-        return None
-    seed = config.seed_for("order")
-    return frame.Training(
-        loss=built.loss_function(),
-        optimizer=built.optimizer,
-        batches=lambda step: pipeline.batch(examples, seed, step, config.batch_size),
-        project=built.project,
+def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
+    """Return the network in JAX."""
+    predict = built.predictor()
+    learning = Learning(built.loss_function(), built.optimizer, built.project)
+    return JaxEngine(
+        devices=devices,
+        state=built.initial_state(inputs.initial),
+        learning=learning if inputs.train else None,
+        predictor=lambda state, acquired: predict(state.params, acquired),
     )
 
 
@@ -70,13 +78,12 @@ def _judge(folder: RunFolder, inputs: Inputs, images: Images) -> frame.Judged:
     )
 
 
-def _reconstruct(built: model.Model, inputs: Inputs, state: State) -> Images:
+def _reconstruct(inputs: Inputs, predict: Callable[[baselines.Acquisition], np.ndarray]) -> Images:
     """Complex images [row column] of every held-out slice by every method."""
-    predict = built.predictor()
 
     def network(acquired: baselines.Acquisition) -> np.ndarray:
         batch = {k: np.asarray(acquired[k])[None] for k in ("kspace", "maps", "mask")}
-        return np.asarray(predict(state.params, batch))[0].astype(np.complex64)
+        return predict(batch)[0].astype(np.complex64)
 
     return [
         {"network": network(a)} | baselines.reconstruct(a, inputs.tuned) for a in inputs.acquired
