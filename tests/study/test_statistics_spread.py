@@ -36,6 +36,19 @@ def test_pitman_morgan_is_the_correlation_of_sum_and_difference(arms):
     assert found.test.startswith("Pitman-Morgan")
 
 
+def test_spread_of_arms_that_nearly_agree_is_no_rounding_error():
+    """Another thread count in float64: equal but for the last digits; a null study as any other."""
+    rng, p = np.random.default_rng(4), []
+    for size in np.repeat([1e-6, 1e-10, 1e-14], 300):
+        baseline = 0.4 + 0.01 * rng.normal(size=5)
+        arm = baseline + size * rng.normal(size=5)
+        found = spreads.pitman_morgan(baseline, arm)
+        assert found["p"] == pytest.approx(stats.pearsonr(baseline + arm, arm - baseline).pvalue)
+        assert found["low"] <= found["ratio"] <= found["high"]
+        p.append(found["p"])
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.02)
+
+
 @pytest.mark.parametrize("end", ["low", "high"])
 @pytest.mark.parametrize("paired", [True, False])
 def test_interval_of_the_ratio_inverts_its_test(arms, paired, end):

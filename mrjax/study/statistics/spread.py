@@ -160,14 +160,16 @@ def pitman_morgan(baseline: Sample, arm: Sample) -> dict[str, float]:
     Source: Pitman, Biometrika 31:9 (1939), Eq. for the fiducial limits.
     """
     n = baseline.size
-    a, b = baseline - baseline.mean(), arm - arm.mean()
-    aa, bb, ab = float(a @ a), float(b @ b), float(a @ b)
-    rest = max(aa * bb - ab**2, 0.0) / (aa * bb)
-    # 1 - r^2 of sum and difference, from the same three sums
-    t = abs(bb - aa) * np.sqrt(n - 2) / (2 * np.sqrt(aa * bb * rest)) if rest else np.inf
+    a, b = _centred(baseline), _centred(arm)
+    total, step = _centred(baseline + arm), _centred(arm - baseline)
+    aa, bb = float(a @ a), float(b @ b)
+    ss, dd, sd = float(total @ total), float(step @ step), float(total @ step)
+    # ss dd - sd^2 = 4 (aa bb - ab^2), of which arms that nearly agree leave nothing but rounding
+    rest = max(ss * dd - sd**2, 0.0)
+    t = abs(sd) * np.sqrt((n - 2) / rest) if rest else np.inf if sd else 0.0
     quantile = float(stats.t.isf(common.ALPHA / 2, n - 2))
-    k = 1 + 2 * quantile**2 * rest / (n - 2)
-    width = np.sqrt(k + np.sqrt(k**2 - 1))
+    k = quantile**2 * rest / (2 * aa * bb * (n - 2))
+    width = np.sqrt(1 + k + np.sqrt(k * (2 + k)))
     ratio = float(np.sqrt(bb / aa))
     return {
         "ratio": ratio,
@@ -175,6 +177,10 @@ def pitman_morgan(baseline: Sample, arm: Sample) -> dict[str, float]:
         "high": float(ratio * width),
         "p": float(2 * stats.t.sf(t, n - 2)),
     }
+
+
+def _centred(values: Sample) -> Sample:
+    return values - values.mean()
 
 
 def f_test(baseline: Sample, arm: Sample) -> dict[str, float]:
