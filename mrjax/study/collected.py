@@ -44,6 +44,8 @@ class Unit:
         replicate: number that pairs units of different arms.
         factors: value of each crossed factor, empty unless crossed.
         folder: the run folder.
+        training: folder of the training itself: the run folder, or the first fold of a
+            cross-validation.
         result: ``result.json`` without what the other fields hold.
         subjects: names of the held-out subjects.
         metrics: metric -> one value a subject; nan where there is none.
@@ -61,6 +63,7 @@ class Unit:
     replicate: int
     factors: Mapping[str, int]
     folder: Path
+    training: Path
     result: Mapping[str, Any]
     subjects: tuple[str, ...]
     metrics: Mapping[str, np.ndarray]

@@ -60,7 +60,10 @@ def read(folder: Path, origin: Origin) -> Found:
             f"{folder / records.CONFIG} has no digest of 64 hex digits; expected one, see "
             "mrjax/runs; correct the program that wrote it"
         )
-    parts = list(_parts(folder, found))
+    parts = [
+        {**part, "training": _training(folder, found, part["part"])}
+        for part in _parts(folder, found)
+    ]
     common = {
         **{field.name: getattr(origin, field.name) for field in dataclasses.fields(origin)},
         "folder": folder,
@@ -69,7 +72,7 @@ def read(folder: Path, origin: Origin) -> Found:
         "environment": _environment(folder, found),
     }
     units = tuple(Unit(**common, **part) for part in parts)
-    return Found(units, tuple(_ledger(folder, found, unit.part) for unit in units))
+    return Found(units, tuple(_ledger(found, unit) for unit in units))
 
 
 def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -124,14 +127,18 @@ def _combined(folder: Path, found: Mapping[str, Any], name: str) -> dict[str, st
     return {d: digests.combine(c["digests"][d] for c in children) for d in result.DIGESTS}
 
 
-def _ledger(folder: Path, found: Mapping[str, Any], part: str) -> ledgers.Columns | None:
+def _training(folder: Path, found: Mapping[str, Any], part: str) -> Path:
+    """The run folder, or that of the first fold of a repetition."""
+    return next((folder / c for c in found.get("children", []) if c.startswith(part)), folder)
+
+
+def _ledger(found: Mapping[str, Any], unit: Unit) -> ledgers.Columns | None:
     """The ledger of a run; of a cross-validation, that of its first fold."""
     steps = found["steps"]
-    children = [c for c in found.get("children", []) if c.startswith(part)]
     if found.get("children"):
-        folder = folder / children[0] if children else folder
-        steps = result.read(folder)["steps"] if children else 0
-    path = folder / "ledger.jsonl"
+        summary = unit.training == unit.folder  # which takes no step itself
+        steps = 0 if summary else result.read(unit.training)["steps"]
+    path = unit.training / "ledger.jsonl"
     if not steps or not path.exists():
         return None
     columns = ledgers.read(path)

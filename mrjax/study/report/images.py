@@ -1,6 +1,5 @@
-"""Outputs and weights of run folders, for comparisons voxel by voxel."""
+"""Outputs of run folders, for comparisons voxel by voxel."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,22 +66,6 @@ def _hdf5(path: Path) -> np.ndarray:
 
     with h5py.File(path) as file:
         return np.asarray(file["network"])
-
-
-def weights(unit: Unit) -> Mapping[str, np.ndarray] | None:
-    """Trained weights from the last checkpoint, None where there is none of mrjax."""
-    folder = unit.folder
-    if not any((folder / "checkpoints").glob("step_*.npz")):
-        children = sorted((folder / unit.part).glob("**/checkpoints"))
-        folder = next((c.parent for c in children if any(c.glob("step_*.npz"))), folder)
-    files = sorted((folder / "checkpoints").glob("step_*.npz"))
-    if not files:
-        return None
-    try:
-        with np.load(files[-1]) as content:
-            return {name: content[name] for name in content.files if name.startswith("params/")}
-    except (OSError, ValueError, EOFError, KeyError):
-        return None
 
 
 def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:

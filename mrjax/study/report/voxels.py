@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 
 from mrjax.errors import UserError
+from mrjax.study import checkpoints
 from mrjax.study.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE
 from mrjax.study.report import images, names, style
@@ -92,7 +93,7 @@ def _arm(collected: Collected, arm: str, subject: str) -> Voxels:
         b, a = (images.read(_path(unit, subject)) for unit in pairs[0])
         tau = THRESHOLD * float(np.abs(a).max())
         pair = statistics.differences(a, b, tau=tau, mask=(a != 0) | (b != 0))
-        networks = [images.weights(unit) for unit in reversed(pairs[0])]
+        networks = [checkpoints.trained(unit) for unit in reversed(pairs[0])]
         if networks[0] and networks[1]:
             weights = statistics.weights(networks[0], networks[1])
     return Voxels(
