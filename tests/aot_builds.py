@@ -40,6 +40,12 @@ def convolution_gradient():
     return jax.grad(loss), (jax.ShapeDtypeStruct((5, 5, 5, 4, 8), jnp.float32), X)
 
 
+def train_step(built, loss, project=None):
+    """A model's step as a run takes it."""
+    optimizer, ar = built.optimizer, built.arithmetic
+    return make_step(loss, optimizer, arithmetic=ar, dynamic_scale=False, project=project)
+
+
 def qsm_train_step():
     """The whole training step of QSMnet, preset tiny: forward, loss, gradients, Adam, digests."""
     config = qsm_config.Config(**qsm_config.PRESETS["tiny"])
@@ -47,7 +53,7 @@ def qsm_train_step():
     empty = np.zeros((2, 2, 2), np.float32)
     geometry = QsmSubject(name="none", field=empty, chi=empty, mask=empty > 0)
     built = qsm_model.build(config, "gpu")
-    step = make_step(built.loss_function(constants, geometry), built.optimizer, dynamic_scale=False)
+    step = train_step(built, built.loss_function(constants, geometry))
     patches = jax.ShapeDtypeStruct((config.batch_size, *(config.patch,) * 3, 1), jnp.float32)
     batch = dict.fromkeys(("field", "chi", "mask"), patches)
     return step, (built.initial_state(), batch)
@@ -57,9 +63,7 @@ def varnet_train_step():
     """The whole training step of the variational network, preset tiny, projections included."""
     config = varnet_config.Config(**varnet_config.PRESETS["tiny"])
     built = varnet_model.build(config, "gpu")
-    step = make_step(
-        built.loss_function(), built.optimizer, dynamic_scale=False, project=built.project
-    )
+    step = train_step(built, built.loss_function(), built.project)
     sizes = (config.batch_size, config.coils, config.rows, config.columns)
     coils = jax.ShapeDtypeStruct(sizes, jnp.complex64)
     batch = {
@@ -75,7 +79,7 @@ def breast_train_step():
     """The whole training step of the breast U-Net, preset tiny with one pooling more."""
     config = breast_config.Config(**{**breast_config.PRESETS["tiny"], "levels": 2})
     built = breast_model.build(config, "gpu")
-    step = make_step(built.loss_function(), built.optimizer, dynamic_scale=False)
+    step = train_step(built, built.loss_function())
     sizes = (config.batch_size, config.rows, config.columns)
     batch = {
         "image": jax.ShapeDtypeStruct((*sizes, 3), jnp.float32),

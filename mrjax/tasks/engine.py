@@ -12,10 +12,12 @@ import numpy as np
 import optax
 
 from mrjax.config import RunConfig
+from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.tasks import records
+from mrjax.train import finite
 from mrjax.train.loop import StepFunction
 from mrjax.train.sharding import HostBatch, place_batches
-from mrjax.train.step import LossFunction, Project, State, make_step
+from mrjax.train.step import LossFunction, Project, State, make_step, tensors
 
 Batches = Callable[[int], HostBatch]
 
@@ -27,11 +29,13 @@ class Ready(NamedTuple):
         state: before the first step, on the device.
         step: (state, batch) -> (state, evidence); may consume its state.
         batches: step (from 0) to batch, as `step` takes it.
+        names: of the tensors among which a step's evidence points to the first not finite one.
     """
 
     state: Any
     step: StepFunction
     batches: Callable[[int], Any]
+    names: Sequence[str] = ()
 
 
 class Engine(Protocol):
@@ -72,11 +76,13 @@ class Learning(NamedTuple):
     """How a network learns in JAX.
 
     Attributes:
+        arithmetic: what computes.
         loss: (params, batch_stats, batch) -> (loss, new batch_stats).
         optimizer: the update rule.
         project: what brings updated parameters back to the allowed ones; None: all are allowed.
     """
 
+    arithmetic: Arithmetic
     loss: LossFunction
     optimizer: optax.GradientTransformation
     project: Project | None = None
@@ -111,11 +117,13 @@ class JaxEngine:
         step = make_step(
             self.learning.loss,
             self.learning.optimizer,
+            arithmetic=self.learning.arithmetic,
             dynamic_scale=config.dtype == "float16",
             project=self.learning.project,
         )
-        compiled = jax.jit(step, donate_argnums=0).lower(state, placed(0)).compile()
-        return Ready(state, compiled, placed)
+        batch = placed(0)
+        compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
+        return Ready(state, compiled, placed, finite.names(tensors(batch, state.params, state)))
 
     def kept(self, state: State) -> State:
         """Return the state itself: a tree of arrays."""

@@ -157,6 +157,7 @@ def _train(
         checkpoint_every=config.checkpoint_every,
         kept=engine.kept,
         restored=engine.restored,
+        names=ready.names,
     )
     clock.lap("train")
     return outcome

@@ -1,7 +1,7 @@
 """The training loop, on one screen: steps, evidence, checkpoints, and nothing else."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from mrjax.errors import RunFailed
 from mrjax.runs.folder import RunFolder
 from mrjax.runs.jsonl import JsonLines
 from mrjax.runs.ledger import Ledger
-from mrjax.train import checkpoint
+from mrjax.train import checkpoint, finite
 from mrjax.train.progress import Progress
 from mrjax.train.signals import StopRequest
 from mrjax.train.step import Evidence
@@ -43,6 +43,7 @@ def train(
     checkpoint_every: int,
     kept: Callable[[Any], Any] = lambda state: state,
     restored: Callable[[Any, Any], Any] = lambda state, leaves: leaves,
+    names: Sequence[str] = (),
 ) -> Outcome:
     """Take steps until there are `steps`, continuing from the folder's last checkpoint.
 
@@ -59,12 +60,13 @@ def train(
         checkpoint_every: steps between checkpoints; 0 writes one at the end only.
         kept: state to the tree of arrays that a checkpoint holds; a JAX state is one itself.
         restored: state, and such a tree, to the state with its leaves.
+        names: of the tensors that `Evidence.not_finite` counts.
 
     Returns:
         The outcome; the state of `outcome.step` is on disk.
 
     Raises:
-        RunFailed: if a loss is not finite; names the step.
+        RunFailed: if a loss or another tensor is not finite; names the step and the first one.
     """
     found = checkpoint.latest(folder.checkpoints, kept(state))
     start, state = (found[0], restored(state, found[1])) if found else (0, state)
@@ -76,7 +78,7 @@ def train(
     ):
         ledger.cut(start)
         timing.cut(start)
-        record = _Recorder(ledger, timing, progress)
+        record = _Recorder(ledger, timing, progress, names)
         for step in range(start + 1, steps + 1):
             state, evidence = step_function(state, batches(step - 1))
             # The step before is read only now, while this one runs.
@@ -95,7 +97,10 @@ def train(
 class _Recorder:
     """Writes each step's evidence one step late, so that the device is never waited for."""
 
-    def __init__(self, ledger: Ledger, timing: JsonLines, progress: Progress) -> None:
+    def __init__(
+        self, ledger: Ledger, timing: JsonLines, progress: Progress, names: Sequence[str]
+    ) -> None:
+        self._names = names
         self._ledger, self._timing, self._progress = ledger, timing, progress
         self._pending: tuple[int, Evidence] | None = None
         self._since = time.perf_counter()
@@ -118,10 +123,12 @@ class _Recorder:
             line["skipped"] = True
         self._timing.append(line)
         self._since = now
-        if not np.isfinite(loss):
+        place = int(evidence.not_finite)
+        if not np.isfinite(loss) or place != finite.NONE:
             self._ledger.sync()
+            first = "" if place == finite.NONE else f" and {self._names[place]} is not finite"
             raise RunFailed(
-                f"the loss is {loss} at step {step}; the ledger holds the steps up to it and no "
-                "checkpoint was written after it; try a smaller --learning_rate or another --dtype"
+                f"the loss is {loss} at step {step}{first}; the ledger ends there, no checkpoint "
+                "holds it; try a smaller --learning_rate or another --dtype"
             )
         self._progress.update(step, loss)

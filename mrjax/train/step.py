@@ -10,9 +10,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, PyTree, UInt64
+from jaxtyping import Array, Bool, Float, Int32, PyTree, UInt64
 
+from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.fingerprint import fingerprint
+from mrjax.train import finite
 
 Batch = Mapping[str, Array]
 LossFunction = Callable[[PyTree, PyTree, Batch], tuple[Float[Array, ""], PyTree]]
@@ -49,6 +51,7 @@ class Evidence(NamedTuple):
         grads: digest of the gradients.
         batch: digest of the batch.
         skipped: True if overflowing gradients made the loss scale shrink instead of an update.
+        not_finite: place of the first of the step's `tensors` that is not finite, or -1.
     """
 
     loss: Float[Array, ""]
@@ -56,6 +59,7 @@ class Evidence(NamedTuple):
     grads: UInt64[Array, ""]
     batch: UInt64[Array, ""]
     skipped: Bool[Array, ""]
+    not_finite: Int32[Array, ""] | int = finite.NONE
 
 
 GROWTH_INTERVAL = 200
@@ -84,6 +88,7 @@ def make_step(
     loss_function: LossFunction,
     optimizer: optax.GradientTransformation,
     *,
+    arithmetic: Arithmetic,
     dynamic_scale: bool,
     project: Project | None = None,
 ) -> Callable[[State, Batch], tuple[State, Evidence]]:
@@ -92,6 +97,7 @@ def make_step(
     Args:
         loss_function: (params, batch_stats, batch) to (loss, new batch_stats).
         optimizer: the update rule.
+        arithmetic: what adds updates to parameters, and flushes gradients where it flushes at all.
         dynamic_scale: whether the loss is scaled and overflowing steps are skipped (float16).
         project: applied to the parameters after each update, for those that must stay in a set.
 
@@ -108,21 +114,45 @@ def make_step(
         grads, (loss, stats) = gradient(state.params, state.batch_stats, batch, state.scale.value)
         if dynamic_scale:
             grads = jax.tree.map(lambda g: g / state.scale.value.astype(g.dtype), grads)
+        # A sum of cotangents may be subnormal, on some hardware; times 1 is nothing in native.
+        grads = jax.tree.map(lambda g: arithmetic.mul(g, jnp.ones((), g.dtype)), grads)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params = jax.tree.map(arithmetic.add, state.params, updates)
         params = params if project is None else project(params)
         new = State(params, stats, optimizer_state, state.scale)
         skipped = jnp.asarray(False)
         if dynamic_scale:
-            finite = _all_finite(grads)
-            new, skipped = _keep_if_overflown(finite, new, state), ~finite
+            sound = _all_finite(grads)
+            new, skipped = _keep_if_overflown(sound, new, state), ~sound
+        broken = finite.first(tensors(batch, grads, new))
         kept = {"params": new.params, "batch_stats": new.batch_stats}
         evidence = Evidence(
-            loss, fingerprint(kept), fingerprint(grads), fingerprint(dict(batch)), skipped
+            loss=loss,
+            params=fingerprint(kept),
+            grads=fingerprint(grads),
+            batch=fingerprint(dict(batch)),
+            skipped=skipped,
+            not_finite=jnp.where(skipped, finite.NONE, broken),
         )
         return new, evidence
 
     return step
+
+
+def tensors(batch: Batch, gradients: PyTree, state: State) -> dict[str, PyTree]:
+    """Everything that passes through a step, in the order in which an overflow does.
+
+    Args:
+        batch: of the step.
+        gradients: of the parameters.
+        state: after the step.
+
+    Returns:
+        A tree; its leaves' names begin with ``batch``, ``batch_stats``, ``gradients``,
+        ``optimizer`` or ``params``, and JAX sorts them by name.
+    """
+    kept = {"batch_stats": state.batch_stats, "optimizer": state.optimizer, "params": state.params}
+    return {"batch": dict(batch), "gradients": gradients, **kept}
 
 
 def _all_finite(tree: PyTree) -> Bool[Array, ""]:

@@ -26,7 +26,12 @@ def traced(config: Config, platform: str = "cpu"):
     """Jaxpr of the whole training step."""
     built = model.build(config, platform)
     loss = built.loss_function(CONSTANTS, GEOMETRY)
-    step = make_step(loss, built.optimizer, dynamic_scale=config.dtype == "float16")
+    step = make_step(
+        loss,
+        built.optimizer,
+        arithmetic=built.arithmetic,
+        dynamic_scale=config.dtype == "float16",
+    )
     state = built.initial_state()
     edge = (config.batch_size, *(config.patch,) * 3, 1)
     batch = dict.fromkeys(("field", "chi", "mask"), jax.ShapeDtypeStruct(edge, jnp.float32))

@@ -12,6 +12,7 @@ from mrjax.errors import RunFailed
 from mrjax.runs import jsonl, ledger
 from mrjax.runs.folder import RunFolder
 from mrjax.train import checkpoint
+from mrjax.train.finite import NONE
 from mrjax.train.loop import train
 from mrjax.train.step import Evidence, LossScale, State
 
@@ -19,8 +20,11 @@ from mrjax.train.step import Evidence, LossScale, State
 class Toy:
     """Adds the batch to one parameter; can be told to fail, or to be told to stop, at a step."""
 
-    def __init__(self, nan_at: int = 0, stop_at: int = 0, crash_at: int = 0) -> None:
+    def __init__(
+        self, nan_at: int = 0, stop_at: int = 0, crash_at: int = 0, overflow_at: int = 0
+    ) -> None:
         self.nan_at, self.stop_at, self.crash_at = nan_at, stop_at, crash_at
+        self.overflow_at = overflow_at
         self.taken: list[int] = []
 
     def start(self) -> State:
@@ -40,7 +44,9 @@ class Toy:
         loss = float("nan") if step == self.nan_at else 1.0 / step
         params = {"w": state.params["w"] + batch["x"]}
         digest = int(params["w"][0])
-        return state._replace(params=params), Evidence(loss, digest, 2 * digest, step, False)
+        broken = 1 if step == self.overflow_at else NONE
+        evidence = Evidence(loss, digest, 2 * digest, step, False, broken)
+        return state._replace(params=params), evidence
 
 
 @pytest.fixture
@@ -51,7 +57,13 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def run(folder: RunFolder, toy: Toy, steps: int = 10, checkpoint_every: int = 4):
     return train(
-        folder, toy, toy.start(), toy.batches, steps=steps, checkpoint_every=checkpoint_every
+        folder,
+        toy,
+        toy.start(),
+        toy.batches,
+        steps=steps,
+        checkpoint_every=checkpoint_every,
+        names=("gradients/w", "params/w"),
     )
 
 
@@ -109,6 +121,13 @@ def test_nan_names_its_step_and_saves_nothing_after_it(folder):
     assert rows[-1]["loss_hex"] == "nan"
     found = checkpoint.latest(folder.checkpoints, Toy().start())
     assert found is not None and found[0] == 4
+
+
+def test_an_overflow_names_its_tensor_though_the_loss_is_finite(folder):
+    with pytest.raises(RunFailed, match=r"the loss is 0\.25 at step 4 and params/w is not finite"):
+        run(folder, Toy(overflow_at=4), steps=4)
+    assert ledger.read(folder.ledger)[-1]["step"] == 4
+    assert checkpoint.latest(folder.checkpoints, Toy().start()) is None
 
 
 def test_nan_at_a_checkpoint_step_is_not_saved(folder):

@@ -7,8 +7,11 @@ import optax
 import pytest
 
 from mrjax.numerics.fingerprint import fingerprint
-from mrjax.train.step import GROWTH_INTERVAL, initial_state, make_step
+from mrjax.numerics.native import Native
+from mrjax.train import finite
+from mrjax.train.step import GROWTH_INTERVAL, initial_state, make_step, tensors
 
+AR = Native()
 RATE = 0.1
 
 
@@ -38,7 +41,7 @@ def batch():
 
 
 def test_step_descends_and_updates_statistics(start, batch):
-    step = jax.jit(make_step(quadratic, optax.sgd(RATE), dynamic_scale=False))
+    step = jax.jit(make_step(quadratic, optax.sgd(RATE), arithmetic=AR, dynamic_scale=False))
     state, evidence = step(start(), batch)
     np.testing.assert_allclose(state.params["w"], [1.0, -1.8], rtol=1e-6)
     assert state.batch_stats["seen"] == 1
@@ -47,7 +50,7 @@ def test_step_descends_and_updates_statistics(start, batch):
 
 
 def test_evidence_is_the_digest_of_what_it_names(start, batch):
-    step = jax.jit(make_step(quadratic, optax.sgd(RATE), dynamic_scale=False))
+    step = jax.jit(make_step(quadratic, optax.sgd(RATE), arithmetic=AR, dynamic_scale=False))
     state, evidence = step(start(), batch)
     kept = {"params": state.params, "batch_stats": state.batch_stats}
     assert evidence.params == fingerprint(kept)
@@ -59,8 +62,10 @@ def test_evidence_is_the_digest_of_what_it_names(start, batch):
 
 
 def test_a_power_of_two_scale_changes_no_bit(start, batch):
-    plain = jax.jit(make_step(quadratic, optax.sgd(RATE), dynamic_scale=False))(start(), batch)
-    scaled = jax.jit(make_step(quadratic, optax.sgd(RATE), dynamic_scale=True))(
+    plain = jax.jit(make_step(quadratic, optax.sgd(RATE), arithmetic=AR, dynamic_scale=False))(
+        start(), batch
+    )
+    scaled = jax.jit(make_step(quadratic, optax.sgd(RATE), arithmetic=AR, dynamic_scale=True))(
         start(2.0**15), batch
     )
     assert plain[1].params == scaled[1].params
@@ -68,7 +73,7 @@ def test_a_power_of_two_scale_changes_no_bit(start, batch):
 
 
 def test_overflow_skips_the_update_and_halves_the_scale(start, batch):
-    step = jax.jit(make_step(poisoned, optax.sgd(RATE), dynamic_scale=True))
+    step = jax.jit(make_step(poisoned, optax.sgd(RATE), arithmetic=AR, dynamic_scale=True))
     before = start(8.0)
     state, evidence = step(before, {"x": batch["x"] * 1000})
     assert evidence.skipped
@@ -81,10 +86,36 @@ def test_overflow_skips_the_update_and_halves_the_scale(start, batch):
 
 
 def test_scale_grows_after_enough_finite_steps(start, batch):
-    step = jax.jit(make_step(poisoned, optax.sgd(RATE), dynamic_scale=True))
+    step = jax.jit(make_step(poisoned, optax.sgd(RATE), arithmetic=AR, dynamic_scale=True))
     state = start(8.0)
     for _ in range(GROWTH_INTERVAL):
         assert state.scale.value == 8
         state, _ = step(state, batch)
     assert state.scale.value == 16
     assert state.scale.finite_steps == 0
+
+
+def first_broken(state, evidence, batch) -> str | None:
+    names = finite.names(tensors(batch, state.params, state))
+    place = int(evidence.not_finite)
+    return None if place == finite.NONE else names[place]
+
+
+def test_the_first_tensor_that_is_not_finite_is_named(start, batch):
+    step = jax.jit(make_step(poisoned, optax.sgd(RATE), arithmetic=AR, dynamic_scale=False))
+    assert first_broken(*step(start(), batch), batch) is None
+    assert first_broken(*step(start(), {"x": batch["x"] * 1000}), batch) == "gradients/w"
+    assert first_broken(*step(start(), {"x": batch["x"] * jnp.inf}), batch) == "batch/x"
+    sound = start()
+    broken = sound._replace(params={"w": sound.params["w"].at[0].set(jnp.nan)})
+    assert first_broken(*step(broken, batch), batch) == "gradients/w"
+    far = make_step(quadratic, optax.sgd(3e38), arithmetic=AR, dynamic_scale=False)
+    state, evidence = jax.jit(far)(start(), {"x": batch["x"] * 1000})
+    assert np.isfinite(evidence.loss)
+    assert first_broken(state, evidence, batch) == "params/w"
+
+
+def test_a_skipped_step_is_no_failure(start, batch):
+    step = jax.jit(make_step(poisoned, optax.sgd(RATE), arithmetic=AR, dynamic_scale=True))
+    _, evidence = step(start(8.0), {"x": batch["x"] * 1000})
+    assert evidence.skipped and evidence.not_finite == finite.NONE

@@ -44,7 +44,13 @@ def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> tupl
         The step, and seconds.
     """
     state = model.initial_state()
-    step = make_step(loss, model.optimizer, dynamic_scale=False, project=project)
+    step = make_step(
+        loss,
+        model.optimizer,
+        arithmetic=model.arithmetic,
+        dynamic_scale=False,
+        project=project,
+    )
     start = time.perf_counter()
     run = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
     seconds = time.perf_counter() - start

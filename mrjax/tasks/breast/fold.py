@@ -67,7 +67,7 @@ def job(
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
     """Return the network in JAX."""
     predict = built.predictor()
-    learning = Learning(built.loss_function(), built.optimizer)
+    learning = Learning(built.arithmetic, built.loss_function(), built.optimizer)
     return JaxEngine(
         devices=devices,
         state=built.initial_state(inputs.initial),

@@ -64,7 +64,7 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
     learning = None
     if inputs.train:
         loss = built.loss_function(normalisation, inputs.train[0])
-        learning = Learning(loss, built.optimizer)
+        learning = Learning(built.arithmetic, loss, built.optimizer)
     return JaxEngine(
         devices=devices,
         state=built.initial_state(inputs.initial),

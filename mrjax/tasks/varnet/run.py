@@ -58,7 +58,8 @@ def job(
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
     """Return the network in JAX."""
     predict = built.predictor()
-    learning = Learning(built.loss_function(), built.optimizer, built.project)
+    loss = built.loss_function()
+    learning = Learning(built.arithmetic, loss, built.optimizer, built.project)
     return JaxEngine(
         devices=devices,
         state=built.initial_state(inputs.initial),
