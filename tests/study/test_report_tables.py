@@ -34,6 +34,13 @@ def test_latex_is_escaped_and_uses_booktabs():
     assert r"\begin{tabular}{lrrr}" in text
 
 
+def test_latex_keeps_flags_greek_letters_and_odd_names():
+    assert tables.escaped("--a=-1 (χ²) – …") == r"-{}-a=-1 ($\chi$$^2$) -- \dots{}"
+    assert tables.escaped("---") == "-{}-{}-"
+    text = tables.latex(Table("t", "t", (Column("arm"),), (("[x]",), ("* y",), ("z",))))
+    assert "\n{}[x] \\\\\n{}* y \\\\\nz \\\\\n" in text
+
+
 @pytest.mark.parametrize(
     ("value", "form", "shown"),
     [
@@ -50,4 +57,5 @@ def test_what_people_see(value, form, shown):
 
 def test_an_interval_without_an_end_is_none():
     assert tables.interval(None, 1.0, ".1f") is None
+    assert tables.interval(float("nan"), 1.0, ".1f") is None
     assert tables.interval(-1, 1.0, "+.1f") == "-1.0 to +1.0"

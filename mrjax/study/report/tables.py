@@ -27,6 +27,9 @@ _LATEX = {
     ">": "$>$",
     "±": r"$\pm$",
     "σ": r"$\sigma$",
+    "χ": r"$\chi$",
+    "²": "$^2$",
+    "…": r"\dots{}",
 }
 
 
@@ -95,8 +98,10 @@ def p_value(p: float) -> str:
 
 
 def interval(low: float | None, high: float | None, form: str) -> str | None:
-    """An interval in one cell, None if it has no ends."""
-    return None if low is None or high is None else f"{low:{form}} to {high:{form}}"
+    """An interval in one cell, None if it has no ends (nan: a share of nothing)."""
+    if low is None or high is None or math.isnan(low + high):
+        return None
+    return f"{low:{form}} to {high:{form}}"
 
 
 def write(folder: Path, tables: Sequence[Table]) -> None:
@@ -126,7 +131,8 @@ def latex(table: Table) -> str:
         "\\toprule",
         f"{head} \\\\",
         "\\midrule",
-        *(f"{line} \\\\" for line in body),
+        # LaTeX takes a bracket or a star after the end of a row for an argument of it.
+        *(f"{'{}' if line.startswith(('[', '*')) else ''}{line} \\\\" for line in body),
         "\\bottomrule",
         "\\end{tabular}%\n}" if wide else "\\end{tabular}",
         "\\end{table*}" if wide else "\\end{table}",
@@ -135,8 +141,9 @@ def latex(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text for LaTeX."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    """Text for LaTeX; the two hyphens of a flag stay two."""
+    pairs = zip(text, text[1:] + " ", strict=True)
+    return "".join("-{}" if a == b == "-" else _LATEX.get(a, a) for a, b in pairs)
 
 
 def _cell(text: str, bold: bool) -> str:
