@@ -1,5 +1,6 @@
 """Outputs of run folders, for comparisons voxel by voxel."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ SLICES = 16  # fewer make no picture from the side
 _ENDINGS = (".nii", ".nii.gz", ".h5", ".hdf5")
 # Of several outputs of a network, the one before any threshold.
 _PREFERRED = ("network_probability", "network", "")
+# MemoryError: a header that says the image is larger than any.
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, zlib.error)
 
 
 def find(unit: Unit, subject: str) -> Path | None:
@@ -43,21 +46,26 @@ def read(path: Path) -> np.ndarray:
         UserError: the file is damaged or holds no output of a network.
     """
     try:
-        return _hdf5(path) if path.name.endswith((".h5", ".hdf5")) else _nifti(path)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        found = _hdf5(path) if path.name.endswith((".h5", ".hdf5")) else _nifti(path)
+        if not np.isfinite(found).all():
+            raise ValueError("values that are not finite")
+    except _DAMAGE as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}); expected NIfTI, or HDF5 with "
-            "a dataset network; repeat the run"
+            f"{path} cannot be read ({said}); expected NIfTI, or HDF5 with a dataset network; "
+            "repeat the run"
         ) from error
+    return found
 
 
 def _nifti(path: Path) -> np.ndarray:
     import nibabel
     from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
 
     try:
         return np.asarray(nibabel.load(path).dataobj)  # pyright: ignore[reportAttributeAccessIssue]
-    except ImageFileError as error:
+    except (ImageFileError, HeaderDataError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -65,7 +73,10 @@ def _hdf5(path: Path) -> np.ndarray:
     import h5py
 
     with h5py.File(path) as file:
-        return np.asarray(file["network"])
+        found = file["network"]
+        if not isinstance(found, h5py.Dataset):
+            raise ValueError("network is a group")
+        return np.asarray(found)
 
 
 def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:

@@ -79,7 +79,9 @@ def compute(collected: Collected, wanted: bool | None = None) -> Outputs:
         except (UserError, ValueError) as error:
             left_out.append(f"{arm}: {error}")
     remark = f"Left out: {'; '.join(left_out)}." if left_out else ""
-    return Outputs(subject=subject, arms=tuple(found), remark=remark)
+    # Without the baseline's outputs another arm's would stand in their place.
+    kept = found if found and found[0].arm == BASELINE else []
+    return Outputs(subject=subject, arms=tuple(kept), remark=remark)
 
 
 def _arm(collected: Collected, arm: str, subject: str) -> Voxels:
