@@ -112,7 +112,7 @@ def _broadcast_backward(
 ) -> tuple[Array]:
     padded = (1,) * (len(new) - len(old)) + old
     axes = tuple(a for a, n in enumerate(padded) if n != new[a])
-    return (total(gradient, axes).reshape(old),)
+    return (jnp.reshape(total(gradient, axes), old),)
 
 
 _broadcast.defvjp(lambda x, old, new: (_broadcast(x, old, new), None), _broadcast_backward)

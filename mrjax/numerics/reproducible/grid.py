@@ -48,18 +48,23 @@ def _largest_field(x: Array, axes: tuple[int, ...]) -> tuple[Array, int, int]:
     return (largest >> mantissa).astype(jnp.int32), bias, end
 
 
-def exponent(x: Float[Array, "..."], axes: tuple[int, ...]) -> Int[Array, "..."]:
-    """The smallest e with all |x| < 2^e over the axes, at least `LOWEST`.
+def units(
+    x: Float[Array, "..."], bits: int, axes: tuple[int, ...]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The factor that makes magnitudes up to the largest |x| at most 2^bits, and its inverse.
 
     Args:
         x: float32 or float64.
-        axes: over which the maximum is taken; they stay, of length 1.
+        bits: at most 53.
+        axes: that share a grid; they stay, of length 1.
 
     Returns:
-        int32.
+        Two float64 powers of two. The first is NaN for a grid with NaN or infinity in it, so that
+        what follows does not depend on the order in which it is met.
     """
-    field, bias, _ = _largest_field(x, axes)
-    return jnp.maximum(field - bias, LOWEST)
+    field, bias, end = _largest_field(x, axes)
+    e = jnp.maximum(field - bias, LOWEST)
+    return jnp.where(field == end, jnp.nan, power(bits - e)), power(e - bits)
 
 
 def quantise(
@@ -68,8 +73,7 @@ def quantise(
     """The nearest integers q, at most 2^bits in magnitude, and the unit with x ~ q * unit.
 
     The error is at most half a unit, and a unit at most 2^(1 - bits) of the largest magnitude.
-    float32 subnormals are zeros. NaN or infinity anywhere makes all q of its grid NaN, so that
-    what follows does not depend on the order in which it is met.
+    float32 subnormals are zeros. NaN or infinity anywhere makes all q of its grid NaN.
 
     Args:
         x: float32 or float64.
@@ -77,12 +81,10 @@ def quantise(
         axes: that share a grid.
 
     Returns:
-        q as float64, of the shape of x, and the unit 2^(e - bits), whose `axes` have length 1.
+        q as float64, of the shape of x, and the unit, whose `axes` have length 1.
     """
-    field, bias, end = _largest_field(x, axes)
-    e = jnp.maximum(field - bias, LOWEST)
-    scale = jnp.where(field == end, jnp.nan, power(bits - e))
-    return nearest(wide(x) * scale), power(e - bits)
+    scale, unit = units(x, bits, axes)
+    return nearest(wide(x) * scale), unit
 
 
 def nearest(x: Float[Array, "..."]) -> Float[Array, "..."]:

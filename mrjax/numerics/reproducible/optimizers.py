@@ -1,0 +1,119 @@
+"""Update rules in rounded steps: each is one IEEE float32 operation, as strict numpy has them.
+
+Powers of Adam's decay rates are carried as rounded products; a power function would be another
+one in every library. The updates are to be added to the parameters by
+:func:`mrjax.numerics.reproducible.elementwise.add`.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from mrjax.numerics.reproducible.elementwise import add, div, mul, sqrt, sub
+
+FIRST_DECAY, SECOND_DECAY, EPS = 0.9, 0.999, 1e-8
+
+
+class AdamState(NamedTuple):
+    """What Adam carries.
+
+    Attributes:
+        count: steps taken, float32 (exact up to 2^24).
+        mu: average gradient.
+        nu: average squared gradient.
+        first_power: FIRST_DECAY^count, a rounded product for each step.
+        second_power: SECOND_DECAY^count.
+    """
+
+    count: Float[Array, ""]
+    mu: PyTree
+    nu: PyTree
+    first_power: Float[Array, ""]
+    second_power: Float[Array, ""]
+
+
+class MomentumState(NamedTuple):
+    """What gradient descent with momentum carries: steps taken and the trace."""
+
+    count: Float[Array, ""]
+    trace: PyTree
+
+
+def _constant(value: float) -> Array:
+    return jnp.asarray(value, jnp.float32)
+
+
+def _zeros(params: PyTree) -> PyTree:
+    return jax.tree.map(jnp.zeros_like, params)
+
+
+def _step_of(learning_rate: optax.ScalarOrSchedule, count: Array) -> Array:
+    rate = learning_rate(count) if callable(learning_rate) else learning_rate
+    return -jnp.asarray(rate, jnp.float32)
+
+
+def _average(old: Array, decay: float, new: Array) -> Array:
+    return add(mul(_constant(decay), old), mul(_constant(1 - decay), new))
+
+
+def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Adam with decay rates 0.9 and 0.999 and eps 1e-8.
+
+    m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g; with m' = m / (1 - b1^t) and
+    v' = v / (1 - b2^t) the update is (-rate m') / (sqrt(v') + eps), each operation rounded.
+
+    Args:
+        learning_rate: a number, or a function of the steps taken so far (float32).
+
+    Returns:
+        The rule.
+
+    Source: Kingma and Ba, ICLR 2015, algorithm 1.
+    """
+
+    def init(params: PyTree) -> AdamState:
+        return AdamState(_constant(0), _zeros(params), _zeros(params), _constant(1), _constant(1))
+
+    def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, AdamState]:
+        del params
+        one, step = _constant(1), _step_of(learning_rate, state.count)
+        first = mul(state.first_power, _constant(FIRST_DECAY))
+        second = mul(state.second_power, _constant(SECOND_DECAY))
+        mu = jax.tree.map(lambda m, g: _average(m, FIRST_DECAY, g), state.mu, updates)
+        nu = jax.tree.map(lambda v, g: _average(v, SECOND_DECAY, mul(g, g)), state.nu, updates)
+
+        def direction(m: Array, v: Array) -> Array:
+            size = sqrt(div(v, sub(one, second)))
+            return div(mul(step, div(m, sub(one, first))), add(size, _constant(EPS)))
+
+        new = AdamState(add(state.count, one), mu, nu, first, second)
+        return jax.tree.map(direction, mu, nu), new
+
+    return optax.GradientTransformation(init, update)
+
+
+def sgd(learning_rate: optax.ScalarOrSchedule, momentum: float) -> optax.GradientTransformation:
+    """Gradient descent: trace = g + momentum trace; the update is -rate trace.
+
+    Args:
+        learning_rate: a number, or a function of the steps taken so far (float32).
+        momentum: part of the trace that stays.
+
+    Returns:
+        The rule.
+    """
+
+    def init(params: PyTree) -> MomentumState:
+        return MomentumState(_constant(0), _zeros(params))
+
+    def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, MomentumState]:
+        del params
+        step, decay = _step_of(learning_rate, state.count), _constant(momentum)
+        trace = jax.tree.map(lambda g, t: add(g, mul(decay, t)), updates, state.trace)
+        new = MomentumState(add(state.count, _constant(1)), trace)
+        return jax.tree.map(lambda t: mul(step, t), trace), new
+
+    return optax.GradientTransformation(init, update)
