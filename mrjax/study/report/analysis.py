@@ -135,8 +135,8 @@ class Analysis:
 
     Attributes:
         collected: what they were made from.
-        margin: of equivalence in the metric's unit; None without a baseline, or if it is a share
-            of nothing.
+        margin: of equivalence in the metric's unit; None without a baseline, if the plan has
+            none, or if it is a share of nothing.
         sigma: spread of the baseline's runs; None without a baseline.
         effects: of training arms, in the order of their sources.
         inferences: of inference arms.
@@ -170,7 +170,7 @@ def analyse(collected: Collected) -> Analysis:
 
 def _margin(collected: Collected, runs: np.ndarray) -> float | None:
     relative = collected.study.margin_kind == "relative"
-    if not len(runs) or (relative and not runs.mean()):
+    if not len(runs) or not collected.study.margin or (relative and not runs.mean()):
         return None
     return equivalence.margin(collected.study.margin, collected.study.margin_kind, runs)
 

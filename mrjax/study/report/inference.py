@@ -77,11 +77,13 @@ def _decades(values: np.ndarray) -> tuple[float, float]:
 
 def table(analysis: Analysis) -> Table:
     """Identity and change of every inference arm."""
+    metric = names.metric(analysis.collected.study.metric)
     columns = (
         Column("arm"), Column("source"), Column("runs"), Column("subjects"),
         Column("runs identical to the reference"), Column("distinct outputs"),
-        Column(f"change of mean {_unit(analysis)} [%]", "+.2g"),
-        Column("largest change, one subject [%]", ".2g"), Column("95 % interval of the change"),
+        Column(f"mean change of {_unit(analysis)} [%]", "+.2g"),
+        Column("largest change, one subject [%]", ".2g"),
+        Column(f"95 % interval of the difference of {metric}"),
         Column("p (paired t)", "p"), Column("p (Wilcoxon)", "p"),
     )  # fmt: skip
     rows = []

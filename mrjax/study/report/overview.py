@@ -37,7 +37,9 @@ def _source_row(collected: Collected, arm: Arm) -> tuple[Any, ...]:
     if not planned and not arm.problem:
         state = "no run of its own"
     name = names.source(arm.source)
-    words = " ".join(flags) or ("defaults" if arm.name == BASELINE else "as the baseline")
+    keys = {"python": arm.python, "resource": arm.resource, "command": arm.command}
+    own = [*flags, *(f"{key}={value}" for key, value in keys.items() if value)]
+    words = " ".join(own) or ("defaults" if arm.name == BASELINE else "as the baseline")
     return name, arm.name, arm.kind, words, planned, got, state
 
 
@@ -146,4 +148,23 @@ def mixtures(collected: Collected) -> list[str]:
             f"{len(empty)} runs have no {names.metric(metric)} and are not compared, first "
             f"{empty[0].arm} {empty[0].label}"
         )
+    some = [u for u in collected.units if _gaps(u, metric)]
+    if some:
+        found.append(
+            f"{len(some)} runs have no {names.metric(metric)} for some subjects, so their means "
+            f"are over the others, first {some[0].arm} {some[0].label}"
+        )
+    task = collected.study.experiment
+    foreign = [u for u in collected.units if u.result["experiment"] != task]
+    if foreign:
+        found.append(
+            f"{len(foreign)} runs are of {foreign[0].result['experiment']}, not of {task}, first "
+            f"{foreign[0].arm} {foreign[0].label}"
+        )
     return found
+
+
+def _gaps(unit: Unit, metric: str) -> bool:
+    """Whether some subjects, not all, lack a value."""
+    missing = np.isnan(unit.metrics.get(metric, np.zeros(0)))
+    return bool(missing.any() and not missing.all())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from mrjax.study.collected import Collected, Unit
 from mrjax.study.report import identity, names, shares
-from mrjax.study.report.analysis import DRAWS, Analysis
+from mrjax.study.report.analysis import DRAWS, Analysis, Effect
 from mrjax.study.statistics import common
 
 QUESTIONS = (
@@ -61,8 +61,10 @@ def findings(analysis: Analysis) -> list[str]:
         "too few runs": "Too few runs to say",
     }
     groups = {text: [e for e in effects if e.verdict == v] for v, text in verdicts.items()}
-    groups["Changes the spread over runs (p < 0.05 after Holm)"] = [e for e in effects if e.wider]
     found += [f"{text}: {_listed(e.arm.name for e in g)}." for text, g in groups.items() if g]
+    wider = [_ratio(effect) for effect in effects if effect.wider]
+    if wider:
+        found.append(f"Changes the spread over runs (p < 0.05 after Holm): {_listed(wider)}.")
     if analysis.inferences:
         same = [one.arm.name for one in analysis.inferences if one.identical]
         other = [one.arm.name for one in analysis.inferences if not one.identical]
@@ -75,6 +77,12 @@ def findings(analysis: Analysis) -> list[str]:
     if missing:
         found.append(f"Not run here (reasons below): {_listed(missing)}.")
     return found
+
+
+def _ratio(effect: Effect) -> str:
+    """An arm whose spread differs, and how much: a test of many pairs finds any difference."""
+    assert effect.spread is not None
+    return f"{effect.arm.name} ({effect.spread.ratio:.3g} times the baseline's)"
 
 
 def _crossed(collected: Collected) -> list[str]:
@@ -135,7 +143,8 @@ def _plan(analysis: Analysis) -> str:
         return f"They are run folders without a plan. {pairs} compared in pairs."
     program = study.command or f"python -m experiments.{study.experiment}"
     sentences = [
-        f"Each run was a process of its own ({' '.join([program, *study.baseline])}).",
+        f"Each run was a process of its own ({' '.join([program, *study.baseline])}, and what the "
+        "table of sources says of its arm).",
         *(_levels(analysis) if analysis.collected.baseline else ()),
     ]
     if study.cross:
@@ -161,9 +170,10 @@ def _count(number: int, word: str) -> str:
 
 
 def _surroundings(units: Sequence[Unit]) -> str:
-    def each(name: str) -> str:
+    def each(name: str, what: str = "") -> str:
         values = sorted({u.environment[name] for u in units} - {""})
-        return "; ".join(values[:6]) + ("; and more" if len(values) > 6 else "") or "not recorded"
+        more = "; and more" if len(values) > 6 else ""
+        return "; ".join(values[:6]) + more or f"{what}not recorded"
 
     levels = _listed(sorted({u.result["level"].replace("_", " ") for u in units}))
     hosts = len({u.environment["host"] for u in units} - {""})
@@ -171,7 +181,7 @@ def _surroundings(units: Sequence[Unit]) -> str:
     changed = any(u.environment["diff"] for u in units)
     return (
         f"Frameworks: {_listed(sorted({u.result['framework'] for u in units}))} with "
-        f"{each('versions')} under Python {each('python')}. Devices: {each('device')} "
+        f"{each('versions', 'versions ')} under Python {each('python')}. Devices: {each('device')} "
         f"(CPU {each('cpu')}, {each('threads')} threads) on "
         f"{_count(hosts, 'host')}. XLA flags as the "
         f"backend saw them: {each('flags')}. Level of determinism: {levels}. Code: commit "
@@ -194,27 +204,41 @@ def _statistics(analysis: Analysis) -> str:
         )
     if not analysis.effects:
         return f"{start} {end}"
-    margin = "none"
-    if analysis.margin is not None:
-        share = f"{100 * study.margin:g} % of the baseline's mean, "
-        margin = f"{share if study.margin_kind == 'relative' else ''}{analysis.margin:.3g}"
-    paired = study.pairing == "seed"
-    mean, scatter = (
-        ("paired t-tests over runs", "Pitman and Morgan's test for pairs")
-        if paired
-        else ("Welch's t-test over runs", "the F test of variances")
-    )
     tested = [e for e in analysis.effects if e.shift is not None and e.shift.p is not None]
     draws = ", ".join(names.source(name) for name in DRAWS)
+    mean, scatter = _tests(analysis)
     return (
         f"{start} Identical arms were not tested. Shifts of the mean: {mean}, effect sizes "
-        "without small-sample bias; equivalence: two one-sided t-tests with a margin of "
-        f"{margin} ({names.metric(study.metric)}), with the power at no true difference; spread: "
+        f"without small-sample bias; equivalence: {_margin(analysis)}; spread: "
         f"standard deviations over runs with chi-square intervals, {scatter}, and the "
         "Brown-Forsythe test. Not tested for a shift, because their levels are draws: "
-        f"{draws}. All tests are two-sided at the level of {common.ALPHA:g}; p-values of "
-        f"{_count(len(tested), 'shift')} were "
+        f"{draws}. All tests but those of equivalence are two-sided, all at the level of "
+        f"{common.ALPHA:g}; p-values of {_count(len(tested), 'shift')} were "
         "corrected by Holm's method over arms, those of spreads likewise. Comparisons of two "
         "networks over subjects (paired t-test, Wilcoxon) are conditional on these two "
         f"trainings. {end}"
+    )
+
+
+def _tests(analysis: Analysis) -> tuple[str, str]:
+    """Tests of mean and spread that were made: whether runs made pairs is known arm by arm."""
+    words = {
+        True: ("paired t-tests over runs", "Pitman and Morgan's test for pairs"),
+        False: ("Welch's t-test over runs", "the F test of variances"),
+    }
+    kinds = {effect.paired for effect in analysis.effects}
+    made = [both for kind, both in words.items() if kind in kinds]
+    mean, scatter = (" or, for arms without pairs, ".join(each) for each in zip(*made, strict=True))
+    return mean, scatter
+
+
+def _margin(analysis: Analysis) -> str:
+    study = analysis.collected.study
+    if analysis.margin is None:
+        return "not tested, for want of a margin"
+    share = f"{100 * study.margin:g} % of the baseline's mean, "
+    return (
+        "two one-sided t-tests with a margin of "
+        f"{share if study.margin_kind == 'relative' else ''}{analysis.margin:.3g} "
+        f"({names.metric(study.metric)}), with the power at no true difference"
     )
