@@ -1,0 +1,149 @@
+"""Kernel gradients by exact sums over voxels, in blocks that the shape alone determines.
+
+dK[a, b, c, i, o] = sum over voxels v of x[v + (a, b, c) - half, i] g[v, o] has as many terms as
+the batch has voxels, more than add exactly with twenty bits in each factor. So it is a sum over
+slabs of the image: a slab's sum is exact, is rounded to a coarser grid, and these add exactly.
+Both forms use the same slabs and return the same bits.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mrjax.numerics.reproducible.grid import coarsen, quantise
+from mrjax.numerics.reproducible.rounding import narrow
+from mrjax.numerics.reproducible.sums import BLOCK, exact_dot, product_bits
+
+CACHE = 1 << 18
+"""Numbers that the shifted copies of a slab may have: 2 MiB."""
+
+
+class Slabs(NamedTuple):
+    """How the terms of a sum over (sample, x, y, z) are divided.
+
+    Attributes:
+        samples: of the batch in one slab, all or one.
+        planes: along x in one slab.
+        blocks: whose sums are rounded to a coarser grid; 1 where all terms add exactly.
+        terms: of a block.
+    """
+
+    samples: int
+    planes: int
+    blocks: int
+    terms: int
+
+
+def slabs(shape: tuple[int, ...], copies: int) -> Slabs:
+    """Divide a volume into slabs of whole planes.
+
+    Args:
+        shape: (b, x, y, z).
+        copies: numbers laid out for each voxel, which keep a slab small.
+
+    Returns:
+        The largest slabs of at most `BLOCK` terms and `CACHE` numbers, or single planes.
+    """
+    batch, depth, rows, columns = shape
+    samples = batch if batch * rows * columns <= BLOCK else 1
+    plane = samples * rows * columns
+    fitting = [
+        p
+        for p in range(1, depth + 1)
+        if depth % p == 0 and p * plane <= BLOCK and p * plane * copies <= CACHE
+    ]
+    planes = max(fitting, default=1)
+    everything = batch * depth * rows * columns
+    if everything <= BLOCK:
+        return Slabs(samples, planes, 1, everything)
+    return Slabs(samples, planes, everything // (planes * plane), planes * plane)
+
+
+def kernel_gradient(
+    x: Float[Array, "b *space i"], g: Float[Array, "b *space o"], window: tuple[int, ...], form: str
+) -> Float[Array, "*window i o"]:
+    """The exact gradient of a convolution by its kernel, rounded once.
+
+    Grids are those of each channel over the whole batch.
+
+    Args:
+        x: what was convolved, float32; two or three spatial axes.
+        g: gradient by the response, float32.
+        window: of the kernel, odd.
+        form: ``lax`` or ``products``; without effect on the result.
+
+    Returns:
+        float32. With b = (53 - log2 of the terms of a block) / 2 bits, at least 20 where a plane
+        has at most `BLOCK` voxels, the error is at most 2^-b of the number of terms times the
+        product of the largest magnitudes, each rounded up to a power of two.
+    """
+    if x.ndim == 4:
+        flat = (window[0], 1, window[1])
+        return kernel_gradient(x[:, :, None], g[:, :, None], flat, form)[:, 0]
+    inputs, outputs = x.shape[-1], g.shape[-1]
+    if all(w == 1 for w in window):
+        summed = exact_dot("vi,vo->io", x.reshape(-1, inputs), g.reshape(-1, outputs))
+        return narrow(summed).reshape(*window, inputs, outputs)
+    if inputs > outputs:  # mirrored, x and g change places: fewer copies of the larger one
+        return jnp.flip(kernel_gradient(g, x, window, form), (0, 1, 2)).swapaxes(3, 4)
+    return _volume(x, g, window, LAYOUTS[form])
+
+
+def _volume(x: Array, g: Array, window: tuple[int, ...], product: Callable) -> Array:
+    plan = slabs(x.shape[:4], window[1] * window[2] * x.shape[-1])
+    bits = product_bits(plan.terms)
+    axes = (0, 1, 2, 3)
+    (x, x_unit), (g, g_unit) = quantise(x, bits[0], axes), quantise(g, bits[1], axes)
+    groups = x.shape[0] // plan.samples
+    x, g = (q.reshape(groups, plan.samples, *q.shape[1:]) for q in (x, g))
+    sums = jax.vmap(lambda image, near: _scan(image, near, window, plan, product))(x, g)
+    total = jnp.sum(sums, 0).transpose(0, 2, 3, 4, 1)
+    return narrow(total * (x_unit.swapaxes(3, 4) * g_unit))
+
+
+def _scan(x: Array, g: Array, window: tuple[int, ...], plan: Slabs, product: Callable) -> Array:
+    """Sum over slabs of (b, x, y, z, c) integers: (l, o, m, n, i)."""
+    (_, depth, *plane, inputs), reach = x.shape, window[0] // 2
+    image = x.transpose(1, 4, 0, 2, 3).reshape(-1, plan.planes, inputs, plan.samples, *plane)
+    near = jnp.pad(g.transpose(1, 4, 0, 2, 3), ((reach, reach), *((0, 0),) * 4))
+
+    def add(total: Array, slab: tuple[Array, Array]) -> tuple[Array, None]:
+        start, planes = slab
+        halo = jax.lax.dynamic_slice_in_dim(near, start, plan.planes + 2 * reach)
+        return total + coarsen(product(planes, halo, window), plan.blocks), None
+
+    start = jnp.zeros((window[0], g.shape[-1], *window[1:], inputs))
+    return jax.lax.scan(add, start, (jnp.arange(0, depth, plan.planes), image))[0]
+
+
+def _products(x: Array, g: Array, window: tuple[int, ...]) -> Array:
+    """(l o, v) (v, m n i): shifts along x side by side in g, those within planes in x."""
+    (length, m, n), (planes, inputs, _, rows, columns) = window, x.shape
+    wide = jnp.pad(x, ((0, 0),) * 3 + ((m // 2,) * 2, (n // 2,) * 2)).swapaxes(0, 1)
+    wide = jnp.concatenate([wide[..., c : c + columns] for c in range(n)])
+    wide = jnp.concatenate([wide[..., b : b + rows, :] for b in range(m)])
+    ahead = range(length - 1, -1, -1)
+    near = jnp.concatenate([g[a : a + planes].swapaxes(0, 1) for a in ahead])
+    near, wide = near.reshape(near.shape[0], -1), wide.reshape(wide.shape[0], -1)
+    sums = jax.lax.dot_general(near, wide, (((1,), (1,)), ((), ())))
+    return sums.reshape(length, -1, m, n, inputs)
+
+
+def _library(x: Array, g: Array, window: tuple[int, ...]) -> Array:
+    """One convolution of g by x, whose batch is summed over; mirrored."""
+    _, m, n = window
+    sums = jax.lax.conv_general_dilated(
+        g,
+        x,
+        (1, 1, 1),
+        ((0, 0), (m // 2, m // 2), (n // 2, n // 2)),
+        dimension_numbers=("xNCyz", "xOIyz", "xNyzC"),
+    )
+    return jnp.flip(sums, (0, 2, 3))
+
+
+LAYOUTS = {"products": _products, "lax": _library}
+"""A slab's sum: ((x, i, b, y, z), (x and beyond, o, b, y, z)) to (l, o, m, n, i)."""

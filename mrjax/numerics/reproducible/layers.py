@@ -1,0 +1,146 @@
+"""Normalisation and rectifier: exact statistics, rounded steps, gradients by hand.
+
+A product of two float32 numbers is exact in float64, so a sum of such products is an IEEE sum
+whether or not the compiler fuses the two: that is what the expressions here rely on. Every factor
+in them is a float32 number or has been rounded to one by :func:`r`.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax.numerics.reproducible.elementwise import add, div, exact, mul, sqrt, sub
+from mrjax.numerics.reproducible.rounding import narrow, quotient, r, root, wide
+from mrjax.numerics.reproducible.sums import exact_sum
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def leaky_relu(x: Float[Array, "..."], slope: float) -> Float[Array, "..."]:
+    """Return x where x > 0, slope * x rounded elsewhere; its gradient likewise."""
+    return _leak(x, x, slope)
+
+
+@exact
+def _leak(x: Array, place: Array, slope: float) -> Array:
+    """Return x where place > 0, slope * x elsewhere."""
+    return jnp.where(place > 0, x, narrow(wide(x) * _single(slope)))
+
+
+leaky_relu.defvjp(
+    lambda x, slope: (_leak(x, x, slope), x),
+    lambda slope, x, gradient: (_leak(gradient, x, slope),),
+)
+
+
+def _single(value: float) -> float:
+    """The float32 number next to a constant."""
+    return float(np.float32(value))
+
+
+def _per_channel(values: Array, x: Array) -> Array:
+    """Values of the last axis, with as many axes as x."""
+    return values.reshape((1,) * (x.ndim - 1) + values.shape)
+
+
+def normalise(
+    x: Float[Array, "b *space c"],
+    mean: Float[Array, " c"],
+    var: Float[Array, " c"],
+    scale: Float[Array, " c"],
+    bias: Float[Array, " c"],
+    eps: float,
+) -> Float[Array, "b *space c"]:
+    """Return scale * (x - mean) / sqrt(var + eps) + bias for given statistics.
+
+    Args:
+        x: float32.
+        mean: of each channel.
+        var: of each channel.
+        scale: of each channel.
+        bias: of each channel.
+        eps: added to the variance.
+
+    Returns:
+        float32, every step rounded; the factor scale / sqrt(var + eps) is one number a channel.
+    """
+    factor = div(scale, sqrt(add(var, jnp.full_like(var, eps))))
+    centred = sub(x, _per_channel(mean, x))
+    return add(mul(centred, _per_channel(factor, x)), _per_channel(bias, x))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def batch_norm(
+    x: Float[Array, "b *space c"], scale: Float[Array, " c"], bias: Float[Array, " c"], eps: float
+) -> tuple[Float[Array, "b *space c"], Float[Array, " c"], Float[Array, " c"]]:
+    """Normalise each channel by the batch; also its mean and biased variance.
+
+    Mean and variance are exact sums, divided and rounded once; the terms of the variance are
+    squares of x - mean, each rounded to float32. The rest is :func:`normalise`, to the bit.
+
+    Args:
+        x: float32.
+        scale: of each channel.
+        bias: of each channel.
+        eps: added to the variance.
+
+    Returns:
+        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32.
+    """
+    return _forward(x, scale, bias, eps)[0]
+
+
+Channels = tuple[Array, Array, Array]
+"""Mean, scale and deviation sqrt(var + eps) of each channel: what the gradient needs besides x."""
+
+
+@exact
+def _forward(
+    x: Array, scale: Array, bias: Array, eps: float
+) -> tuple[tuple[Array, Array, Array], tuple[Array, Channels]]:
+    mean = narrow(_mean(x))
+    centred = r(wide(x) - _per_channel(wide(mean), x))
+    var = narrow(_mean(centred * centred))
+    deviation = r(root(r(wide(var) + _single(eps))))
+    factor = r(quotient(wide(scale), deviation))
+    y = narrow(r(centred * _per_channel(factor, x)) + _per_channel(wide(bias), x))
+    return (y, mean, var), (x, (mean, scale, narrow(deviation)))
+
+
+def _mean(x: Array) -> Array:
+    """Exact sum of each channel divided by the number of its terms: float64."""
+    return _divided(exact_sum(x, tuple(range(x.ndim - 1))), x)
+
+
+def _divided(value: Array, x: Array) -> Array:
+    return quotient(value, jnp.asarray(math.prod(x.shape[:-1]), jnp.float64))
+
+
+@exact
+def _backward(
+    eps: float, saved: tuple[Array, Channels], gradients: tuple[Array, Array, Array]
+) -> tuple[Array, Array, Array]:
+    """Return f g + C (x - mean) + D: three products and sums, with C and D of each channel.
+
+    With the mean M of g and the mean N of g (x - mean), f = scale / s and s = sqrt(var + eps),
+    the gradient by x is f (g - M) - f N / s^2 (x - mean); that of the mean itself is 1 / n, that
+    of the variance 2 (x - mean) / n.
+    """
+    x, (mean, scale, deviation) = saved
+    g, by_mean, by_var = (wide(gradient) for gradient in gradients)
+    scale, s = wide(scale), wide(deviation)
+    centred = r(wide(x) - _per_channel(wide(mean), x))
+    axes = tuple(range(x.ndim - 1))
+    total, moment = exact_sum(g, axes), exact_sum(g * centred, axes)
+    f = r(quotient(scale, s))
+    constant = r(r(_divided(by_mean, x)) - r(f * r(_divided(total, x))))
+    share = r(quotient(r(quotient(r(f * r(_divided(moment, x))), s)), s))
+    slope = r(r(_divided(2 * by_var, x)) - share)
+    by_x = g * _per_channel(f, x) + centred * _per_channel(slope, x) + _per_channel(constant, x)
+    return narrow(by_x), narrow(quotient(r(moment), s)), narrow(total)
+
+
+batch_norm.defvjp(_forward, _backward)
