@@ -1,4 +1,4 @@
-"""Exchange trained networks with other programs.
+"""Exchange trained networks with other programs; prove that training gives the same bits.
 
     python -m experiments.network --import_varnet=FILE --workdir=DIR
     python -m experiments.network --export_varnet=FILE --from_run=DIR
@@ -6,10 +6,18 @@
 FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variationalnetwork), read
 without running any code in it. DIR becomes, or is, a run folder: an imported network is judged by
 python -m experiments.varnet --preset=paper --steps=0 --from_run=DIR. Both need PyTorch.
+
+    python -m experiments.network prove --task=qsm --python=OTHER
+
+trains and applies a network under every pair of settings of this machine (instruction set, threads,
+devices, form of convolution, numpy's and BLAS's kernels, interpreters, a GPU if there is one), in
+native and in reproducible arithmetic, and prints one table of digests. The runs can be stopped and
+are gone on with; the exit code is 0 if only the native digests differ.
 """
 
 import importlib.util
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -24,13 +32,26 @@ flags.DEFINE_string("workdir", None, "import: run folder to write", flag_values=
 flags.DEFINE_string("from_run", None, "export: run folder to read", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
 
+PROVE = flags.FlagValues()
+flags.DEFINE_enum("task", "qsm", ("qsm", "varnet", "breast"), "Network", flag_values=PROVE)
+flags.DEFINE_string("preset", "tiny", "Preset of every run", flag_values=PROVE)
+flags.DEFINE_integer("steps", None, "Training steps of every run", flag_values=PROVE)
+flags.DEFINE_string("flags", "", "Further flags of every run", flag_values=PROVE)
+flags.DEFINE_multi_string("python", [], "A further interpreter, repeatable", flag_values=PROVE)
+flags.DEFINE_string(
+    "workdir", "", "Folder of the runs; empty: one for these flags and this code", flag_values=PROVE
+)
+flags.DEFINE_bool("help", False, "Show this help", flag_values=PROVE)
+
 
 def main(argv: list[str]) -> int:
-    """Parse, exchange; a user's mistake is one line and exit code 2."""
+    """Parse and act; a user's mistake is one line and exit code 2."""
     try:
+        if argv[1:2] == ["prove"]:
+            return _prove(argv[1:])
         rest = FLAGS(argv)[1:]
         if FLAGS.help:
-            print(__doc__, FLAGS.get_help())
+            print(__doc__, FLAGS.get_help(), "\n\nprove:\n", PROVE.get_help())
             return 0
         _check(rest)
         print(_exchange())
@@ -38,6 +59,20 @@ def main(argv: list[str]) -> int:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
     return 0
+
+
+def _prove(argv: list[str]) -> int:
+    from mrjax.prove import proof
+
+    if rest := PROVE(argv)[1:]:
+        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
+    if PROVE.help:
+        print(__doc__, PROVE.get_help())
+        return 0
+    steps = [] if PROVE.steps is None else [f"--steps={PROVE.steps}"]
+    common = [f"--preset={PROVE.preset}", *steps, *shlex.split(PROVE["flags"].value)]
+    pythons = [sys.executable, *PROVE.python]
+    return proof.run(proof.Proof(PROVE.task, common, pythons, PROVE.workdir))
 
 
 def _check(rest: list[str]) -> None:

@@ -31,6 +31,7 @@ ORDER = (
     ("sharing",),
     ("diverge",),
     ("study",),
+    ("prove",),
 )
 """Parts of mrjax; each may import what stands above it, and nothing of its own line."""
 
@@ -38,6 +39,7 @@ RANK = {part: rank for rank, line in enumerate(ORDER) for part in line}
 
 EXTRA = {
     "study": {"errors", "config", "children", "runs"},
+    "prove": {"errors", "children", "runs"},
     "runs": {"errors", "config"},
     "command": {"errors", "config", "backend", "sweep"},
 }
@@ -45,7 +47,8 @@ EXTRA = {
 
 HOMES = {
     "torch": {"baseline"},
-    "jax": set(RANK) - {"errors", "config", "children", "sweep", "command", "runs", "study"},
+    "jax": set(RANK)
+    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove"},
     "flax": {"numerics", "nets", "train", "tasks", "baseline", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),
@@ -188,7 +191,7 @@ def test_flags_are_read_in_main_only():
     assert not reads_global_flags(ast.parse("path = records.FLAGS"))
 
 
-LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs"}
+LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs", "prove"}
 """Parts that a main needs before the backend starts."""
 
 

@@ -1,0 +1,37 @@
+"""Few rows that hold every pair of settings."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+Row = dict[str, str]
+
+
+def covering(levels: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Choose combinations such that any two settings of different factors meet in one of them.
+
+    What depends on one factor, or on two together, shows in such a set; its size grows with the
+    two largest factors only, not with the number of all combinations.
+
+    Args:
+        levels: factor -> its settings; the product of their numbers should stay below 10^5.
+
+    Returns:
+        Rows {factor: setting}, the same for the same levels.
+
+    Source: greedy construction of Cohen et al., IEEE Trans Softw Eng 23:437 (1997), with all
+    combinations as candidates, so without random draws.
+    """
+    rows = [dict(zip(levels, row, strict=True)) for row in itertools.product(*levels.values())]
+    pairs = [_pairs(row) for row in rows]
+    missing = set().union(*pairs)
+    chosen = []
+    while missing:
+        best = max(range(len(rows)), key=lambda i: len(pairs[i] & missing))
+        chosen.append(rows[best])
+        missing -= pairs[best]
+    return chosen
+
+
+def _pairs(row: Row) -> set[tuple]:
+    """All pairs of settings in a row; single settings where there is one factor only."""
+    return set(itertools.combinations(row.items(), min(2, len(row))))

@@ -1,0 +1,116 @@
+"""Run what is missing of a proof, and write its table."""
+
+import dataclasses
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mrjax import children
+from mrjax.errors import UserError
+from mrjax.prove import table
+from mrjax.prove.conditions import Condition, conditions
+from mrjax.prove.interpreters import ROOT, ask
+from mrjax.runs import atomic, code, result
+
+TASKS = {"qsm": (), "varnet": (), "breast": ("--fold=0",)}
+"""Task -> the flags that make one process of it."""
+
+PAGE = "proof.txt"
+_REFUSED = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What is to be shown, and where.
+
+    Attributes:
+        task: a key of `TASKS`.
+        flags: of every run, such as ``--preset=tiny``.
+        pythons: programs of the interpreters; the first is the machine's own.
+        folder: of the run folders; "" for one named after the code and the flags.
+    """
+
+    task: str
+    flags: Sequence[str]
+    pythons: Sequence[str]
+    folder: str = ""
+
+    @property
+    def root(self) -> Path:
+        """Folder of the run folders: another one for other code or flags."""
+        if self.folder:
+            return Path(self.folder)
+        asked = hashlib.sha256(" ".join([sources(), *self.flags]).encode()).hexdigest()
+        return Path("runs", "prove", f"{self.task}-{asked[:12]}")
+
+
+def sources() -> str:
+    """Digest of the code that the runs will have."""
+    return code.state(ROOT)["sources"]
+
+
+def run(proof: Proof) -> int:
+    """Make every run that is not finished, print and write the table.
+
+    Args:
+        proof: what is to be shown.
+
+    Returns:
+        0 if it is shown, 1 if not, 128 + n when signal n asked to stop.
+
+    Raises:
+        UserError: for an interpreter that cannot run mrjax, or flags that a run refuses.
+    """
+    pythons = {python.name: python for python in map(ask, proof.pythons)}
+    rows, before = conditions(list(pythons.values())), sources()
+    found: dict[str, list[table.Digests | None]] = {name: [] for name in table.ARITHMETICS}
+    for number, condition in enumerate(rows, 1):
+        for numerics in table.ARITHMETICS:
+            sys.stdout.write(f"[{number}/{len(rows)}] {condition.name} {numerics}: ")
+            sys.stdout.flush()
+            began = time.monotonic()
+            digests, ended = _one(proof, condition, numerics)
+            if ended.signal is not None:
+                return 128 + ended.signal
+            if ended.code == _REFUSED:
+                raise UserError(ended.last.removeprefix("error: "))
+            said = digests["params"][:12] if digests else f"failed: {ended.last or ended.code}"
+            sys.stdout.write(f"{said} ({time.monotonic() - began:.0f} s)\n")
+            found[numerics].append(digests)
+    shown, page = _page(proof, rows, found, before)
+    atomic.write_bytes(proof.root / PAGE, page.encode())
+    sys.stdout.write(f"\n{page}\n{proof.root / PAGE}\n")
+    return 0 if shown else 1
+
+
+def _one(
+    proof: Proof, condition: Condition, numerics: str
+) -> tuple[table.Digests | None, children.Ended]:
+    """Digests of one run, made now or before."""
+    workdir = (proof.root / numerics / condition.name).absolute()
+    command = [
+        *(condition.python.path, "-m", f"experiments.{proof.task}", *proof.flags),
+        *TASKS[proof.task],
+        *condition.flags(),
+        *(f"--numerics={numerics}", f"--workdir={workdir}"),
+    ]
+    workdir.parent.mkdir(parents=True, exist_ok=True)
+    log = workdir.with_name(f"{workdir.name}.log")
+    with log.open("a", encoding="utf-8") as file:
+        ended = children.run(command, condition.environ(), lambda line: print(line, file=file))
+    return (None if ended.code else result.read(workdir)["digests"]), ended
+
+
+def _page(
+    proof: Proof,
+    rows: Sequence[Condition],
+    found: dict[str, list[table.Digests | None]],
+    before: str,
+) -> tuple[bool, str]:
+    shown, lines = table.verdict(found)
+    if sources() != before:
+        shown, lines = False, [*lines, "not shown: the code changed meanwhile; repeat the command"]
+    title = f"{proof.task} {' '.join(proof.flags)}, code {before[:12]}"
+    return shown, "\n".join([title, "", table.table(rows, found), "", *lines, ""])
