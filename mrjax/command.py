@@ -32,7 +32,9 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 """What can go wrong with a disk while nobody is to blame."""
 
 
-def main(config_class: type[configs.RunConfig], presets: Presets, run: str) -> NoReturn:
+def main(
+    config_class: type[configs.RunConfig], presets: Presets, run: str, start: str = ""
+) -> NoReturn:
     """Run the experiment the command line describes, and exit.
 
     Args:
@@ -42,8 +44,34 @@ def main(config_class: type[configs.RunConfig], presets: Presets, run: str) -> N
             as ``function(config, backend, flags_text)`` with the flags as text for
             ``--flagfile``; it returns the exit code. ``backend`` is None for a config whose
             `needs_device` is False.
+        start: ``"package.module:function"`` that brings another framework up than JAX, called as
+            ``function(config)``; it returns the ``backend``, which has `notes`.
     """
-    sys.exit(_exit_code(lambda: _main(config_class, presets, run, sys.argv[1:])))
+    sys.exit(_exit_code(lambda: _main(config_class, presets, run, sys.argv[1:], start)))
+
+
+def main_of(
+    flag: str,
+    known: Mapping[str, tuple[type[configs.RunConfig], Presets]],
+    common: type[configs.RunConfig],
+    run: str,
+    start: str = "",
+) -> NoReturn:
+    """Like `main`, for a program in which the value of a flag says what can be asked for.
+
+    Args:
+        flag: its name; it may stand in a flag file.
+        known: its values, each with what can be asked for and presets.
+        common: what can be asked for under all of them, for ``--help`` alone.
+        run: as in `main`.
+        start: as in `main`.
+    """
+
+    def action() -> int:
+        config_class, presets = _chosen(flag, known, common, sys.argv[1:])
+        return _main(config_class, presets, run, sys.argv[1:], start)
+
+    sys.exit(_exit_code(action))
 
 
 def _exit_code(action: Callable[[], int]) -> int:
@@ -72,8 +100,10 @@ def _complain(message: object, code: int) -> int:
     return code
 
 
-def _main(config_class: type, presets: Presets, run: str, argv: Sequence[str]) -> int:
-    """Flags, then environment, then JAX, then the run."""
+def _main(
+    config_class: type, presets: Presets, run: str, argv: Sequence[str], start: str = ""
+) -> int:
+    """Flags, then environment, then JAX or another framework, then the run."""
     values = parse(config_class, presets, argv)
     if values["help"].value:
         sys.stdout.write(help_page(config_class, presets))
@@ -82,20 +112,51 @@ def _main(config_class: type, presets: Presets, run: str, argv: Sequence[str]) -
         return _sweep(config_class, presets, values)
     config = configs.from_flags(config_class, presets, values)
     config.check()
-    module, _, function = run.partition(":")
-    started = _start(config) if config.needs_device else None
-    return getattr(importlib.import_module(module), function)(
-        config, started, configs.to_flags(config)
-    )
+    started = None
+    if config.needs_device:
+        started = _named(start)(config) if start else _start_jax(config)
+        for note in started.notes:
+            sys.stderr.write(f"note: {note}\n")
+    return _named(run)(config, started, configs.to_flags(config))
 
 
-def _start(config: configs.RunConfig) -> backend.Backend:
+def _named(name: str) -> Callable[..., Any]:
+    """What ``"package.module:function"`` names."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _start_jax(config: configs.RunConfig) -> backend.Backend:
     """Restart in the environment the flags ask for, then start JAX there."""
     backend.reexec(config)
-    started = backend.start(config)
-    for note in started.notes:
-        sys.stderr.write(f"note: {note}\n")
-    return started
+    return backend.start(config)
+
+
+def _chosen(
+    flag: str,
+    known: Mapping[str, tuple[type, Presets]],
+    common: type,
+    argv: Sequence[str],
+) -> tuple[type, Presets]:
+    """Config and presets that the flag asks for; the common ones for help without it."""
+    values = flags.FlagValues()
+    values.set_gnu_getopt()  # else the value of an unknown flag would end the search
+    flags.DEFINE_string(flag, None, "", flag_values=values)
+    flags.DEFINE_boolean("help", False, "", short_name="h", flag_values=values)
+    try:
+        values(["program", *argv], known_only=True)
+    except flags.Error:
+        return common, {}  # whose parser says what is wrong
+    value: str | None = values[flag].value
+    if value is None and values["help"].value:
+        return common, {}
+    if value is None or value not in known:
+        found = f"--{flag} is not given" if value is None else f"--{flag}={value} is not allowed"
+        example = f"--{flag}={next(iter(known))}"
+        raise UserError(
+            f"{found}; expected one of {', '.join(known)}; add {example}, for example; see --help"
+        )
+    return known[value]
 
 
 # flags
