@@ -13,7 +13,12 @@ also read run folders from elsewhere, <root>/<arm>/<label>, into --study=DIR:
 
     python -m experiments.study report ROOT ROOT --study=DIR --baseline=ARM
 
-There --pairing=seed says that runs with equal labels share their seeds.
+There --pairing=seed says that runs with equal labels share their seeds. Two sets of runs, such as
+two arms, frameworks or machines, are put side by side, the first as baseline, in DIR/compare:
+
+    python -m experiments.study compare A B --study=DIR
+
+Runs are matched by their path below A and B; DIR may be left out for two arms of one study.
 
 An arm is --arm="NAME [SOURCE]: --flag=value ...": what it adds to --baseline. {r} in it stands for
 the number of the replicate, from 1. Instead of flags, or besides them: python=INTERPRETER,
@@ -34,7 +39,7 @@ from absl import flags
 
 from mrjax.errors import RunFailed, UserError
 
-ACTIONS = ("plan", "run", "status", "collect", "report")
+ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
 EXPERIMENTS = ("qsm", "varnet", "breast")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 FLAGS = flags.FlagValues()
@@ -122,6 +127,8 @@ def _act(rest: list[str]) -> int:
     action, *more = rest
     if more and action in ("plan", "run", "status"):
         raise UserError(f"unknown argument {more[0]}; expected flags only; write --flag=value")
+    if action == "compare":
+        return _compare(more)
     if action in ("collect", "report"):
         return _gather(_study_dir(), more, report=action == "report")
     acts = {"plan": _plan, "run": _run, "status": _status}
@@ -304,7 +311,7 @@ def _launch(study_dir: Path, study: Any, left: Sequence[Any]) -> int:
     return local.launch(study_dir, study, left, slots)
 
 
-# status, collect, report
+# status, collect, report, compare
 
 
 def _status(study_dir: Path) -> int:
@@ -338,6 +345,29 @@ def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
     for path in paths:
         print(path)
     return 0
+
+
+def _compare(folders: list[str]) -> int:
+    from mrjax.study import compare
+
+    if len(folders) != 2:
+        raise UserError(
+            f"compare with {len(folders)} folders; expected two, A and B, each with run folders; "
+            "write compare A B --study=DIR"
+        )
+    sides = compare.load(*folders, metric=FLAGS.metric or "", margin=FLAGS.margin or 0.0)
+    print(compare.write(_common_study(folders) / "compare", sides, images=FLAGS.images))
+    return 0
+
+
+def _common_study(folders: list[str]) -> Path:
+    """Where a comparison is written: --study, or the study that both folders are arms of."""
+    from mrjax.study.records import STUDY
+
+    above = {Path(folder).resolve().parent.parent for folder in folders}
+    if not (FLAGS.study or FLAGS.name) and len(above) == 1 and min(above).joinpath(STUDY).exists():
+        return min(above)
+    return _study_dir()
 
 
 if __name__ == "__main__":

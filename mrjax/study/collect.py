@@ -5,9 +5,10 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mrjax.errors import UserError
-from mrjax.runs import result
+from mrjax.runs import records, result
 from mrjax.study import csvfiles, ledgers, reading
 from mrjax.study.collected import Collected, Problem, Unit
 from mrjax.study.reading import Found, Origin
@@ -49,7 +50,7 @@ def load(study_dir: str | os.PathLike[str]) -> Collected:
         for run in runs
     ]
     logs = {(run.arm, run.label): root / run.log for run in runs}
-    return _collected(study, places, logs)
+    return gather(study, places, logs)
 
 
 def load_roots(
@@ -75,7 +76,8 @@ def load_roots(
     Raises:
         UserError: there is no such folder, no finished run in it, or no such baseline.
     """
-    found = sorted({path.resolve() for root in roots for path in _run_folders(Path(root))})
+    every = {path.resolve() for root in roots for path in run_folders(Path(root))}
+    found = sorted(path for path in every if (path / result.NAME).exists())
     names = sorted({path.parent.name for path in found})
     if not found:
         raise UserError(
@@ -89,13 +91,34 @@ def load_roots(
     first = baseline or (BASELINE if BASELINE in names else names[0])
     arms = _arm_names(names, first)
     places = list(_foreign_places(found, arms))
-    study = _foreign_study(found, arms, "seed" if paired else "", metric, margin)
-    return _collected(study, places, {})
+    study = unplanned(
+        found[0].parent.parent.name or "runs",
+        result.read(found[0]),
+        [_foreign_arm(name) for name in sorted(arms.values())],
+        replicates=max(Counter(path.parent.name for path in found).values()),
+        pairing="seed" if paired else "",
+        metric=metric,
+        margin=margin,
+    )
+    return gather(study, places)
 
 
-def _collected(
-    study: Study, places: list[tuple[Origin, Path]], logs: dict[tuple[str, str], Path]
+def gather(
+    study: Study,
+    places: Iterable[tuple[Origin, Path]],
+    logs: Mapping[tuple[str, str], Path] | None = None,
 ) -> Collected:
+    """Read the run folders of a study, planned or made up.
+
+    Args:
+        study: its arms say in which order units come.
+        places: what each run folder is, and where it is.
+        logs: (arm, label) -> what the run wrote, where it may be unfinished for a reason.
+
+    Raises:
+        UserError: none of the runs is finished.
+    """
+    logs = logs or {}
     problems = [Problem(arm.name, "", arm.problem) for arm in study.arms if arm.problem]
     order = {arm.name: place for place, arm in enumerate(study.arms)}
     planned: dict[str, int] = {}
@@ -105,7 +128,7 @@ def _collected(
     for origin, folder in sorted(places, key=lambda p: (order.get(p[0].arm, -1), p[0].label)):
         planned[origin.arm] = planned.get(origin.arm, 0) + 1
         if not (folder / result.NAME).exists():
-            reason = _unfinished(logs[origin.arm, origin.label])
+            reason = _unfinished(logs.get((origin.arm, origin.label)))
             problems.append(Problem(origin.arm, origin.label, reason))
             continue
         try:
@@ -149,8 +172,10 @@ class _Partners:
         return dataclasses.replace(unit, curve=ledgers.curve(columns, partner, label))
 
 
-def _unfinished(log: Path) -> str:
+def _unfinished(log: Path | None) -> str:
     """Why a run has no result, as far as its log tells."""
+    if log is None:
+        return "not finished"
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -159,14 +184,18 @@ def _unfinished(log: Path) -> str:
     return f"not finished; its log ends: {lines[-1][:300]}" if lines else "not finished"
 
 
-def _run_folders(root: Path) -> Iterator[Path]:
-    """Folders with a result, without the children of those."""
+def run_folders(root: Path) -> Iterator[Path]:
+    """Run folders below a folder, finished or not, without the children of those.
+
+    Raises:
+        UserError: there is no such folder.
+    """
     if not root.is_dir():
         raise UserError(
             f"{root} is no folder; expected one that holds run folders; correct the path"
         )
     for folder, below, files in os.walk(root):
-        if result.NAME in files:
+        if result.NAME in files or records.CONFIG in files:
             below.clear()
             yield Path(folder)
 
@@ -192,25 +221,41 @@ def _arm_names(folders: list[str], baseline: str) -> dict[str, str]:
     return names | {baseline: BASELINE}
 
 
-def _foreign_study(
-    found: list[Path], names: Mapping[str, str], pairing: str, metric: str, margin: float
+def _foreign_arm(name: str) -> Arm:
+    source = BASELINE if name == BASELINE else FOREIGN
+    return Arm(name=name, source=source, flags=(), kind="training")
+
+
+def unplanned(
+    name: str,
+    first: Mapping[str, Any],
+    arms: Iterable[Arm],
+    *,
+    replicates: int,
+    pairing: str,
+    metric: str,
+    margin: float,
 ) -> Study:
-    arms = [Arm(name=BASELINE, source=BASELINE, flags=(), kind="training")]
-    arms += [
-        Arm(name=name, source=FOREIGN, flags=(), kind="training")
-        for name in sorted(names.values())
-        if name != BASELINE
-    ]
-    first = result.read(found[0])
+    """A study of runs that no plan describes.
+
+    Args:
+        name: of the study.
+        first: result of one of the runs: its experiment and its metrics.
+        arms: of which one is the baseline.
+        replicates: most runs of an arm.
+        pairing: as in `Study`, "" for runs that do not make pairs.
+        metric: as in `load_roots`.
+        margin: likewise.
+    """
     measured = first["metrics"]
     metric = metric or ("nrmse" if "nrmse" in measured else min(measured, default="nrmse"))
     relative = metric != "dice"
     return Study(
-        name=found[0].parent.parent.name or "runs",
+        name=name,
         experiment=first["experiment"],
         baseline=(),
-        arms=tuple(arms),
-        replicates=max(Counter(path.parent.name for path in found).values()),
+        arms=tuple(sorted(arms, key=lambda arm: arm.name != BASELINE)),
+        replicates=replicates,
         pairing=pairing,
         cross={},
         seed=0,

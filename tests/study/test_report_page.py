@@ -150,7 +150,7 @@ def test_mixtures_are_said(study_dir, tmp_path):
 def test_a_missing_extra_is_one_line(study_dir, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UserError, match=r'pip install "mrjax\[report\]"') as caught:
-        report.page.write(study_dir, "t", "s", [])
+        report.page.publish(study_dir / "page", "t", "s", lambda folder: [])
     assert "\n" not in str(caught.value)
 
 

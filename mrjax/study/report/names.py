@@ -32,6 +32,14 @@ SOURCES = {
     "other": "other",
 }
 
+DIGESTS = {
+    "init": "initial weights",
+    "order": "order of examples",
+    "data": "data",
+    "params": "trained weights",
+    "predictions": "outputs",
+}
+
 CLASSICAL = {
     "tkd": "TKD",
     "l2": "L2 regularization",

@@ -1,12 +1,14 @@
 """The report as one HTML file: nothing to load, nothing that runs."""
 
 import base64
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic
+from mrjax.study.report import tables
 from mrjax.study.report.style import RESOLUTION
 from mrjax.study.report.tables import Table
 
@@ -103,21 +105,45 @@ td { overflow-wrap: break-word; max-width: 30em; vertical-align: top; }
 """
 
 
-def write(folder: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
-    """Write ``index.html``, with the figures inside it.
+def publish(
+    folder: Path, title: str, subtitle: str, make: Callable[[Path], Iterable[Section]]
+) -> Path:
+    """Write figures, tables and ``index.html``; an older page in the folder is replaced.
 
     Args:
-        folder: of the report; holds the PNG files.
+        folder: of the page, made where absent.
         title: of the page.
         subtitle: one line below it.
-        sections: in order.
+        make: writes the figures into the folder and gives the sections in order.
 
     Returns:
-        The file.
+        ``index.html``.
 
     Raises:
-        UserError: jinja2 is not installed.
+        UserError: the folder is not writable, or jinja2 is not installed.
     """
+    try:
+        _empty(folder)
+        sections = list(make(folder))
+        for section in sections:
+            tables.write(folder, section.tables)
+        return _write(folder, title, subtitle, sections)
+    except OSError as error:
+        raise UserError(
+            f"{folder} is not writable ({error.strerror}); expected a folder to write the report "
+            "into; change its permissions or copy the study"
+        ) from error
+
+
+def _empty(folder: Path) -> None:
+    """Remove an older report, and nothing else: figures of arms that are gone must not stay."""
+    if (folder / "index.html").exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write(folder: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
+    """The page, with the figures inside it."""
     try:
         import jinja2
     except ImportError as error:

@@ -1,0 +1,11 @@
+"""Two sets of runs side by side, such as JAX/XLA and PyTorch/cuDNN, or two machines.
+
+The sets are any folders of run folders, matched by the label of the runs. Where the runs of every
+pair have equal digests of initial weights, order and data, what differs between them is the
+arithmetic alone, and the analysis is paired. All tests and most figures are those of a study.
+"""
+
+from mrjax.study.compare.build import write
+from mrjax.study.compare.sides import Sides, load
+
+__all__ = ["Sides", "load", "write"]

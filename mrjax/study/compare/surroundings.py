@@ -1,0 +1,182 @@
+"""What differs between two sets of runs beside their results: settings, packages, machines."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mrjax.errors import UserError
+from mrjax.runs import environment, jsonfile, records
+from mrjax.study import sources
+from mrjax.study.collect import FOREIGN
+from mrjax.study.collected import Unit
+
+Pairs = Sequence[tuple[Unit, Unit]]
+
+_GROUPS = {
+    "backend.versions": "packages",
+    "backend.variables": "environment variables",
+    "variables": "environment variables",
+    "backend": "framework",
+    "cpu": "processor",
+    "system": "machine",
+    "code": "code",
+}
+_DEVICE = ("platform", "device_kind", "device_count", "gpu")
+_ORDER = ("settings", "framework", "packages", "software", "device", "processor", "machine",
+          "environment variables", "code")  # fmt: skip
+_NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
+_SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
+         ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
+_MOST = 12  # entries of a sentence, words of a list
+
+
+class Difference(NamedTuple):
+    """An entry of the records that is not the same in both sets; "" where a set has none."""
+
+    group: str
+    entry: str
+    a: str
+    b: str
+
+
+def source(pairs: Pairs) -> str:
+    """What the second set changes, as a source of a study."""
+    if any(a.result["framework"] != b.result["framework"] for a, b in pairs):
+        return "framework"
+    changed: dict[str, Any] = {}
+    for one, other in ((_settings(a), _settings(b)) for a, b in pairs):
+        names = sorted(one.keys() | other.keys())
+        changed |= {n: other.get(n) for n in names if one.get(n) != other.get(n)}
+    if changed:
+        try:
+            return sources.source_of([f"--{name}={value}" for name, value in changed.items()])
+        except UserError:  # several at once
+            return FOREIGN
+    moved = any(environment.differences(_environment(a), _environment(b)) for a, b in pairs)
+    return FOREIGN if moved else "repetition"
+
+
+def differences(pairs: Pairs) -> list[Difference]:
+    """What differs between the sets, taken as a whole: seeds that vary in both alike do not."""
+    a, b = _both(pairs)
+    keys = sorted(a.keys() | b.keys(), key=lambda key: (_ORDER.index(key[0]), key[1]))
+    return [
+        Difference(*key, *_texts(a.get(key, set()), b.get(key, set())))
+        for key in keys
+        if a.get(key) != b.get(key)
+    ]
+
+
+def same(pairs: Pairs) -> list[str]:
+    """The entries that matter most, where all runs of both sets have one value."""
+    a, b = _both(pairs)
+    found = []
+    for key in _SAME:
+        if a.get(key) == b.get(key) and len(a.get(key, ())) == 1:
+            (value,) = a[key]
+            found.append(f"{_phrase(key[0], key[1])} {_text(value)}")
+    return found
+
+
+def sentences(found: Iterable[Difference]) -> list[str]:
+    """The differences in words, a sentence a group."""
+    groups: dict[str, list[str]] = {}
+    for one in found:
+        name = _phrase(one.group, one.entry)
+        if one.a and one.b:
+            words = f"{name} {one.a} in A, {one.b} in B"
+        else:
+            words = f"{name} {one.a or one.b} in {'A' if one.a else 'B'} only"
+        groups.setdefault(one.group, []).append(words)
+    return [
+        f"{group.capitalize()}: {'; '.join(each[:_MOST])}"
+        + (f"; and {len(each) - _MOST} more, in the table." if len(each) > _MOST else ".")
+        for group, each in groups.items()
+    ]
+
+
+def _phrase(group: str, entry: str) -> str:
+    return f"--{entry}" if group == "settings" else entry.replace("_", " ")
+
+
+Values = dict[tuple[str, str], set[Any]]
+
+
+def _both(pairs: Pairs) -> tuple[Values, Values]:
+    """(group, entry) -> its values in the runs of a set."""
+    sides: tuple[Values, Values] = {}, {}
+    for pair in pairs:
+        for values, unit in zip(sides, pair, strict=True):
+            for key, value in _facts(unit):
+                values.setdefault(key, set()).add(value)
+    return sides
+
+
+def _facts(unit: Unit) -> Iterator[tuple[tuple[str, str], Any]]:
+    for name in ("framework", "level"):
+        yield ("framework", name), unit.result[name]
+    for name, value in _settings(unit).items():
+        yield ("settings", name), _hashable(value)
+    yield from _entries(_environment(unit), "")
+
+
+def _entries(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Entries of environment.json with their group; what is null or empty is not there."""
+    for name, value in content.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _entries(value, f"{path}.")
+        elif value not in (None, "", []) and path not in ("schema_version", "resumed_with"):
+            yield _key(path), _hashable(value)
+
+
+def _key(path: str) -> tuple[str, str]:
+    if path.startswith("backend.") and path.removeprefix("backend.") in _DEVICE:
+        return "device", path.removeprefix("backend.")
+    if path == "backend.level":
+        return "framework", "level"
+    found = next((name for name in _GROUPS if path.startswith(f"{name}.")), "")
+    return _GROUPS.get(found, "software"), path.removeprefix(f"{found}.")
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return frozenset(map(str, value))
+    return str(value) if isinstance(value, dict) else value
+
+
+def _texts(a: set[Any], b: set[Any]) -> tuple[str, str]:
+    """Both sides' values; of lists only the words that the other has not."""
+    if len(a) == len(b) == 1:
+        (one,), (other,) = a, b
+        if isinstance(one, frozenset) and isinstance(other, frozenset):
+            return _text(one - other), _text(other - one)
+    return ", ".join(_some(map(_text, a))), ", ".join(_some(map(_text, b)))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, frozenset):
+        return " ".join(_some(map(str, value)))
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value).replace("\n", " ")
+    digest = len(text) in (40, 64) and set(text) <= set("0123456789abcdef")
+    return text[:10] if digest else text
+
+
+def _some(words: Iterable[str]) -> list[str]:
+    each = sorted(words)
+    return each[:_MOST] + ([f"and {len(each) - _MOST} more"] if len(each) > _MOST else [])
+
+
+def _settings(unit: Unit) -> dict[str, Any]:
+    config = _read(unit, records.CONFIG).get("config")
+    given = config if isinstance(config, dict) else {}
+    return {n: v for n, v in given.items() if n not in _NOT_ASKED_FOR and v is not None}
+
+
+def _environment(unit: Unit) -> Mapping[str, Any]:
+    return _read(unit, records.ENVIRONMENT)
+
+
+def _read(unit: Unit, name: str) -> Mapping[str, Any]:
+    return jsonfile.read(unit.training / name, "a record of a run", "repeat the run")
