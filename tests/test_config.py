@@ -213,7 +213,10 @@ def test_good_configs_pass(tmp_path):
         ({"echo_time": float("inf")}, "--echo_time=inf .* a finite number"),
         ({"note": "two\nlines"}, "--note=.* printable"),
         ({"data_dir": " x"}, "--data_dir=.* blanks"),
-        ({"numerics": "reproducible"}, "reproducible is not in this version.* float32 only"),
+        (
+            {"numerics": "reproducible", "dtype": "bfloat16"},
+            "--dtype=bfloat16 with --numerics=reproducible; expected float32",
+        ),
         ({"dataset": "tfds"}, "--dataset=tfds without --data_dir"),
         ({"devices": 3}, "--batch_size=2 does not divide among --devices=3"),
         ({"xla_autotune": "frozen"}, "frozen finds no file ''"),

@@ -155,10 +155,10 @@ class RunConfig:
 
 def _contradictions(config: RunConfig) -> Iterator[str]:
     """One line for each pair of flags that cannot both be meant."""
-    if config.numerics == "reproducible":
+    if config.numerics == "reproducible" and config.dtype != "float32":
         yield (
-            "--numerics=reproducible is not in this version; expected native; order-free "
-            "arithmetic comes with a later release, for float32 only"
+            f"--dtype={config.dtype} with --numerics=reproducible; expected float32, the only type "
+            "of order-free arithmetic; change one of them"
         )
     if config.dataset != "synthetic" and not config.data_dir:
         yield (

@@ -14,6 +14,7 @@ from jaxtyping import Array
 from mrjax.config import RunConfig
 from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.native import Native
+from mrjax.numerics.reproducible import Reproducible
 from mrjax.numerics.trees import named_leaves
 from mrjax.tasks.trained import Weights
 from mrjax.train.step import State, initial_state
@@ -23,9 +24,15 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def arithmetic_of(config: RunConfig, platform: str) -> Arithmetic:
-    """Return what computes: on a CPU the fast forms of convolution, elsewhere the library's."""
-    products = config.conv_form == "products" or (config.conv_form == "auto" and platform == "cpu")
-    return Native(dtype=config.dtype, conv_form="products" if products else "lax")
+    """Return what computes: on a CPU the fast forms of convolution, elsewhere the library's.
+
+    Reproducible arithmetic leaves convolutions to no library that might choose a Fourier transform
+    for them: its sums would not be exact.
+    """
+    reproducible = config.numerics == "reproducible"
+    own = config.conv_form == "auto" and (reproducible or platform == "cpu")
+    form = "products" if own or config.conv_form == "products" else "lax"
+    return Reproducible(form) if reproducible else Native(config.dtype, form)
 
 
 def master_dtype(config: RunConfig) -> str:

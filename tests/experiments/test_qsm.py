@@ -143,6 +143,7 @@ def test_training_diverges_in_one_line_that_names_the_step(tmp_path):
         (["--steps=0"], ["--from_run"]),
         (["--window=4"], ["--window=4"]),
         (["--devices=3"], ["--batch_size"]),
+        (["--numerics=reproducible", "--init=authors"], ["--init=authors", "he_uniform"]),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, words):

@@ -125,6 +125,7 @@ def test_it_trains_from_files(tmp_path):
         (["--momentum=0.5"], ["--momentum=0.5", "iipg"]),
         (["--steps=0"], ["--from_run"]),
         (["--batch_size=6"], ["--batch_size"]),
+        (["--numerics=reproducible", "--maps=espirit"], ["--maps=espirit", "acs"]),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, words):

@@ -98,6 +98,11 @@ class Config(RunConfig):
                 f"--volume={self.volume} is smaller than a patch or than {SMALLEST_VOLUME}; "
                 f"expected at least {max(self.patch, SMALLEST_VOLUME)}; raise --volume"
             )
+        if self.numerics == "reproducible" and self.init == "authors":
+            raise UserError(
+                "--init=authors draws other bits on other machines; expected he_uniform under "
+                "--numerics=reproducible; change one of them"
+            )
         if self.steps == 0 and not self.from_run:
             raise UserError(
                 "--steps=0 infers with a trained network; expected --from_run; name a finished "

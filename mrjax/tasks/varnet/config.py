@@ -104,6 +104,11 @@ class Config(RunConfig):
                 f"--momentum={self.momentum} has no effect under --optimizer={self.optimizer}; "
                 "expected iipg; drop one of them"
             )
+        if self.numerics == "reproducible" and self.maps == "espirit":
+            raise UserError(
+                "--maps=espirit gives other bits on other machines; expected acs under "
+                "--numerics=reproducible; change one of them"
+            )
         if self.steps == 0 and not self.from_run:
             raise UserError(
                 "--steps=0 infers with a trained network; expected --from_run; name a finished "
