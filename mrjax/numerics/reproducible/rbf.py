@@ -26,6 +26,9 @@ REACH = 15
 LIMIT = REACH + 18.0
 """Distance to a centre from which on its Gaussians are below 2^-233; exp(LIMIT REACH) is finite."""
 
+PIECE = 1 << 13
+"""Numbers of a piece whose Gaussians are made at a time: 64 KiB."""
+
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @exact
@@ -134,23 +137,51 @@ def _slope(place: Array, weights: Array) -> Array:
 def _weight_gradient(place: Array, g: Array, nodes: int) -> Array:
     """Sum over positions of g times each node's Gaussian: exact, of terms rounded to a grid.
 
-    Gaussians are at most 1, so the grid is known from the gradient alone.
+    Gaussians are at most 1, so the grid is known from the gradient alone. Piece after piece of
+    each sample, so that what is repeated for all nodes stays in the cache.
     """
-    axes = tuple(range(g.ndim - 1))
-    bits = MANTISSA - 1 - log2_ceil(math.prod(g.shape[:-1]))
-    scale, unit = units(g, bits, axes)
-    columns = {}
-    for centre, offsets in _segments(nodes):
-        near = _near(place, centre, nodes)
-        start = sealed(near.bell * (wide(g) * scale))
-        rising, falling = range(offsets[-1] + 1), range(-1, offsets[0] - 1, -1)
-        for base, steps in ((near.rising, rising), (near.falling, falling)):
-            term = start
-            for k in steps:
-                term = sealed(term * base) if k else term
-                columns[centre + k] = jnp.sum(nearest(term * _height(k)), axis=axes)
-    sums = jnp.stack([columns[node] for node in range(nodes)], axis=1)
-    return narrow(sums * unit.reshape(-1, 1))
+    positions, channels = math.prod(g.shape[:-1]), g.shape[-1]
+    bits = MANTISSA - 1 - log2_ceil(positions)
+    scale, unit = units(g, bits, tuple(range(g.ndim - 1)))
+
+    def add(totals: Array, piece: tuple[Array, Array]) -> tuple[Array, None]:
+        near_place, weight = piece
+        sums = [_sums_of_segment(near_place, weight, s, nodes) for s in _segments(nodes)]
+        return totals + jnp.concatenate(sums), None
+
+    samples = g.shape[0] if g.ndim > 1 else 1
+    pieces = (_pieces(place, samples), _pieces(wide(g) * scale, samples))
+    start = jnp.zeros((nodes, samples, channels))
+    totals = jax.lax.scan(add, start, pieces)[0]
+    return narrow(jnp.sum(totals, axis=1).T * unit.reshape(-1, 1))
+
+
+def _pieces(x: Array, samples: int) -> Array:
+    """Cut (*axes, f) into (pieces, samples, positions, f), filled up with zeros."""
+    x = x.reshape(samples, -1, x.shape[-1])
+    number = math.ceil(x.size / PIECE)
+    length = math.ceil(x.shape[1] / number)
+    x = jnp.pad(x, ((0, 0), (0, number * length - x.shape[1]), (0, 0)))
+    return x.reshape(samples, number, length, -1).swapaxes(0, 1)
+
+
+def _sums_of_segment(place: Array, weight: Array, segment: tuple[int, range], nodes: int) -> Array:
+    """Sum of weighted Gaussians, as integers, for each node of a segment: (n, samples, f)."""
+    centre, offsets = segment
+    near = _near(place, centre, nodes)
+    middle = sealed(near.bell * weight)
+
+    def rounded_sum(terms: Array) -> Array:
+        return jnp.sum(nearest(terms), axis=1)
+
+    def step(terms: tuple[Array, Array], height: Array) -> tuple[tuple, tuple]:
+        below, above = sealed(terms[0] * near.falling), sealed(terms[1] * near.rising)
+        return (below, above), (rounded_sum(below * height), rounded_sum(above * height))
+
+    lower, upper = -offsets[0], offsets[-1]
+    heights = jnp.asarray([_height(k) for k in range(1, max(lower, upper) + 1)])
+    below, above = jax.lax.scan(step, (middle, middle), heights)[1]
+    return jnp.concatenate([jnp.flip(below[:lower], 0), rounded_sum(middle)[None], above[:upper]])
 
 
 def _forward(
