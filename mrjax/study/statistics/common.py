@@ -79,6 +79,11 @@ def sd(values: Sample) -> float:
     return 0.0 if constant(values) else float(np.std(values, ddof=1))
 
 
+def dot(x: Sample, y: Sample) -> float:
+    """Sum of products, the same bits on every machine: a BLAS adds as its CPU likes."""
+    return float(np.sum(x * y))
+
+
 def generator(seed: int, *names: str) -> np.random.Generator:
     """A random generator of its own for every purpose, whatever else is drawn before.
 

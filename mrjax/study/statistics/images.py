@@ -154,8 +154,8 @@ def weights(a: Mapping[str, Array], b: Mapping[str, Array]) -> Weights:
         raise ValueError("the networks have different weights; expected equal names and shapes")
     aa, bb, ab, apart = (0.0,) * 4
     for x, y in _vectors(a, b):
-        aa, bb, ab = aa + float(x @ x), bb + float(y @ y), ab + float(x @ y)
-        apart += float((y - x) @ (y - x))
+        aa, bb = aa + common.dot(x, x), bb + common.dot(y, y)
+        ab, apart = ab + common.dot(x, y), apart + common.dot(y - x, y - x)
     n = sum(np.size(x) for x in a.values())
     norms = np.sqrt(aa), np.sqrt(bb)
     if apart == 0.0:

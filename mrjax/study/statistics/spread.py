@@ -162,8 +162,8 @@ def pitman_morgan(baseline: Sample, arm: Sample) -> dict[str, float]:
     n = baseline.size
     a, b = _centred(baseline), _centred(arm)
     total, step = _centred(baseline + arm), _centred(arm - baseline)
-    aa, bb = float(a @ a), float(b @ b)
-    ss, dd, sd = float(total @ total), float(step @ step), float(total @ step)
+    aa, bb = common.dot(a, a), common.dot(b, b)
+    ss, dd, sd = common.dot(total, total), common.dot(step, step), common.dot(total, step)
     # ss dd - sd^2 = 4 (aa bb - ab^2), of which arms that nearly agree leave nothing but rounding
     rest = max(ss * dd - sd**2, 0.0)
     t = abs(sd) * np.sqrt((n - 2) / rest) if rest else np.inf if sd else 0.0
