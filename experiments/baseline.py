@@ -14,5 +14,5 @@ from mrjax.baseline.config import CONFIGS, Common
 
 if __name__ == "__main__":
     command.main_of(
-        "task", CONFIGS, Common, "mrjax.baseline.tasks:run", "mrjax.baseline.startup:start"
+        "task", CONFIGS, Common, "mrjax.baseline.run:run", "mrjax.baseline.startup:start"
     )

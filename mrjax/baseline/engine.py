@@ -136,7 +136,9 @@ class TorchEngine:
         return records.process_memory()
 
     def _on_device(self, batch: HostBatch) -> dict[str, Tensor]:
-        tensors = {k: torch.from_numpy(np.array(v, order="C")) for k, v in batch.items()}
+        tensors = {
+            k: torch.from_numpy(np.require(v, requirements=["C", "W"])) for k, v in batch.items()
+        }
         if self._device.type == "cpu":
             return tensors
         return {k: t.pin_memory().to(self._device, non_blocking=True) for k, t in tensors.items()}

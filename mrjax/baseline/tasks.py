@@ -12,41 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from mrjax.baseline import losses, nets, startup, unet, varnet, weights
-from mrjax.baseline.config import Breast, Qsm, VarNet
+from mrjax.baseline import losses, nets, unet, varnet, weights
 from mrjax.baseline.engine import Task, TorchEngine
 from mrjax.physics import dipole
 from mrjax.tasks import frame
-from mrjax.tasks.breast import crossval, fold
+from mrjax.tasks.breast import fold
 from mrjax.tasks.build import learning_rate, master_dtype
 from mrjax.tasks.qsm import run as qsm_run
 from mrjax.tasks.trained import Weights
 from mrjax.tasks.varnet import run as varnet_run
-
-Config = Qsm | VarNet | Breast
-
-
-def run(config: Config, backend: startup.Backend | None, flags_text: str) -> int:
-    """Train, evaluate and record one run, or go on with it: see :func:`mrjax.tasks.frame.run`.
-
-    Args:
-        config: checked configuration of a task.
-        backend: what `mrjax.baseline.startup.start` found; None for a cross-validation.
-        flags_text: the flags, for ``flags.txt``.
-
-    Returns:
-        Exit code: 0 when finished, 128 + n when signal n asked to stop.
-
-    Raises:
-        UserError: for files, shapes or a run folder that cannot be used.
-        RunFailed: if training diverges.
-    """
-    if backend is None:
-        assert isinstance(config, Breast), "only a cross-validation runs elsewhere"
-        return crossval.run(config, flags_text)
-    job, engine_of = _JOBS[config.task]
-    prepare = functools.partial(job, config, "cpu", functools.partial(engine_of, backend.device))
-    return frame.run(config.task, config, backend, flags_text, prepare)
 
 
 def qsm(device: str, built: qsm_run.model.Model, inputs: qsm_run.Inputs) -> TorchEngine:
@@ -109,11 +83,12 @@ def breast(device: str, built: fold.model.Model, inputs: fold.Inputs) -> TorchEn
     return _engine(config, device, task)
 
 
-_JOBS: dict[str, tuple[Callable[..., frame.Job], Callable[..., TorchEngine]]] = {
+JOBS: dict[str, tuple[Callable[..., frame.Job], Callable[..., TorchEngine]]] = {
     "qsm": (qsm_run.job, qsm),
     "varnet": (varnet_run.job, variational),
     "breast": (fold.job, breast),
 }
+"""Task -> what makes its run, and what makes its network."""
 
 
 def _engine(config: Any, device: str, task: Task) -> TorchEngine:

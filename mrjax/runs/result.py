@@ -4,7 +4,7 @@
 
     {"schema_version": 1,
      "experiment": "qsm",                          the task; one word
-     "framework": "jax",                           or "torch", or another program's name
+     "framework": "jax",                           or "pytorch", or another program's name
      "level": "run_to_run",                        or "not_guaranteed", "machine_to_machine"
      "steps": 400,                                 updates done
      "subjects": ["brain_24", ...],                held-out subjects, the rows of all metrics

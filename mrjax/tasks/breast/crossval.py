@@ -155,8 +155,8 @@ def _run_child(child: Child, shown: set[str]) -> int | None:
     Notes are shown unless in `shown`, because every fold has the same; all it writes is kept.
     """
     argv = [line for line in configs.to_flags(child.config).splitlines() if line[0] != "#"]
-    named = configs.digest_fields(Config)
-    free = [f.name for f in dataclasses.fields(Config) if f.name not in named]
+    named = configs.digest_fields(type(child.config))
+    free = [f.name for f in dataclasses.fields(child.config) if f.name not in named]
     argv += [configs.to_argument(name, getattr(child.config, name)) for name in free]
     log = Path(f"{child.config.workdir}.log")
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -120,7 +120,7 @@ def _content(
     return {
         "schema_version": result.SCHEMA_VERSION,
         "experiment": "breast",
-        "framework": "jax",
+        "framework": found[0]["framework"],
         "level": found[0]["level"],
         "steps": config.steps,
         "subjects": [f"repetition_{r:03d}" for r in range(config.repetitions)],

@@ -105,7 +105,7 @@ def _result(leaves: Leaves, named: Leaves, origin: str) -> dict:
     return {
         "schema_version": result.SCHEMA_VERSION,
         "experiment": "varnet",
-        "framework": "torch",
+        "framework": "pytorch",
         "level": "not_guaranteed",
         "steps": 0,
         "subjects": [],
