@@ -37,6 +37,7 @@ def test_latex_is_escaped_and_uses_booktabs():
 def test_latex_keeps_flags_greek_letters_and_odd_names():
     assert tables.escaped("--a=-1 (χ²) – …") == r"-{}-a=-1 ($\chi$$^2$) -- \dots{}"
     assert tables.escaped("---") == "-{}-{}-"
+    assert tables.escaped("") == ""
     text = tables.latex(Table("t", "t", (Column("arm"),), (("[x]",), ("* y",), ("z",))))
     assert "\n{}[x] \\\\\n{}* y \\\\\nz \\\\\n" in text
 

@@ -142,7 +142,7 @@ def latex(table: Table) -> str:
 
 def escaped(text: str) -> str:
     """Text for LaTeX; the two hyphens of a flag stay two."""
-    pairs = zip(text, text[1:] + " ", strict=True)
+    pairs = zip(text, f"{text} "[1:], strict=True)
     return "".join("-{}" if a == b == "-" else _LATEX.get(a, a) for a, b in pairs)
 
 
