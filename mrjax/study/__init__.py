@@ -10,6 +10,11 @@ For notebooks and scripts::
     table = study.frame(found)                    # a pandas DataFrame, as results.csv
     effects = study.analyse(found).effects        # every comparison, mrjax.study.statistics
     study.write_report("report", found)           # figures, tables and a page
+
+    from mrjax.study import compare
+
+    sides = compare.load("jax_runs", "torch_runs")  # two sets of runs, matched by name
+    compare.write("comparison", sides)
 """
 
 import importlib

@@ -70,7 +70,8 @@ def _surroundings(sides: Sides) -> Section:
         points = [*points, f"The same in all runs: {'; '.join(same)}."]
     columns = (Column("what"), Column("entry"), Column("A"), Column("B"))
     title = "What differs between the records of A and B: config.json, environment.json"
-    table = Table("surroundings", title, columns, tuple(map(tuple, found)))
+    rows = tuple((one.group, one.entry, one.a or None, one.b or None) for one in found)
+    table = Table("surroundings", title, columns, rows)
     return Section(
         "surroundings",
         "What differs besides",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,15 @@ def _labelled(root: Path) -> dict[str, Path]:
     return {path.relative_to(root).as_posix(): path for path in collect.run_folders(root)}
 
 
+def _check_one_arm(root: Path, labels: Iterable[str]) -> None:
+    arms = sorted({label.rpartition("/")[0] for label in labels})
+    if len(arms) > 1:
+        raise UserError(
+            f"{root} holds runs in several folders ({', '.join(arms[:4])}); expected those of one "
+            "arm; name its folder, such as STUDY/runs/ARM"
+        )
+
+
 def _finished(folder: Path) -> bool:
     return (folder / result.NAME).exists()
 
@@ -99,6 +108,7 @@ def _finished(folder: Path) -> bool:
 def _check_labels(roots: Sequence[Path], found: Sequence[Mapping[str, Path]]) -> None:
     done = [{label for label, path in side.items() if _finished(path)} for side in found]
     for root, labels in zip(roots, done, strict=True):
+        _check_one_arm(root, labels)
         if not labels:
             raise UserError(
                 f"no finished run in {root}; expected run folders that hold a result.json; finish "

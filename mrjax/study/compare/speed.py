@@ -106,7 +106,8 @@ def _panel(
         axis.plot(np.full(len(known), place), known, "o", ms=3.5, mfc="none", mew=0.7, color=shade)
         axis.plot(place, np.median(known), "_", ms=16, mew=1.8, color=shade)
     axis.set_xlim(-0.6, len(values) - 0.4)
-    axis.set_ylim(bottom=0)
+    top = max((value for side in values for value in side if value is not None), default=0)
+    axis.set_ylim(0, 1.08 * top or 1)
     axis.set_xticks(range(len(arms)), [_short(arm) for arm in arms])
     axis.set_ylabel(title)
 

@@ -72,4 +72,4 @@ def _costs(units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
 
 
 def _number(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3g}"
+    return NOTHING if value is None else f"{value:.4g}"

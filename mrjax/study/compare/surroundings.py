@@ -26,6 +26,7 @@ _ORDER = ("settings", "framework", "packages", "software", "device", "processor"
 _NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
 _SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
          ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
+_WORDS = {"device_kind": "device", "model": "processor", "python": "Python"}
 _MOST = 12  # entries of a sentence, words of a list
 
 
@@ -95,7 +96,10 @@ def sentences(found: Iterable[Difference]) -> list[str]:
 
 
 def _phrase(group: str, entry: str) -> str:
-    return f"--{entry}" if group == "settings" else entry.replace("_", " ")
+    if group == "settings":
+        return f"--{entry}"
+    # Names of variables stay as they are.
+    return _WORDS.get(entry, entry.replace("_", " ") if entry.islower() else entry)
 
 
 Values = dict[tuple[str, str], set[Any]]
@@ -130,8 +134,9 @@ def _entries(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[tuple[st
 
 
 def _key(path: str) -> tuple[str, str]:
-    if path.startswith("backend.") and path.removeprefix("backend.") in _DEVICE:
-        return "device", path.removeprefix("backend.")
+    root, _, entry = path.partition(".")
+    if root == "backend" and entry.split(".")[0] in _DEVICE:
+        return "device", entry
     if path == "backend.level":
         return "framework", "level"
     found = next((name for name in _GROUPS if path.startswith(f"{name}.")), "")

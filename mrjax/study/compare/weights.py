@@ -101,12 +101,12 @@ def _values(found: Iterable[Distance]) -> list[float]:
 def compute(sides: Sides) -> Distances:
     """Compare the checkpoints of all pairs."""
     found: list[Distance] = []
-    left_out: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for a, b in sides.pairs:
         try:
             found += _pair(a, b)
         except ValueError as error:
-            left_out.append(f"{a.label} {a.part}".strip() + f": {error}")
+            left_out.setdefault(str(error), []).append(f"{a.label} {a.part}".strip())
     first = [a for a, _ in sides.pairs]
     between: list[Distance] = []
     for a, b in itertools.pairwise(first):
@@ -114,7 +114,8 @@ def compute(sides: Sides) -> Distances:
             between += _pair(a, b, last=True)
         except ValueError:  # named above, as part of a pair
             continue
-    remark = f"Left out: {'; '.join(left_out)}." if left_out else ""
+    reasons = "; ".join(f"{', '.join(runs)}: {why}" for why, runs in left_out.items())
+    remark = f"Left out: {reasons}." if left_out else ""
     return Distances(pairs=tuple(found), between=tuple(between), remark=remark)
 
 
@@ -232,8 +233,7 @@ def _ends(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
     apart = sum(name in APART for name in kinds)
     if apart:
         axis.axhspan(len(kinds) - apart - 0.5, len(kinds) - 0.5, color="0.96", zorder=-1)
-    axis.set_title(f"after step {step}", loc="left")
-    axis.set_xlabel("normalized L2 distance")
+    axis.set_xlabel(f"normalized L2 distance after step {step}")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.3)
 
 

@@ -82,13 +82,15 @@ def _parting(effect: Effect) -> list[str]:
 def _shift(analysis: Analysis, effect: Effect) -> str:
     study, found = analysis.collected.study, effect.shift
     metric = names.METRICS.get(study.metric, study.metric)
+    start = (
+        f"(b) Mean {metric} of runs: {effect.baseline.mean():.4g} in A, {effect.runs.mean():.4g} "
+        "in B"
+    )
+    if found is None and not effect.identical:
+        source = names.source(effect.arm.source)
+        return f"{start}; not tested, because what differs ({source}) is a draw, not a level."
     if found is None:
-        return (
-            f"(b) There is no shift of the mean to test: {names.source(effect.arm.source)} is a "
-            f"draw, not a level. Mean {metric} of runs: {effect.baseline.mean():.4g} in A, "
-            f"{effect.runs.mean():.4g} in B."
-        )
-    start = f"(b) Mean {metric} of runs: {found.baseline:.4g} in A, {found.arm:.4g} in B"
+        return f"{start}: {effect.verdict}."
     if found.status != "tested":
         return f"{start} ({found.n_baseline} and {found.n_arm} runs): {effect.verdict}."
     return (
@@ -163,16 +165,16 @@ def _weights(distances: Distances) -> list[str]:
     values, scale = distances.of(ALL, step), distances.scale(ALL)
     if not values:
         return []
-    beside = f"; between successive runs of A it is {scale:.2e}" if scale else ""
+    beside = f"; between successive runs of A it is {scale:.2g}" if scale else ""
     apart = [
-        f"{kind} {np.median(distances.of(kind, step)):.2e}"
+        f"{kind} {np.median(distances.of(kind, step)):.2g}"
         for kind in APART
         if distances.of(kind, step)
     ]
     tail = f" Without a true gradient, and apart: {', '.join(apart)}." if apart else ""
     return [
         f"Normalized L2 distance of all weights with a gradient after step {step}: "
-        f"{np.median(values):.2e} (median of pairs){beside}.{tail}"
+        f"{np.median(values):.2g} (median of pairs){beside}.{tail}"
     ]
 
 

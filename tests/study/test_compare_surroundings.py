@@ -1,0 +1,82 @@
+"""What differs between two sets besides their results, told by their records."""
+
+import shutil
+
+import pytest
+from study import two_sets
+
+from mrjax.study import compare
+from mrjax.study.compare import surroundings
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    return two_sets.make(tmp_path_factory.mktemp("sets"), replicates=2)
+
+
+@pytest.fixture
+def copies(roots, tmp_path):
+    """One of the sets twice, to be changed."""
+    return [shutil.copytree(roots[0], tmp_path / name) for name in ("one", "other")]
+
+
+def change(root, record: str, **changes: object) -> None:
+    for run in ("000", "001"):
+        two_sets.change(root / run / f"{record}.json", **changes)
+
+
+def test_frameworks_differ_in_packages_and_switches(roots):
+    pairs = compare.load(*roots).pairs
+    told = surroundings.sentences(surroundings.differences(pairs))
+    assert told == [
+        "Settings: --cudnn_benchmark false in B only.",
+        "Framework: framework jax in A, pytorch in B.",
+        "Packages: jax 0.10.2 in A only; torch 2.13.0 in B only.",
+    ]
+    same = surroundings.same(pairs)
+    assert "processor Some CPU" in same and "numpy 2.4.6" in same and "sources bbbbbbbbbb" in same
+
+
+def test_seeds_that_vary_alike_are_no_difference(roots, copies):
+    assert surroundings.differences(compare.load(*copies).pairs) == []
+    two_sets.change(copies[1] / "001" / "config.json", config={"seed_init": 9})
+    (found,) = surroundings.differences(compare.load(*copies).pairs)
+    assert found == ("settings", "seed_init", "0, 1", "0, 9")
+
+
+def test_of_lists_only_the_words_that_differ(copies):
+    change(copies[1], "environment", cpu={"features": ["avx2", "avx512f"], "threads": 1})
+    change(copies[1], "environment", variables={"XLA_FLAGS": "--a"}, backend={"gpu": {"bus": 1}})
+    found = surroundings.differences(compare.load(*copies).pairs)
+    assert set(found) == {
+        ("processor", "features", "fma", "avx512f"),
+        ("processor", "threads", "2", "1"),
+        ("environment variables", "XLA_FLAGS", "", "--a"),
+        ("device", "gpu.bus", "", "1"),
+    }
+    assert "Environment variables: XLA_FLAGS --a in B only." in surroundings.sentences(found)
+
+
+def test_long_lists_of_differences_end(copies):
+    change(copies[1], "config", config={f"field{i:02d}": i for i in range(20)})
+    (told,) = surroundings.sentences(surroundings.differences(compare.load(*copies).pairs))
+    assert "--field11 11 in B only; and 8 more, in the table." in told
+
+
+@pytest.mark.parametrize(
+    "record, changes, source",
+    [
+        ("config", {"workdir": "elsewhere"}, "repetition"),
+        ("config", {"repetition": 1}, "repetition"),
+        ("config", {"dtype": "bfloat16"}, "dtype"),
+        ("config", {"cpu_threads": 1}, "threads"),
+        ("config", {"seed_init": 8}, "init"),
+        ("config", {"dtype": "bfloat16", "cpu_threads": 1}, "other"),
+        ("environment", {"python": "3.12"}, "other"),
+        ("environment", {"system": {"host": "node2"}}, "repetition"),
+        ("result", {"framework": "pytorch"}, "framework"),
+    ],
+)
+def test_the_source_is_told_by_the_records(copies, record, changes, source):
+    change(copies[1], record, **({"config": changes} if record == "config" else changes))
+    assert surroundings.source(compare.load(*copies).pairs) == source
