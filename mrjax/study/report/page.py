@@ -12,6 +12,7 @@ from mrjax.study.report import tables
 from mrjax.study.report.style import RESOLUTION
 from mrjax.study.report.tables import Table
 
+_MARK = '<meta name="generator" content="mrjax">'
 _PIXELS = 140  # of the page for an inch of a figure
 
 
@@ -41,6 +42,7 @@ _TEMPLATE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="mrjax">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
 <style>
@@ -120,7 +122,7 @@ def publish(
         ``index.html``.
 
     Raises:
-        UserError: the folder is not writable, or jinja2 is not installed.
+        UserError: the folder is not writable or holds another page, or jinja2 is not installed.
     """
     try:
         _empty(folder)
@@ -136,10 +138,20 @@ def publish(
 
 
 def _empty(folder: Path) -> None:
-    """Remove an older report, and nothing else: figures of arms that are gone must not stay."""
-    if (folder / "index.html").exists():
+    """Remove an older report, and nothing else: figures of arms that are gone must not stay.
+
+    What is begun says so until it is whole, and belongs to the next report if it never is.
+    """
+    index = folder / "index.html"
+    if index.exists():
+        if _MARK not in index.read_text(encoding="utf-8", errors="replace"):
+            raise UserError(
+                f"{index} is no report of mrjax; expected an older report or none, for the whole "
+                "folder is replaced; move it or choose another folder"
+            )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(index, f"{_MARK}\n<p>Begun and not finished: repeat the command.</p>\n")
 
 
 def _write(folder: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
