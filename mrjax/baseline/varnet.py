@@ -100,10 +100,22 @@ class TunedCell(Cell):
         margin, half = 2 * (self.window // 2), self.window // 2
         padded = functional.pad(parts, (margin,) * 4, mode="reflect")
         response = functional.conv2d(padded, kernel)
-        active: Any = CheapRbf.apply(response, self.activation.w, LOW, HIGH)
-        back = functional.conv_transpose2d(active, kernel, padding=2 * half)
-        inside = back.permute(0, 2, 3, 1)
+        back = functional.conv_transpose2d(self._active(response), kernel, padding=2 * half)
+        inside = back.permute(0, 2, 3, 1).to(kernel.dtype)
         return torch.view_as_complex(inside.contiguous()) / self.conv_kernel.shape[0]
+
+    def _active(self, response: Tensor) -> Tensor:
+        """Return the activation: under autocast from and to 16 bits, computed in float32."""
+        w = self.activation.w.to(response.dtype)
+        if response.dtype == self.activation.w.dtype:
+            return _apply(response, w)
+        with torch.autocast(response.device.type, enabled=False):
+            return _apply(response.float(), w.float()).to(response.dtype)
+
+
+def _apply(response: Tensor, w: Tensor) -> Tensor:
+    active: Any = CheapRbf.apply(response, w, LOW, HIGH)
+    return active
 
 
 class VarNet(nn.Module):

@@ -1,0 +1,66 @@
+"""What a run may switch on: memory formats change rounding only, autocast the network only."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
+
+from baseline.parity import cases, steps  # noqa: E402
+
+from mrjax.baseline import weights  # noqa: E402
+
+UNETS = {"qsm": torch.channels_last_3d, "breast": torch.channels_last}
+HALVES = {"qsm": 0.02, "tuned varnet": 0.02, "breast": 0.02}
+
+
+def made(task, dtype):
+    rng = np.random.default_rng(20221165)
+    case = cases.MAKERS[task](dtype, rng)
+    params, stats = (cases.cast(tree, dtype) for tree in cases.trained(case, rng))
+    network = case.network.to(steps.TYPES[dtype])
+    weights.load_weights(network, params, stats)
+    return case, network, steps.to_torch(cases.cast(case.batches["masked"], dtype))
+
+
+def step(case, network, batch):
+    """Loss and gradients."""
+    network.zero_grad()
+    loss = case.their_loss(network, batch)
+    loss.backward()
+    return loss, {k: g.numpy().copy() for k, g in weights.gradients(network).items()}
+
+
+@pytest.mark.parametrize("task", UNETS)
+def test_channels_last(task):
+    case, network, batch = made(task, "float64")
+    loss, gradients = step(case, network, batch)
+    form = UNETS[task]
+    network.to(memory_format=form)
+    batch = {k: v.contiguous(memory_format=form) for k, v in batch.items()}
+    other, others = step(case, network, batch)
+    assert all(p.is_contiguous(memory_format=form) for p in network.parameters() if p.ndim > 3)
+    assert other.item() == pytest.approx(loss.item(), rel=1e-12)
+    assert steps.distance(others, gradients) <= 1e-11
+
+
+@pytest.mark.parametrize("task", HALVES)
+def test_autocast(task):
+    case, network, batch = made(task, "float32")
+    loss, gradients = step(case, network, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        half, halves = step(case, network, batch)
+    assert half.dtype == torch.float32
+    assert 0 < abs(half.item() - loss.item()) <= HALVES[task] * loss.item()
+    assert 1e-5 < steps.distance(halves, gradients) <= 0.3
+    assert all(p.dtype == torch.float32 for p in network.parameters())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert case.their_predict(network.eval(), batch).dtype in (torch.float32, torch.complex64)
+
+
+def test_masked_volumes_hold_ties():
+    """Most windows of the first pooling have several equal maxima: its rule for them matters."""
+    _, network, batch = made("qsm", "float64")
+    x = network.down0_1(network.down0_0(batch["field"])).detach()
+    windows = x.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).flatten(5).flatten(-3)
+    largest = windows.reshape(-1, 8).sort(dim=1).values[:, -2:]
+    assert (largest[:, 0] == largest[:, 1]).double().mean() > 0.25
