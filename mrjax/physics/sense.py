@@ -59,7 +59,10 @@ def forward(ar: Arithmetic, image: Images, maps: Coils, mask: Masks) -> Coils:
     79:3055 (2018), Eq. 1.
     """
     _check("brp", image, maps, mask)
-    return _acquired(centred_fft(ar, ar.mul(maps, image[:, None]), _AXES), mask)
+    single = image.reshape(
+        image.shape[0], 1, *image.shape[1:]
+    )  # image[:, None] adds in its gradient
+    return _acquired(centred_fft(ar, ar.mul(maps, single), _AXES), mask)
 
 
 def adjoint(ar: Arithmetic, kspace: Coils, maps: Coils, mask: Masks) -> Images:
