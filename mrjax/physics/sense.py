@@ -59,9 +59,7 @@ def forward(ar: Arithmetic, image: Images, maps: Coils, mask: Masks) -> Coils:
     79:3055 (2018), Eq. 1.
     """
     _check("brp", image, maps, mask)
-    single = image.reshape(
-        image.shape[0], 1, *image.shape[1:]
-    )  # image[:, None] adds in its gradient
+    single = image.reshape(image.shape[0], 1, *image.shape[1:])  # the gradient of [:, None] adds
     return _acquired(centred_fft(ar, ar.mul(maps, single), _AXES), mask)
 
 

@@ -35,8 +35,8 @@ MOVES = set(
 """Numbers change places only."""
 
 DECIDES = set(
-    "abs argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg real "
-    "reduce_max".split()
+    "abs argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg "
+    "real reduce_max".split()
 )
 """Comparisons, signs, parts of complex numbers: exact, and in any order the same."""
 
@@ -98,7 +98,7 @@ def settings(presets, **changed) -> dict:
 
 
 def qsm_step(form: str):
-    config = qsm_config.Config(**settings(qsm_config.PRESETS, conv_form=form))
+    config = qsm_config.Config(**settings(qsm_config.PRESETS, levels=1, conv_form=form))
     empty = np.zeros((2, 2, 2), np.float32)
     geometry = QsmSubject(name="none", field=empty, chi=empty, mask=empty > 0)
     built = qsm_model.build(config, "cpu")
@@ -108,7 +108,9 @@ def qsm_step(form: str):
 
 
 def varnet_step(form: str, **changed):
-    config = varnet_config.Config(**settings(varnet_config.PRESETS, conv_form=form, **changed))
+    config = varnet_config.Config(
+        **settings(varnet_config.PRESETS, stages=2, conv_form=form, **changed)
+    )
     built = varnet_model.build(config, "cpu")
     sizes = (config.batch_size, config.coils, config.rows, config.columns)
     coils = jax.ShapeDtypeStruct(sizes, jnp.complex64)
