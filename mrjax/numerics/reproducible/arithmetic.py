@@ -108,5 +108,5 @@ class Reproducible:
 
 
 def _axes(x: Array, axes: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Axes counted from the front."""
-    return tuple(range(x.ndim)) if axes is None else tuple(a % x.ndim for a in axes)
+    """Axes counted from the front, in order."""
+    return tuple(range(x.ndim)) if axes is None else tuple(sorted(a % x.ndim for a in axes))

@@ -13,14 +13,13 @@ from jaxtyping import Array, Float
 from mrjax.numerics.reproducible.grid import (
     MANTISSA,
     coarsen,
+    integers,
     log2_ceil,
-    nearest,
+    over,
     quantise,
+    units,
 )
 from mrjax.numerics.reproducible.rounding import wide
-
-FEW = 1 << 14
-"""Terms up to which one grid resolves 2^-39 of the largest term; more terms use two grids."""
 
 BLOCK = 1 << 13
 """Products of two 20-bit integers that add exactly."""
@@ -29,27 +28,21 @@ BLOCK = 1 << 13
 def exact_sum(x: Float[Array, "..."], axes: tuple[int, ...]) -> Float[Array, "..."]:
     """Sum over axes, a function of the terms and not of their order or grouping.
 
-    With n terms a grid holds B = 53 - ceil(log2 n) bits below the largest magnitude. What more
-    than `FEW` terms leave over is taken to a second grid B bits finer, and added the same way.
+    With n terms a grid holds B = 62 - ceil(log2 n) bits below the largest magnitude, at most 51,
+    and 64-bit integers are added.
 
     Args:
         x: float32, or float64 of magnitudes from 2^-400 to 2^400.
-        axes: to sum over; they are dropped.
+        axes: to sum over, in rising order; they are dropped.
 
     Returns:
-        float64. The error is at most n 2^-(B + 1) of the power of two above the largest
-        magnitude, with two grids n 2^-(2 B + 1), and one float64 rounding. NaN if a term is NaN
-        or infinite.
+        float64. The error is at most n 2^-B of the largest magnitude, and one float64 rounding.
+        NaN if a term is NaN or infinite.
     """
     n = math.prod(x.shape[a] for a in axes)
-    bits = MANTISSA - log2_ceil(max(n, 1))
-    q, unit = quantise(x, bits, axes)
-    total = jnp.sum(q, axis=axes) * jnp.squeeze(unit, axes)
-    if n <= FEW:
-        return total
-    finer = unit * 2.0**-bits
-    rest = nearest((wide(x) - q * unit) * (1 / finer))
-    return total + jnp.sum(rest, axis=axes) * jnp.squeeze(finer, axes)
+    scale, unit = units(x, min(51, 62 - log2_ceil(max(n, 1))), axes)
+    total = over(jnp.sum, integers(wide(x) * scale), axes)
+    return total.astype(jnp.float64) * jnp.squeeze(unit, axes)
 
 
 def product_bits(terms: int) -> tuple[int, int]:
