@@ -13,6 +13,7 @@ from torch.nn import functional
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 _POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
 
 
@@ -136,7 +137,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (b, inputs, *space), axes divisible by 2^levels, to (b, out_features, *space)."""
-        skips = []
+        x, skips = self._as_weights_lie(x), []
         for level in range(self.levels):
             x = self._pair(f"down{level}", x)
             skips.append(x)
@@ -146,6 +147,18 @@ class UNet(nn.Module):
             up = self.get_submodule(f"up{level}")(x)
             x = self._pair(f"merge{level}", torch.cat([skips[level], up], dim=1))
         return self.out(x)
+
+    def _as_weights_lie(self, x: Tensor) -> Tensor:
+        """Return an image of one channel in the memory format of the weights, by its strides.
+
+        Such an image counts as contiguous in either format, whatever its strides, and layers
+        follow the strides: moved there from the last axis, it turned the network to channels last.
+        """
+        if x.shape[1] > 1:
+            return x
+        weight = self.get_parameter("bottom_1.conv.weight")
+        format_ = torch.contiguous_format if weight.is_contiguous() else _LAST[self.dims]
+        return x.clone(memory_format=format_)
 
 
 class UNet2d(UNet):

@@ -70,8 +70,10 @@ def our_results(case: cases.Case) -> Callable[[Arrays, Arrays, Arrays], Results]
 
 def to_torch(batch: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """Batch of a U-Net with channels first; that of a VarNet, without an axis of 1 or 3, as is."""
-    moved = {k: np.moveaxis(v, -1, 1) if v.shape[-1] in (1, 3) else v for k, v in batch.items()}
-    return {k: torch.from_numpy(np.array(v, order="C")) for k, v in moved.items()}
+    tensors = {k: torch.from_numpy(np.array(v, order="C")) for k, v in batch.items()}
+    return {
+        k: t.movedim(-1, 1).contiguous() if t.shape[-1] in (1, 3) else t for k, t in tensors.items()
+    }
 
 
 def their_results(case: cases.Case, params: Arrays, stats: Arrays, batch: Arrays) -> Results:

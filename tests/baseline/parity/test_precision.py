@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="needs torch, the framework of the b
 
 from baseline.parity import cases, steps  # noqa: E402
 
-from mrjax.baseline import weights  # noqa: E402
+from mrjax.baseline import nets, weights  # noqa: E402
 
 UNETS = {"qsm": torch.channels_last_3d, "breast": torch.channels_last}
 HALVES = {"qsm": 0.02, "tuned varnet": 0.02, "breast": 0.02}
@@ -43,6 +43,30 @@ def test_channels_last(task):
     assert steps.distance(others, gradients) <= 1e-11
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_one_channel_does_not_choose_the_memory_format(last):
+    """torch takes an image of one channel, moved there from the last axis, for channels last."""
+    network = nets.QSMnet(width=4, levels=1, window=3)
+    form = torch.channels_last_3d if last else torch.contiguous_format
+    network.to(memory_format=form)  # pyright: ignore[reportCallIssue]
+    seen = []
+    network.get_submodule("down0_0.conv").register_forward_hook(lambda m, i, y: seen.append(y))
+    image = torch.zeros(2, 8, 8, 8, 1).movedim(-1, 1)
+    network(image.contiguous(memory_format=form))
+    assert seen[0].is_contiguous(memory_format=form)
+
+
+def test_float32_statistics_of_a_masked_brain():
+    """torch adds those of contiguous images in float64; of channels last on a CPU it does not."""
+    found = []
+    for dtype in ("float32", "float64"):
+        case, network, batch = made("qsm", dtype)
+        step(case, network, batch)
+        found.append(weights.read_stats(network))
+    for name, wide in found[1].items():
+        np.testing.assert_allclose(found[0][name], wide, rtol=3e-6, atol=3e-6, err_msg=name)
+
+
 @pytest.mark.parametrize("task", HALVES)
 def test_autocast(task):
     case, network, batch = made(task, "float32")
@@ -60,7 +84,7 @@ def test_autocast(task):
 def test_masked_volumes_hold_ties():
     """Most windows of the first pooling have several equal maxima: its rule for them matters."""
     _, network, batch = made("qsm", "float64")
-    x = network.down0_1(network.down0_0(batch["field"])).detach()
+    x = network._pair("down0", batch["field"]).detach()
     windows = x.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).flatten(5).flatten(-3)
     largest = windows.reshape(-1, 8).sort(dim=1).values[:, -2:]
     assert (largest[:, 0] == largest[:, 1]).double().mean() > 0.25
