@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import os
 import re
 import subprocess
@@ -219,3 +220,16 @@ def test_sweep_runs_every_combination(start, tmp_path):
 def test_errors_without_a_known_field_keep_absls_words():
     text = "flag --sweep=3: bad"
     assert command._illegal(RunConfig, text).startswith(f"{text}; expected another value")
+
+
+def test_a_flag_chooses_what_can_be_asked_for(tmp_path):
+    known = {"small": (Config, PRESETS), "plain": (RunConfig, {})}
+    chosen = functools.partial(command._chosen, "task", known, RunConfig)
+    assert chosen(["--width", "3", "--task=small"]) == (Config, PRESETS)
+    (tmp_path / "flags").write_text("# as a run leaves them\n--width=3\n--task=plain\n")
+    assert chosen([f"--flagfile={tmp_path / 'flags'}"]) == (RunConfig, {})
+    assert chosen(["--help"]) == (RunConfig, {}) and chosen(["-h", "--task=small"])[0] is Config
+    with pytest.raises(UserError, match="--task is not given; expected one of small, plain; add "):
+        chosen(["--width=3"])
+    with pytest.raises(UserError, match="--task=big is not allowed; expected one of small, plain"):
+        chosen(["--task=big"])

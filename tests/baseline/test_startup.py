@@ -1,0 +1,143 @@
+"""What a PyTorch run promises, sets and says of itself."""
+
+import dataclasses
+import os
+
+import pytest
+
+from mrjax.baseline import startup
+from mrjax.baseline.config import CONFIGS, Common, Qsm, VarNet
+from mrjax.errors import UserError
+
+NO = "not_guaranteed"
+SAME = "run_to_run"
+
+
+@pytest.mark.parametrize(
+    ("switches", "cpu", "gpu"),
+    [
+        ("", NO, NO),
+        ("cudnn_deterministic", NO, NO),
+        ("deterministic_algorithms", SAME, NO),
+        ("cudnn_deterministic deterministic_algorithms", SAME, SAME),
+        # cuDNN then takes the fastest of its deterministic algorithms, by time.
+        ("cudnn_deterministic deterministic_algorithms cudnn_benchmark", SAME, NO),
+    ],
+)
+def test_levels(switches, cpu, gpu):
+    config = Common(**dict.fromkeys(switches.split(), True))
+    assert (startup.level(config, "cpu"), startup.level(config, "gpu")) == (cpu, gpu)
+
+
+@pytest.mark.parametrize(
+    ("config", "platform", "notes"),
+    [
+        (Common(), "cpu", []),
+        (Common(xla_deterministic=True), "gpu", ["--xla_deterministic has no effect in PyTorch"]),
+        (Common(conv_form="lax"), "cpu", ["--conv_form has no effect in PyTorch"]),
+        (Common(cudnn_benchmark=True), "cpu", ["--cudnn_benchmark has no effect on a cpu"]),
+        (Common(cudnn_benchmark=True), "gpu", []),
+        (Common(cpu_threads=1), "gpu", ["--cpu_threads has no effect on a gpu"]),
+        (VarNet(channels_last=True), "cpu", ["--channels_last has no effect on a varnet"]),
+        (Qsm(channels_last=True), "cpu", []),
+    ],
+)
+def test_flags_without_effect_are_said(config, platform, notes):
+    assert startup.without_effect(config, platform) == notes
+
+
+@pytest.mark.parametrize("task", CONFIGS)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"devices": 2, "batch_size": 2}, "--devices=2 in PyTorch; expected 1"),
+        ({"numerics": "reproducible"}, "--numerics=reproducible is an arithmetic of the JAX runs"),
+        ({"steps": 0}, "--from_run"),
+    ],
+)
+def test_what_cannot_be_is_refused(task, changes, words):
+    config_class, presets = CONFIGS[task]
+    config = config_class(**{**presets["tiny"], **changes})
+    with pytest.raises(UserError, match=words):
+        config.check()
+    dataclasses.replace(config, devices=1, numerics="native", steps=1).check()
+
+
+def test_presets_are_those_of_the_tasks():
+    from mrjax.tasks.qsm.config import PRESETS
+
+    assert CONFIGS["qsm"][1] is PRESETS
+    assert all(config_class().task == task for task, (config_class, _) in CONFIGS.items())
+
+
+def test_without_torch_one_line_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(UserError, match=r'not installed; .*pip install "mrjax\[torch\]"'):
+        startup.require_torch()
+    monkeypatch.undo()
+
+
+@pytest.fixture
+def torch(monkeypatch):
+    """Torch, whose switches are put back; and a copy of the environment to change."""
+    torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    cudnn, threads = torch.backends.cudnn, torch.get_num_threads()
+    before = cudnn.benchmark, cudnn.deterministic, torch.are_deterministic_algorithms_enabled()
+    precisions = torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision
+    yield torch
+    cudnn.benchmark, cudnn.deterministic = before[:2]
+    torch.use_deterministic_algorithms(before[2])
+    torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision = precisions
+    torch.set_num_threads(threads)
+
+
+SWITCHES = ("cudnn_benchmark", "cudnn_deterministic", "deterministic_algorithms", "channels_last")
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_switches_are_set_and_read_back(torch, on):
+    precision = "high" if on else "highest"
+    config = Qsm(
+        platform="cpu", cpu_threads=1, matmul_precision=precision, **dict.fromkeys(SWITCHES, on)
+    )
+    facts = startup.start(config).facts()
+    assert facts["threads"] == torch.get_num_threads() == 1
+    assert all(facts["switches"][name] is on for name in SWITCHES)
+    assert facts["switches"]["conv_fp32_precision"] == ("tf32" if on else "ieee")
+    assert facts["switches"]["matmul_fp32_precision"] == ("tf32" if on else "ieee")
+    assert facts["versions"]["torch"] == torch.__version__
+    assert facts["level"] == (SAME if on else NO) and facts["gpu"] is None
+    assert (os.environ.get("CUBLAS_WORKSPACE_CONFIG") == ":4096:8") == on
+    assert os.environ["JAX_PLATFORMS"] == "cpu" and os.environ["JAX_ENABLE_X64"] == "1"
+
+
+def test_what_the_environment_says_against_it_is_noted(torch):
+    os.environ |= {"XLA_FLAGS": "--xla_bogus=1", "CUBLAS_WORKSPACE_CONFIG": ":0:0", "NPROC": "7"}
+    config = Common(platform="cpu", deterministic_algorithms=True, cpu_threads=1)
+    notes = startup.start(config).notes
+    assert notes == (
+        "XLA_FLAGS of the environment is not used",
+        "NPROC=7 of the environment is replaced by 1",
+        "CUBLAS_WORKSPACE_CONFIG=:0:0 of the environment is replaced by :4096:8",
+    )
+    assert "XLA_FLAGS" not in os.environ
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"
+    assert not startup.start(config).notes and os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_a_gpu_that_is_absent(torch, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"PyTorch finds 0 GPUs; .*--platform=cpu"):
+        startup.start(Common(platform="gpu"))
+    assert startup.start(Common()).device == "cpu"
+
+
+def test_a_gpu_is_taken_by_its_index(torch, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    assert startup.start(Common(device_index=1)).device == "cuda:1"
+    assert startup.start(Common(platform="cpu", device_index=1)).device == "cpu"
+    with pytest.raises(UserError, match="--device_index=2 but PyTorch finds 2 GPUs"):
+        startup.start(Common(device_index=2))
