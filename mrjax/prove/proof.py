@@ -111,6 +111,6 @@ def _page(
 ) -> tuple[bool, str]:
     shown, lines = table.verdict(found)
     if sources() != before:
-        shown, lines = False, [*lines, "not shown: the code changed meanwhile; repeat the command"]
+        shown, lines = False, ["not shown: the code changed meanwhile; repeat the command"]
     title = f"{proof.task} {' '.join(proof.flags)}, code {before[:12]}"
     return shown, "\n".join([title, "", table.table(rows, found), "", *lines, ""])
