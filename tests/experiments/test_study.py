@@ -28,7 +28,7 @@ def test_help_is_quick_and_names_all_actions():
     began = time.perf_counter()
     said = call("study", "--help").stdout
     assert time.perf_counter() - began < 2
-    for word in ("plan", "run", "status", "collect", "report", "--infer_arm", "--launcher"):
+    for word in ("plan", "run", "status", "collect", "report", "compare", "--infer_arm"):
         assert word in said
 
 

@@ -57,6 +57,16 @@ def test_of_lists_only_the_words_that_differ(copies):
     assert "Environment variables: XLA_FLAGS --a in B only." in surroundings.sentences(found)
 
 
+def test_another_commit_of_the_same_sources_is_no_difference(copies):
+    change(copies[1], "environment", code={"commit": "d" * 40})
+    assert surroundings.differences(compare.load(*copies).pairs) == []
+    change(copies[1], "environment", code={"sources": "e" * 64})
+    (told,) = surroundings.sentences(surroundings.differences(compare.load(*copies).pairs))
+    assert told == (
+        "Code: commit cccccccccc in A, dddddddddd in B; sources bbbbbbbbbb in A, eeeeeeeeee in B."
+    )
+
+
 def test_long_lists_of_differences_end(copies):
     change(copies[1], "config", config={f"field{i:02d}": i for i in range(20)})
     (told,) = surroundings.sentences(surroundings.differences(compare.load(*copies).pairs))

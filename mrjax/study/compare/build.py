@@ -107,7 +107,8 @@ def _weights(folder: Path, sides: Sides, found: weights.Distances) -> Iterator[S
     caption = (
         f"Distance of weights between {sides.arm} and baseline by kind. Left: every pair after "
         "the last step; grey bars: two runs of A, so two trainings; shaded: kinds that no true "
-        "gradient moves. Right: median of pairs over the steps whose checkpoints were kept."
+        "gradient moves. Right: median of pairs over the steps whose checkpoints were kept, "
+        "colors as on the left."
     )
     files = weights.figures(folder, found)
     rows = weights.table(sides, found)

@@ -60,11 +60,14 @@ def differences(pairs: Pairs) -> list[Difference]:
     """What differs between the sets, taken as a whole: seeds that vary in both alike do not."""
     a, b = _both(pairs)
     keys = sorted(a.keys() | b.keys(), key=lambda key: (_ORDER.index(key[0]), key[1]))
-    return [
+    found = [
         Difference(*key, *_texts(a.get(key, set()), b.get(key, set())))
         for key in keys
         if a.get(key) != b.get(key)
     ]
+    # Another commit with the same sources is the same code.
+    same_code = ("code", "sources") not in {(one.group, one.entry) for one in found}
+    return [one for one in found if one.group != "code" or not same_code]
 
 
 def same(pairs: Pairs) -> list[str]:
