@@ -11,22 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small_networks as networks
 from jax._src import source_info_util
 
-from mrjax.arrays import QsmSubject
-from mrjax.data.pipeline import Normalisation
 from mrjax.nets import layers
-from mrjax.numerics.reproducible import Reproducible
-from mrjax.tasks.breast import config as breast_config
-from mrjax.tasks.breast import model as breast_model
-from mrjax.tasks.qsm import config as qsm_config
-from mrjax.tasks.qsm import model as qsm_model
-from mrjax.tasks.varnet import config as varnet_config
-from mrjax.tasks.varnet import model as varnet_model
-from mrjax.train.step import make_step
 
 SCOPE = "exact"
-NORMALISATION = Normalisation(field_mean=0.1, field_std=0.02, chi_mean=0.1, chi_std=0.04)
 
 MOVES = set(
     "broadcast_in_dim concatenate pad reshape rev select_n slice split squeeze stack transpose "
@@ -87,76 +77,25 @@ def rounding(jaxpr, inside: bool = False) -> collections.Counter:
     return found
 
 
-def step_of(built, loss, project=None):
-    return make_step(
-        loss, built.optimizer, arithmetic=built.arithmetic, dynamic_scale=False, project=project
-    )
-
-
-def settings(presets, **changed) -> dict:
-    return {**presets["tiny"], "numerics": "reproducible", "batch_size": 2, **changed}
-
-
-def qsm_step(form: str):
-    config = qsm_config.Config(**settings(qsm_config.PRESETS, levels=1, conv_form=form))
-    empty = np.zeros((2, 2, 2), np.float32)
-    geometry = QsmSubject(name="none", field=empty, chi=empty, mask=empty > 0)
-    built = qsm_model.build(config, "cpu")
-    patches = jax.ShapeDtypeStruct((config.batch_size, *(config.patch,) * 3, 1), jnp.float32)
-    batch = dict.fromkeys(("field", "chi", "mask"), patches)
-    return built, step_of(built, built.loss_function(NORMALISATION, geometry)), batch
-
-
-def varnet_step(form: str, **changed):
-    config = varnet_config.Config(
-        **settings(varnet_config.PRESETS, stages=2, conv_form=form, **changed)
-    )
-    built = varnet_model.build(config, "cpu")
-    sizes = (config.batch_size, config.coils, config.rows, config.columns)
-    coils = jax.ShapeDtypeStruct(sizes, jnp.complex64)
-    batch = {
-        "kspace": coils,
-        "maps": coils,
-        "mask": jax.ShapeDtypeStruct((sizes[0], sizes[3]), jnp.float32),
-        "reference": jax.ShapeDtypeStruct((sizes[0], *sizes[2:]), jnp.complex64),
-    }
-    return built, step_of(built, built.loss_function(), built.project), batch
-
-
-def breast_step(form: str):
-    return breast_of(
-        breast_config.Config(**settings(breast_config.PRESETS, fold=0, conv_form=form))
-    )
-
-
-def breast_of(config):
-    built = breast_model.build(config, "cpu")
-    sizes = (config.batch_size, config.rows, config.columns)
-    batch = {
-        "image": jax.ShapeDtypeStruct((*sizes, 3), jnp.float32),
-        "mask": jax.ShapeDtypeStruct((*sizes, 1), jnp.float32),
-    }
-    return built, step_of(built, built.loss_function()), batch
-
-
-STEPS = {
-    "qsm": qsm_step,
-    "varnet": varnet_step,
-    "varnet_iipg": lambda form: varnet_step(form, optimizer="iipg", momentum=0.5, loss="magnitude"),
-    "breast": breast_step,
+VARIANTS = {
+    "qsm": ("qsm", {}),
+    "varnet": ("varnet", {}),
+    "varnet_iipg": ("varnet", {"optimizer": "iipg", "momentum": 0.5, "loss": "magnitude"}),
+    "breast": ("breast", {}),
 }
 
 
-def walked(task: str, form: str = "products") -> collections.Counter:
-    built, step, batch = STEPS[task](form)
-    assert isinstance(built.arithmetic, Reproducible)
+def walked(variant: str, **changed) -> collections.Counter:
+    task, flags = VARIANTS[variant]
+    built = networks.build(task, **flags, **changed)
+    step, batch = networks.step_of(task, built), networks.batch_of(task, built)
     return rounding(jax.make_jaxpr(step)(built.initial_state(), batch).jaxpr)
 
 
 @pytest.mark.parametrize("form", ["lax", "products"])
-@pytest.mark.parametrize("task", STEPS)
-def test_every_float_operation_of_a_step_is_the_arithmetics(task, form):
-    found = walked(task, form)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_float_operation_of_a_step_is_the_arithmetics(variant, form):
+    found = walked(variant, conv_form=form)
     assert not found, "\n".join(f"{n} x {what}" for what, n in found.most_common(40))
 
 
@@ -170,22 +109,13 @@ def test_a_raw_product_and_sum_in_a_network_is_found(monkeypatch):
 
 def test_native_arithmetic_is_found():
     """The walk goes into what it should: a native step holds all of this."""
-    config = breast_config.Config(**{**breast_config.PRESETS["tiny"], "fold": 0, "batch_size": 2})
-    built, step, batch = breast_of(config)
-    found = rounding(jax.make_jaxpr(step)(built.initial_state(), batch).jaxpr)
-    names = {what.split()[0] for what in found}
+    names = {what.split()[0] for what in walked("breast", numerics="native")}
     assert {"conv_general_dilated", "dot_general", "reduce_sum", "sqrt", "logistic"} <= names
 
 
-@pytest.mark.parametrize("task", ["qsm", "varnet", "breast"])
+@pytest.mark.parametrize("task", networks.TASKS)
 def test_inference_holds_nothing_else_either(task):
-    built, _, batch = STEPS[task]("products")
-    state = built.initial_state()
-    if task == "varnet":
-        predict, arguments = built.predictor(), (state.params, batch)
-    else:
-        constants = [NORMALISATION] if task == "qsm" else []
-        image = batch["field" if task == "qsm" else "image"]
-        predict, arguments = built.predictor(*constants), (state.params, state.batch_stats, image)
-    found = rounding(jax.make_jaxpr(predict)(*arguments).jaxpr)
+    built = networks.build(task)
+    predict, batch = networks.predictor_of(task, built), networks.batch_of(task, built)
+    found = rounding(jax.make_jaxpr(predict)(built.initial_state(), batch).jaxpr)
     assert not found, dict(found)

@@ -1,0 +1,104 @@
+"""Whole networks in reproducible arithmetic: neighbours in a batch, and batches of bad numbers."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_networks as networks
+
+from mrjax.train import finite
+from mrjax.train.step import tensors
+
+INFERRED = ("field", "kspace", "image")
+
+
+def drawn(rng, batch: dict) -> dict[str, np.ndarray]:
+    """Random arrays of a batch's shapes; masks are 0 or 1."""
+
+    def one(name: str, like) -> np.ndarray:
+        values = rng.standard_normal(like.shape)
+        if name == "mask":
+            values = values > 0
+        if jnp.issubdtype(like.dtype, jnp.complexfloating):
+            values = values + 1j * rng.standard_normal(like.shape)
+        return values.astype(like.dtype)
+
+    return {name: one(name, like) for name, like in batch.items()}
+
+
+@functools.cache
+def compiled(task: str):
+    """A model, its compiled step, and shapes of its batch."""
+    built = networks.build(task)
+    return built, jax.jit(networks.step_of(task, built)), networks.batch_of(task, built)
+
+
+def trained(built):
+    """A state whose running statistics are those of some training: inference divides by them."""
+    state = built.initial_state()
+    return state._replace(batch_stats=jax.tree.map(jnp.ones_like, state.batch_stats))
+
+
+@pytest.mark.parametrize("task", networks.TASKS)
+def test_a_prediction_does_not_depend_on_its_neighbours(task, rng):
+    """Neighbours a million times as bright would move a grid that is not each sample's own."""
+    built, _, like = compiled(task)
+    predict = jax.jit(networks.predictor_of(task, built))
+    state, first, second = trained(built), drawn(rng, like), drawn(rng, like)
+    bright = {k: v * np.float32(2.0**20) if k in INFERRED else v for k, v in second.items()}
+
+    def of_one(batch: dict, place: int) -> bytes:
+        return np.asarray(predict(state, batch))[place].tobytes()
+
+    def pair(a: dict, b: dict) -> dict:
+        return {k: np.stack([a[k][0], b[k][0]]) for k in a}
+
+    alone = of_one(pair(first, first), 0)
+    assert of_one(pair(first, second), 0) == alone
+    assert of_one(pair(bright, first), 1) == alone
+    assert of_one(pair(first, second), 1) != alone
+
+
+def first_broken(built, state, evidence, batch) -> str | None:
+    names = finite.names(tensors(batch, built.initial_state().params, state))
+    place = int(evidence.not_finite)
+    return None if place == finite.NONE else names[place]
+
+
+@pytest.mark.parametrize("task", networks.TASKS)
+def test_empty_constant_and_single_voxel_batches_train(task, rng):
+    built, step, like = compiled(task)
+    base = drawn(rng, like)
+    digests = set()
+    for kind in ("zero", "constant", "one voxel"):
+        batch = {k: np.zeros_like(v) for k, v in base.items()}
+        for array in batch.values():
+            if kind == "constant":
+                array[...] = 1
+            if kind == "one voxel":
+                array[(0, *(n // 2 for n in array.shape[1:]))] = 1
+        state, evidence = step(built.initial_state(), batch)
+        assert first_broken(built, state, evidence, batch) is None, kind
+        assert np.isfinite(evidence.loss)
+        digests.add(int(evidence.grads))
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("task", networks.TASKS)
+def test_what_is_not_finite_is_named(task, rng):
+    built, step, like = compiled(task)
+    good = drawn(rng, like)
+    name = next(k for k in INFERRED if k in good)
+    for value in (np.nan, np.inf):
+        batch = {k: v.copy() for k, v in good.items()}
+        batch[name].flat[0] = value
+        state, evidence = step(built.initial_state(), batch)
+        assert not np.isfinite(evidence.loss)
+        assert first_broken(built, state, evidence, batch) == f"batch/{name}"
+    start = built.initial_state()
+    huge = start._replace(params=jax.tree.map(lambda p: p * np.float32(1e38), start.params))
+    state, evidence = step(huge, good)
+    part = first_broken(built, state, evidence, good)
+    assert part is not None and part.split("/")[0] in ("batch_stats", "gradients")
