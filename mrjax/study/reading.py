@@ -134,10 +134,8 @@ def _training(folder: Path, found: Mapping[str, Any], part: str) -> Path:
 
 def _ledger(found: Mapping[str, Any], unit: Unit) -> ledgers.Columns | None:
     """The ledger of a run; of a cross-validation, that of its first fold."""
-    steps = found["steps"]
-    if found.get("children"):
-        summary = unit.training == unit.folder  # which takes no step itself
-        steps = 0 if summary else result.read(unit.training)["steps"]
+    own = unit.training == unit.folder
+    steps = found["steps"] if own else result.read(unit.training)["steps"]
     path = unit.training / "ledger.jsonl"
     if not steps or not path.exists():
         return None

@@ -191,6 +191,8 @@ def test_a_repetition_of_a_crossvalidation_is_a_unit(tmp_path):
     # The summary's process knows no backend; its folds do.
     assert units[0].environment["device"] == "cpu"
     assert len(units[0].curve.steps) == 10
+    folders = [unit.training.relative_to(tmp_path / "breast" / "000") for unit in units]
+    assert [str(folder) for folder in folders] == [f"repetition_00{i}/fold_00" for i in range(2)]
 
 
 def test_one_repetition_needs_no_part(tmp_path):
@@ -220,6 +222,14 @@ def test_a_wrong_table_of_patients_is_damage(tmp_path):
     (tmp_path / "runs/baseline/000/result.json").write_text(json.dumps(bad))
     with pytest.raises(UserError, match=r"extra\.patients"):
         load(tmp_path)
+
+
+def test_unfinished_folders_from_anywhere_are_passed_over(tmp_path):
+    for label in ("000", "001"):
+        made.write_run(tmp_path / "a" / label, made.content(np.ones(2), {}, 0))
+    (tmp_path / "a" / "000" / "result.json").unlink()
+    found = load_roots([tmp_path])
+    assert [unit.label for unit in found.units] == ["001"] and not found.problems
 
 
 def test_folders_from_anywhere(study_dir, tmp_path):
