@@ -7,8 +7,10 @@
     python -m experiments.bench --task=planar_forms
 
 The tasks qsm, varnet and breast print one JSON line: median seconds of a step of ours (`ours_s`),
-of PyTorch (`peer_s`) and of ours with XLA's own convolutions (`stock_s`), `ratio` = ours / peer,
-and the same from minima (`ratio_of_minima`); all medians and minima by name. For the U-Nets the
+of PyTorch (`peer_s`), of ours with XLA's own convolutions (`stock_s`) and, with
+--numerics=reproducible, of ours in order-free arithmetic (`reproducible_s`); `ratio` = ours / peer,
+and the same from minima (`ratio_of_minima`); all medians and minima by name, and for each step of
+ours the seconds of its compilation and the memory besides its arguments. For the U-Nets the
 peer is eager PyTorch in the better of two memory layouts; for the variational network it is the
 public code's form, and a tuned form is timed beside it. Sizes that are not given are those of the
 task's preset demo. All take turns, so that whatever else the machine does falls on all of them. On
@@ -55,6 +57,9 @@ flags.DEFINE_enum("task", "qsm", [*SIZES, "conv_forms", "planar_forms"], "what i
 flags.DEFINE_integer("rounds", 15, "timed steps of each, after two to warm up", lower_bound=1)
 flags.DEFINE_integer("threads", 2, "threads of both frameworks", lower_bound=1)
 flags.DEFINE_boolean("stock", True, "also time the step with XLA's own convolutions")
+flags.DEFINE_enum(
+    "numerics", "native", ["native", "reproducible"], "reproducible: also time the order-free step"
+)
 for _name, _help in HELP.items():
     flags.DEFINE_integer(_name, None, f"{_help}; default: preset demo's", lower_bound=1)
 
@@ -112,7 +117,9 @@ def records(task: str, config: RunConfig) -> Iterator[dict]:
     else:
         timed = importlib.import_module(f"mrjax.baseline.bench.{task}")
         shape = {name: getattr(config, name) for name in SIZES[task]}
-        contest = timed.contest(config, stock=FLAGS.stock)
+        reproducible = FLAGS.numerics == "reproducible"
+        chosen = {"stock": FLAGS.stock, "reproducible": reproducible}
+        contest = timed.contest(config, [name for name, wanted in chosen.items() if wanted])
         yield steps.report(task, shape, contest, FLAGS.rounds)
 
 

@@ -1,7 +1,7 @@
 """The breast U-Net's training step in both frameworks."""
 
-import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -14,12 +14,12 @@ from mrjax.tasks.breast.config import Config
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def contest(config: Config, *, stock: bool) -> steps.Contest:
+def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
     """Return ours against eager PyTorch in both memory layouts; time ignores the values.
 
     Args:
         config: of the run whose step is timed.
-        stock: whether to add ours with XLA's own gradients of convolutions.
+        variants: of ours that are timed beside it, keys of `steps.VARIANTS`.
 
     Returns:
         What to time.
@@ -30,14 +30,12 @@ def contest(config: Config, *, stock: bool) -> steps.Contest:
         "image": rng.standard_normal((*shape, 3)).astype(np.float32),
         "mask": (rng.standard_normal((*shape, 1)) > 0).astype(np.float32),
     }
-    ours, seconds = _ours(config, batch)
-    entries = {"ours": ours} | {name: _peer(config, batch, name) for name in LAYOUTS}
-    if stock:
-        entries["stock"], _ = _ours(dataclasses.replace(config, conv_form="lax"), batch)
-    return steps.Contest(entries, tuple(LAYOUTS), seconds)
+    ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
+    theirs = {name: _peer(config, batch, name) for name in LAYOUTS}
+    return steps.Contest(ours, theirs, tuple(LAYOUTS))
 
 
-def _ours(config: Config, batch: Mapping) -> tuple[steps.Step, float]:
+def _ours(batch: Mapping, config: Config) -> steps.Ours:
     built = model.build(config, "cpu")
     return steps.compiled(built, built.loss_function(), batch)
 

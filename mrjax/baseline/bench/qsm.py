@@ -1,7 +1,7 @@
 """QSMnet's training step in both frameworks."""
 
-import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -20,12 +20,12 @@ LAYOUTS = {
 }
 
 
-def contest(config: Config, *, stock: bool) -> steps.Contest:
+def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
     """Return ours against eager PyTorch in both memory layouts; time ignores the values.
 
     Args:
         config: of the run whose step is timed.
-        stock: whether to add ours with XLA's own 3-D convolution.
+        variants: of ours that are timed beside it, keys of `steps.VARIANTS`.
 
     Returns:
         What to time.
@@ -34,14 +34,12 @@ def contest(config: Config, *, stock: bool) -> steps.Contest:
     shape = (config.batch_size, *(config.patch,) * 3, 1)
     batch = {name: rng.standard_normal(shape).astype(np.float32) for name in ("field", "chi")}
     batch["mask"] = np.ones(shape, np.float32)
-    ours, seconds = _ours(config, batch)
-    entries = {"ours": ours} | {name: _peer(config, batch, name) for name in LAYOUTS}
-    if stock:
-        entries["stock"], _ = _ours(dataclasses.replace(config, conv_form="lax"), batch)
-    return steps.Contest(entries, tuple(LAYOUTS), seconds)
+    ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
+    theirs = {name: _peer(config, batch, name) for name in LAYOUTS}
+    return steps.Contest(ours, theirs, tuple(LAYOUTS))
 
 
-def _ours(config: Config, batch: Mapping) -> tuple[steps.Step, float]:
+def _ours(batch: Mapping, config: Config) -> steps.Ours:
     built = model.build(config, "cpu")
     constants = Normalisation(field_mean=0.0, field_std=1.0, chi_mean=0.0, chi_std=1.0)
     loss = built.loss_function(constants, brain.brain(0, 0, 0, (8, 8, 8)))

@@ -4,8 +4,8 @@ import dataclasses
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import torch
@@ -15,24 +15,58 @@ from mrjax.train.step import make_step
 Step = Callable[[], float]
 """One training step; returns the loss, which is what waits for it."""
 
+VARIANTS = {"stock": {"conv_form": "lax"}, "reproducible": {"numerics": "reproducible"}}
+"""Fields of the configuration in which a variant of ours differs from ours."""
+
+
+class Ours(NamedTuple):
+    """A compiled step.
+
+    Attributes:
+        step: runs it.
+        compile_s: seconds that it took to compile.
+        memory_bytes: that it needs besides its arguments.
+    """
+
+    step: Step
+    compile_s: float
+    memory_bytes: int
+
 
 @dataclasses.dataclass(frozen=True)
 class Contest:
     """Steps that are timed against each other.
 
     Attributes:
-        steps: by name; ``ours``, perhaps ``stock`` (ours in XLA's own convolutions), and peers.
-        peers: those of `steps` whose best one is the peer; ratios are relative to it.
-        compile_s: seconds that ours took to compile.
+        ours: ``ours``, and variants of it by name.
+        torch: steps of PyTorch by name.
+        peers: those of `torch` whose best one is the peer; ratios are relative to it.
     """
 
-    steps: Mapping[str, Step]
+    ours: Mapping[str, Ours]
+    torch: Mapping[str, Step]
     peers: tuple[str, ...]
-    compile_s: float
 
 
-def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> tuple[Step, float]:
-    """Return a training step as a run executes it, digests included, and its compile time [s].
+def compiled_variants(
+    config: Any, variants: Iterable[str], compile_step: Callable[[Any], Ours]
+) -> dict[str, Ours]:
+    """Return ours and variants of it.
+
+    Args:
+        config: of the run whose step is timed.
+        variants: keys of `VARIANTS`.
+        compile_step: the step of a configuration.
+
+    Returns:
+        Steps by name.
+    """
+    changed = {name: dataclasses.replace(config, **VARIANTS[name]) for name in variants}
+    return {name: compile_step(c) for name, c in ({"ours": config} | changed).items()}
+
+
+def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> Ours:
+    """Return a training step as a run executes it, digests included.
 
     Args:
         model: of a task, with `optimizer` and `initial_state()`.
@@ -41,7 +75,7 @@ def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> tupl
         project: see `mrjax.train.step.make_step`.
 
     Returns:
-        The step, and seconds.
+        The step, and what it costs.
     """
     state = model.initial_state()
     step = make_step(
@@ -60,7 +94,7 @@ def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> tupl
         state, evidence = run(state, batch)
         return float(evidence.loss)
 
-    return once, seconds
+    return Ours(once, seconds, run.memory_analysis().temp_size_in_bytes)
 
 
 def eager(
@@ -117,22 +151,23 @@ def report(task: str, shape: Mapping[str, int], contest: Contest, rounds: int) -
     Returns:
         Medians and minima in seconds, and ratios of ours to the best peer.
     """
-    seconds = measure(contest.steps, rounds)
+    steps = {name: ours.step for name, ours in contest.ours.items()} | dict(contest.torch)
+    seconds = measure(steps, rounds)
     median = {name: statistics.median(times) for name, times in seconds.items()}
     least = {name: min(times) for name, times in seconds.items()}
     peer = min(contest.peers, key=median.__getitem__)
     return {
         "task": task,
         "shape": dict(shape),
-        "ours_s": median["ours"],
         "peer_s": median[peer],
-        "stock_s": median.get("stock"),
         "ratio": median["ours"] / median[peer],
         "ratio_of_minima": least["ours"] / min(least[name] for name in contest.peers),
         "peer": peer,
+        **{f"{name}_s": median[name] for name in contest.ours},
         "median_s": median,
         "minimum_s": least,
-        "compile_s": contest.compile_s,
+        "compile_s": {name: ours.compile_s for name, ours in contest.ours.items()},
+        "memory_bytes": {name: ours.memory_bytes for name, ours in contest.ours.items()},
         "threads": torch.get_num_threads(),
         "rounds": rounds,
         "load": os.getloadavg()[0],

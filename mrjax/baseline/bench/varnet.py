@@ -1,7 +1,7 @@
 """The variational network's training step: ours, the public code's form, a tuned form."""
 
-import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -14,22 +14,20 @@ from mrjax.tasks.varnet.config import Config
 FORMS = {"public": varnet.VarNet, "tuned": varnet.TunedVarNet}
 
 
-def contest(config: Config, *, stock: bool) -> steps.Contest:
+def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
     """Return ours against eager PyTorch as published and as tuned; time ignores the values.
 
     Args:
         config: of the run whose step is timed; its window must be the public code's.
-        stock: whether to add ours with XLA's own gradients of convolutions.
+        variants: of ours that are timed beside it, keys of `steps.VARIANTS`.
 
     Returns:
         What to time; the peer is the public form.
     """
     batch = example(config)
-    ours, seconds = _ours(config, batch)
-    entries = {"ours": ours} | {name: _peer(config, batch, name) for name in FORMS}
-    if stock:
-        entries["stock"], _ = _ours(dataclasses.replace(config, conv_form="lax"), batch)
-    return steps.Contest(entries, ("public",), seconds)
+    ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
+    theirs = {name: _peer(config, batch, name) for name in FORMS}
+    return steps.Contest(ours, theirs, ("public",))
 
 
 def example(config: Config) -> dict[str, np.ndarray]:
@@ -50,7 +48,7 @@ def example(config: Config) -> dict[str, np.ndarray]:
     }
 
 
-def _ours(config: Config, batch: Mapping) -> tuple[steps.Step, float]:
+def _ours(batch: Mapping, config: Config) -> steps.Ours:
     built = model.build(config, "cpu")
     return steps.compiled(built, built.loss_function(), batch, built.project)
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.native import conv as forms
+from mrjax.numerics.reproducible import products
 from mrjax.numerics.reproducible.correlate import kernel_gradient
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.grid import coarsen, quantise
@@ -58,6 +59,14 @@ def _response(x: Array, kernel: Array, form: str) -> Array:
     blocks = [forms.conv(x[..., a : a + size], kernel[..., a : a + size, :], form) for a in starts]
     total = functools.reduce(jnp.add, [coarsen(block, len(blocks)) for block in blocks])
     return narrow(total * (x_unit * kernel_unit))
+
+
+def _exact_sums(x: Array, kernel: Array, form: str) -> Array:
+    """The convolution of integers; ``products`` calls no convolution library but a CPU's."""
+    by_form = functools.partial(forms.conv, form=form)
+    if form == "products":
+        return jax.lax.platform_dependent(x, kernel, cpu=by_form, default=products.response)
+    return by_form(x, kernel)
 
 
 def _forward(x: Array, kernel: Array, form: str) -> tuple[Array, tuple[Array, Array]]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.reproducible.grid import coarsen, quantise
+from mrjax.numerics.reproducible.products import slab_gradient
 from mrjax.numerics.reproducible.rounding import narrow
 from mrjax.numerics.reproducible.sums import BLOCK, exact_dot, product_bits
 
@@ -119,19 +120,6 @@ def _scan(x: Array, g: Array, window: tuple[int, ...], plan: Slabs, product: Cal
     return jax.lax.scan(add, start, (jnp.arange(0, depth, plan.planes), image))[0]
 
 
-def _products(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """(l o, v) (v, m n i): shifts along x side by side in g, those within planes in x."""
-    (length, m, n), (planes, inputs, _, rows, columns) = window, x.shape
-    wide = jnp.pad(x, ((0, 0),) * 3 + ((m // 2,) * 2, (n // 2,) * 2)).swapaxes(0, 1)
-    wide = jnp.concatenate([wide[..., c : c + columns] for c in range(n)])
-    wide = jnp.concatenate([wide[..., b : b + rows, :] for b in range(m)])
-    ahead = range(length - 1, -1, -1)
-    near = jnp.concatenate([g[a : a + planes].swapaxes(0, 1) for a in ahead])
-    near, wide = near.reshape(near.shape[0], -1), wide.reshape(wide.shape[0], -1)
-    sums = jax.lax.dot_general(near, wide, (((1,), (1,)), ((), ())))
-    return sums.reshape(length, -1, m, n, inputs)
-
-
 def _library(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     """One convolution of g by x, whose batch is summed over; mirrored."""
     _, m, n = window
@@ -145,5 +133,5 @@ def _library(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     return jnp.flip(sums, (0, 2, 3))
 
 
-LAYOUTS = {"products": _products, "lax": _library}
+LAYOUTS = {"products": slab_gradient, "lax": _library}
 """A slab's sum: ((x, i, b, y, z), (x and beyond, o, b, y, z)) to (l, o, m, n, i)."""
