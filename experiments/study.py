@@ -26,6 +26,7 @@ resource=NAME, experiment=baseline, command="PROGRAM ...", requires=ARM.
 --infer_arm is the same for inference, repeated, with the network of the baseline's replicate 1.
 """
 
+import dataclasses
 import errno
 import functools
 import os
@@ -342,6 +343,8 @@ def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
         from mrjax.study.report import write
 
         paths = [write(study_dir / "report", collected, images=FLAGS.images)]
+    for arm, label, what in map(dataclasses.astuple, collected.problems):
+        print(f"left out: {arm} {label}: {what}" if label else f"not run: {arm}: {what}")
     for path in paths:
         print(path)
     return 0

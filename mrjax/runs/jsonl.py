@@ -115,7 +115,7 @@ def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict) or type(record.get("step")) is not int:
         raise UserError(
             f"{path} line {number} is damaged; expected a JSON object with an integer step; "
-            "restore the file or repeat the run in another workdir"
+            "restore the file, or remove or move this run folder and run it again"
         )
     return record
 

@@ -43,6 +43,8 @@ LEVELS = ("not_guaranteed", "run_to_run", "machine_to_machine")
 METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice")
 DIGESTS = ("init", "order", "data", "params", "predictions")
 SECONDS = ("setup", "compile", "train", "infer")
+AGAIN = "remove or move this run folder and run it again"
+"""What to do with a damaged run: while its result is there, no program does it again."""
 
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
          "baselines", "digests", "seconds", "memory_bytes")  # fmt: skip
@@ -97,11 +99,14 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder)
     path = path if path.name == NAME else path / NAME
-    result = jsonfile.read(path, "the result of a finished run", "finish the run first")
+    advice = AGAIN if path.exists() else "finish the run first"
+    result = jsonfile.read(path, "the result of a finished run", advice)
     try:
         validate(result)
     except ValueError as error:
-        raise UserError(f"{path}: {error}; correct the program that wrote it") from error
+        raise UserError(
+            f"{path}: {error}; correct the program that wrote it, or {AGAIN}"
+        ) from error
     return result
 
 

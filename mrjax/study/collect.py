@@ -136,7 +136,7 @@ def gather(
         except UserError as error:
             problems.append(Problem(origin.arm, origin.label, str(error)))
     if not units:
-        why = f" ({problems[0].what})" if problems else ""
+        why = next((f" ({p.arm} {p.label}: {p.what})" for p in problems if p.label), "")
         raise UserError(
             f"the study {study.name} has no finished run{why}; expected at least one; "
             "run experiments.study run first"

@@ -14,6 +14,7 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import ledger
+from mrjax.runs.result import AGAIN
 from mrjax.study.collected import Curve
 
 POINTS = 240
@@ -74,7 +75,7 @@ def check_length(path: str | os.PathLike[str], found: Columns, steps: int) -> No
         last = int(found.steps[-1]) if len(found.steps) else 0
         raise UserError(
             f"{path} has {len(found.steps)} steps, the last is {last}; expected the {steps} of "
-            "result.json; restore the file or repeat the run in another workdir"
+            f"result.json; restore the file, or {AGAIN}"
         )
 
 

@@ -15,7 +15,6 @@ from mrjax.runs import digests, jsonfile, records, result
 from mrjax.study import ledgers
 from mrjax.study.collected import Unit
 
-_REPEAT = "repeat the run in another workdir"
 _KEPT = ("experiment", "framework", "level", "steps", "seconds", "memory_bytes")
 
 
@@ -54,7 +53,7 @@ def read(folder: Path, origin: Origin) -> Found:
         UserError: a file is missing or damaged; the folder must be left out.
     """
     found = result.read(folder)
-    config = jsonfile.read(folder / records.CONFIG, "the settings of a run", _REPEAT)
+    config = jsonfile.read(folder / records.CONFIG, "the settings of a run", result.AGAIN)
     if not re.fullmatch("[0-9a-f]{64}", str(config.get("digest"))):
         raise UserError(
             f"{folder / records.CONFIG} has no digest of 64 hex digits; expected one, see "
@@ -117,7 +116,7 @@ def _check_patients(folder: Path, found: Mapping[str, Any], patients: Any) -> No
     ):
         raise UserError(
             f"{folder / result.NAME}: extra.patients is not a table of {rows} numbers for each "
-            f"method and patient; expected what experiments.breast writes; {_REPEAT}"
+            f"method and patient; expected what experiments.breast writes; {result.AGAIN}"
         )
 
 
@@ -149,7 +148,7 @@ def _environment(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
 
     def read(folder: Path) -> dict[str, str]:
         expected = "the environment of a run"
-        return facts(jsonfile.read(folder / records.ENVIRONMENT, expected, _REPEAT))
+        return facts(jsonfile.read(folder / records.ENVIRONMENT, expected, result.AGAIN))
 
     own = read(folder)
     child = read(folder / found["children"][0]) if found.get("children") else {}
