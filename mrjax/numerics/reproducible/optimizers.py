@@ -1,7 +1,7 @@
 """Update rules in rounded steps: each is one IEEE float32 operation, as strict numpy has them.
 
-Powers of Adam's decay rates are carried as rounded products; a power function would be another
-one in every library. The updates are to be added to the parameters by
+Adam's bias corrections 1 - beta^t are carried as averages of ones, made as those of the gradients
+are: a power function would be another one in every library. The updates are to be added to the parameters by
 :func:`mrjax.numerics.reproducible.elementwise.add`.
 """
 
@@ -24,15 +24,15 @@ class AdamState(NamedTuple):
         count: steps taken, float32 (exact up to 2^24).
         mu: average gradient.
         nu: average squared gradient.
-        first_power: FIRST_DECAY^count, a rounded product for each step.
-        second_power: SECOND_DECAY^count.
+        mu_weight: the same average of ones, 1 - FIRST_DECAY^count.
+        nu_weight: the same average of ones, 1 - SECOND_DECAY^count.
     """
 
     count: Float[Array, ""]
     mu: PyTree
     nu: PyTree
-    first_power: Float[Array, ""]
-    second_power: Float[Array, ""]
+    mu_weight: Float[Array, ""]
+    nu_weight: Float[Array, ""]
 
 
 class MomentumState(NamedTuple):
@@ -75,21 +75,21 @@ def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     """
 
     def init(params: PyTree) -> AdamState:
-        return AdamState(_constant(0), _zeros(params), _zeros(params), _constant(1), _constant(1))
+        return AdamState(_constant(0), _zeros(params), _zeros(params), _constant(0), _constant(0))
 
     def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, AdamState]:
         del params
         one, step = _constant(1), _step_of(learning_rate, state.count)
-        first = mul(state.first_power, _constant(FIRST_DECAY))
-        second = mul(state.second_power, _constant(SECOND_DECAY))
         mu = jax.tree.map(lambda m, g: _average(m, FIRST_DECAY, g), state.mu, updates)
         nu = jax.tree.map(lambda v, g: _average(v, SECOND_DECAY, mul(g, g)), state.nu, updates)
+        mu_weight = _average(state.mu_weight, FIRST_DECAY, one)
+        nu_weight = _average(state.nu_weight, SECOND_DECAY, one)
 
         def direction(m: Array, v: Array) -> Array:
-            size = sqrt(div(v, sub(one, second)))
-            return div(mul(step, div(m, sub(one, first))), add(size, _constant(EPS)))
+            size = add(sqrt(div(v, nu_weight)), _constant(EPS))
+            return div(mul(step, div(m, mu_weight)), size)
 
-        new = AdamState(add(state.count, one), mu, nu, first, second)
+        new = AdamState(add(state.count, one), mu, nu, mu_weight, nu_weight)
         return jax.tree.map(direction, mu, nu), new
 
     return optax.GradientTransformation(init, update)
