@@ -70,15 +70,17 @@ _ENUM("platform", "auto", ("auto", "cpu", "gpu"), "plan: auto: a GPU if there is
 _BOOL(
     "elsewhere", False, "plan: for other machines than this: set no arm aside for what lacks here"
 )
-_TEXT("metric", None, "plan: that is judged; default: dice for breast, else nrmse")
+_TEXT("metric", None, "plan, ROOT: that is judged; default: dice for breast, else nrmse")
 flags.DEFINE_float(
     "margin",
     None,
-    "plan: of equivalence; default: 0.01 absolute for dice, else 0.02 relative",
+    "plan, ROOT: of equivalence; default: 0.01 absolute for dice, else 0.02 relative",
     lower_bound=0.0,
     flag_values=FLAGS,
 )
-_ENUM("margin_kind", None, ("relative", "absolute"), "plan: to the baseline's mean, or absolute")
+_ENUM(
+    "margin_kind", None, ("relative", "absolute"), "plan, ROOT: to the baseline's mean, or absolute"
+)
 _TEXT(
     "command",
     "",
@@ -333,6 +335,7 @@ def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
             "paired": bool(FLAGS["pairing"].present) and FLAGS.pairing == "seed",
             "metric": FLAGS.metric or "",
             "margin": FLAGS.margin or 0.0,
+            "margin_kind": FLAGS.margin_kind or "",
         }
         collected = collect.load_roots(roots, **given)
         study_dir.mkdir(parents=True, exist_ok=True)
@@ -358,7 +361,12 @@ def _compare(folders: list[str]) -> int:
             f"compare with {len(folders)} folders; expected two, A and B, each with run folders; "
             "write compare A B --study=DIR"
         )
-    sides = compare.load(*folders, metric=FLAGS.metric or "", margin=FLAGS.margin or 0.0)
+    sides = compare.load(
+        *folders,
+        metric=FLAGS.metric or "",
+        margin=FLAGS.margin or 0.0,
+        margin_kind=FLAGS.margin_kind or "",
+    )
     print(compare.write(_common_study(folders) / "compare", sides, images=FLAGS.images))
     return 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import records, result
-from mrjax.study import csvfiles, ledgers, reading
+from mrjax.study import csvfiles, ledgers, options, reading
 from mrjax.study.collected import Collected, Problem, Unit
 from mrjax.study.reading import Found, Origin
 from mrjax.study.records import BASELINE, Arm, Study, read_runs, read_study
@@ -60,6 +60,7 @@ def load_roots(
     paired: bool = False,
     metric: str = "",
     margin: float = 0.0,
+    margin_kind: str = "",
 ) -> Collected:
     """Read the finished runs in any folders, made by a study or not, by mrjax or not.
 
@@ -72,9 +73,11 @@ def load_roots(
         paired: whether runs with equal labels share their seeds, so that they make pairs.
         metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
         margin: of equivalence; 0: the usual one of the metric.
+        margin_kind: "relative" to the baseline's mean, "absolute", or "" for the metric's.
 
     Raises:
-        UserError: there is no such folder, no finished run in it, or no such baseline.
+        UserError: there is no such folder, no finished run in it, no such baseline, or no run
+            has the metric.
     """
     every = {path.resolve() for root in roots for path in run_folders(Path(root))}
     found = sorted(path for path in every if (path / result.NAME).exists())
@@ -99,8 +102,16 @@ def load_roots(
         pairing="seed" if paired else "",
         metric=metric,
         margin=margin,
+        margin_kind=margin_kind,
     )
-    return gather(study, places)
+    gathered = gather(study, places)
+    known = sorted({name for unit in gathered.units for name in unit.metrics})
+    if metric and metric not in known:
+        raise UserError(
+            f"no run has the metric {metric}; expected one of these runs' ({', '.join(known)}); "
+            "choose it by --metric"
+        )
+    return gathered
 
 
 def gather(
@@ -235,6 +246,7 @@ def unplanned(
     pairing: str,
     metric: str,
     margin: float,
+    margin_kind: str = "",
 ) -> Study:
     """A study of runs that no plan describes.
 
@@ -246,10 +258,11 @@ def unplanned(
         pairing: as in `Study`, "" for runs that do not make pairs.
         metric: as in `load_roots`.
         margin: likewise.
+        margin_kind: likewise.
     """
     measured = first["metrics"]
     metric = metric or ("nrmse" if "nrmse" in measured else min(measured, default="nrmse"))
-    relative = metric != "dice"
+    judged = options.judged("runs", metric, margin or None, margin_kind or None)
     return Study(
         name=name,
         experiment=first["experiment"],
@@ -260,8 +273,6 @@ def unplanned(
         cross={},
         seed=0,
         platform="",
-        metric=metric,
-        margin=margin or (0.02 if relative else 0.01),
-        margin_kind="relative" if relative else "absolute",
         command="",
+        **judged._asdict(),
     )

@@ -1,9 +1,15 @@
 """What a command line says about a study beside its arms: crossed factors, metric, margin."""
 
+import math
 import re
 from typing import NamedTuple
 
 from mrjax.errors import UserError
+from mrjax.runs import result
+
+METRICS = {"qsm": ("nrmse", "psnr", "ssim", "hfen"), "varnet": ("nrmse", "psnr", "ssim"),
+           "breast": ("dice",)}  # fmt: skip
+"""Metrics of our tasks; a foreign program may have any of `mrjax.runs.result`."""
 
 _FACTOR = re.compile(r"(\w+)=(\d+):(\d+)")
 
@@ -30,11 +36,27 @@ def judged(experiment: str, metric: str | None, margin: float | None, kind: str 
         metric: asked for, None or "" for the default.
         margin: likewise, None for the default: 0.01 Dice, or 2 % of the baseline's mean.
         kind: likewise.
+
+    Raises:
+        UserError: the task has no such metric, or the margin is no margin.
     """
     metric = metric or ("dice" if experiment == "breast" else "nrmse")
+    known = METRICS.get(experiment, result.METRICS)
+    if metric not in known:
+        raise UserError(
+            f"--metric={metric} is none of {experiment}; expected one of {', '.join(known)}; "
+            "choose one of them"
+        )
+    if margin is not None and not math.isfinite(margin):
+        raise UserError(f"--margin={margin} is no margin; expected a finite number; choose one")
     default = (
         Judged(metric, 0.01, "absolute") if metric == "dice" else Judged(metric, 0.02, "relative")
     )
+    if margin is None and kind not in (None, default.margin_kind):
+        raise UserError(
+            f"--margin_kind={kind} without --margin; expected both, for the usual margin of "
+            f"{metric} is {default.margin_kind}; add --margin"
+        )
     return Judged(metric, default.margin if margin is None else margin, kind or default.margin_kind)
 
 

@@ -6,6 +6,8 @@ import pytest
 from experiments_helpers import call, refused
 from study import synthetic_runs as made
 
+from mrjax.study.collect import load_roots
+
 
 def study(action: str, path: Path, *words: str):
     return call("study", action, *words, f"--study={path}", check=False)
@@ -31,3 +33,31 @@ def test_collect_names_what_it_leaves_out(finished):
     for path in finished.glob("runs/baseline/*/result.json"):
         path.write_text("{")
     refused(study("collect", finished), "no finished run", "baseline 000", "remove or move")
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--metric=nrms"], ["--metric=nrms", "nrmse, psnr"]),
+        (["--metric=dice"], ["--metric=dice is none of qsm", "hfen"]),
+        (["--metric=hfen", "--experiment=varnet"], ["--metric=hfen", "ssim"]),
+        (["--metric=nrms", "--command=x", "--experiment=x"], ["--metric=nrms", "dice"]),
+        (["--margin=nan"], ["--margin=nan", "finite"]),
+        (["--margin_kind=absolute"], ["--margin_kind=absolute without --margin"]),
+    ],
+)
+def test_what_cannot_be_judged_is_not_planned(tmp_path, flags, words):
+    refused(study("plan", tmp_path / "s", *flags), *words)
+
+
+def test_what_cannot_be_judged_is_not_reported(finished, tmp_path):
+    def roots(*flags: str):
+        return study("collect", tmp_path / "r", str(finished / "runs"), *flags)
+
+    refused(roots("--metric=nrms"), "nrms", "nrmse")
+    refused(roots("--metric=dice"), "no run has the metric dice", "nrmse, ssim")
+    refused(roots("--margin=inf"), "--margin=inf")
+    refused(roots("--margin_kind=absolute"), "without --margin")
+    assert roots("--metric=ssim").returncode == 0
+    absolute = load_roots([finished / "runs"], margin=0.01, margin_kind="absolute").study
+    assert (absolute.margin, absolute.margin_kind) == (0.01, "absolute")

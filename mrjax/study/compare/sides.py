@@ -49,7 +49,12 @@ class Sides:
 
 
 def load(
-    a: str | os.PathLike[str], b: str | os.PathLike[str], *, metric: str = "", margin: float = 0.0
+    a: str | os.PathLike[str],
+    b: str | os.PathLike[str],
+    *,
+    metric: str = "",
+    margin: float = 0.0,
+    margin_kind: str = "",
 ) -> Sides:
     """Read two sets of runs.
 
@@ -58,6 +63,7 @@ def load(
         b: another one. A run's label is its path below the folder.
         metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
         margin: of equivalence; 0: the usual one of the metric.
+        margin_kind: as in `mrjax.study.collect.load_roots`.
 
     Returns:
         The finished runs of both; unfinished and damaged ones are named in the problems.
@@ -84,6 +90,7 @@ def load(
         pairing="",
         metric=metric,
         margin=margin,
+        margin_kind=margin_kind,
     )
     return _matched(roots, collect.gather(study, places))
 
