@@ -1,8 +1,8 @@
 """Update rules in rounded steps: each is one IEEE float32 operation, as strict numpy has them.
 
-Adam's bias corrections 1 - beta^t are carried as averages of ones, made as those of the gradients
-are: a power function would be another one in every library. The updates are to be added to the parameters by
-:func:`mrjax.numerics.reproducible.elementwise.add`.
+Adam's corrections 1 - beta^t are carried as averages of ones, made as those of the gradients are:
+a power function would be another one in every library. The updates are to be added to the
+parameters by :func:`mrjax.numerics.reproducible.elementwise.add`.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from mrjax.numerics.reproducible.elementwise import add, div, mul, sqrt, sub
+from mrjax.numerics.reproducible.elementwise import add, div, mul, sqrt
 
 FIRST_DECAY, SECOND_DECAY, EPS = 0.9, 0.999, 1e-8
 

@@ -96,3 +96,13 @@ def test_adam_is_optaxs_adam(rng):
         updates, state = rule.update(jnp.asarray(g, jnp.float64), state, p)
         p = optax.apply_updates(p, updates)
     np.testing.assert_allclose(trained(AR.adam(0.1), grads)[-1], p, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [AR.adam(schedule), AR.sgd(schedule, 0.9)])
+def test_states_are_single_precision_and_own_their_buffers(rule):
+    """A training step donates them all; a schedule finds the count."""
+    state = rule.init({"w": jnp.zeros(3, jnp.float32)})
+    leaves = jax.tree.leaves(state)
+    assert all(leaf.dtype == jnp.float32 for leaf in leaves)
+    assert optax.tree_utils.tree_get(state, "count") == 0
+    assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
