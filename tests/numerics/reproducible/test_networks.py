@@ -89,7 +89,7 @@ def test_empty_constant_and_single_voxel_batches_train(task, rng):
 @pytest.mark.parametrize("task", networks.TASKS)
 def test_what_is_not_finite_is_named(task, rng):
     built, step, like = compiled(task)
-    good = drawn(rng, like)
+    good = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
     name = next(k for k in INFERRED if k in good)
     for value in (np.nan, np.inf):
         batch = {k: v.copy() for k, v in good.items()}
