@@ -73,8 +73,8 @@ def _places(size: int, device: torch.device) -> Tensor:
 
 def _mixed(bits: Tensor, offsets: Tensor | None, start: int) -> Iterator[Tensor]:
     """Yield sums of mixed elements; without offsets those of a leaf whose seed is `start`."""
-    block = min(bits.numel(), _BLOCK.get(bits.device.type, 1 << 20))
-    value = torch.empty(block, dtype=torch.int64, device=bits.device)
+    block = _BLOCK.get(bits.device.type, 1 << 20)
+    value = torch.empty(min(block, bits.numel()), dtype=torch.int64, device=bits.device)
     shifted = torch.empty_like(value)
     for first in range(0, bits.numel(), block):
         part = bits[first : first + block]
