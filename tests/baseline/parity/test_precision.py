@@ -1,13 +1,16 @@
 """What a run may switch on: memory formats change rounding only, autocast the network only."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import draw
 
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
 from baseline.parity import cases, steps  # noqa: E402
 
-from mrjax.baseline import nets, weights  # noqa: E402
+from mrjax.baseline import nets, varnet, weights  # noqa: E402
+from mrjax.numerics.native import Native  # noqa: E402
 
 UNETS = {"qsm": torch.channels_last_3d, "breast": torch.channels_last}
 HALVES = {"qsm": 0.02, "tuned varnet": 0.02, "breast": 0.02}
@@ -88,3 +91,20 @@ def test_masked_volumes_hold_ties():
     windows = x.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).flatten(5).flatten(-3)
     largest = windows.reshape(-1, 8).sort(dim=1).values[:, -2:]
     assert (largest[:, 0] == largest[:, 1]).double().mean() > 0.25
+
+
+def test_activations_of_sixteen_bits_are_computed_in_float32(rng):
+    """As ours are: a polynomial in exponentials, in bfloat16, would be wrong by several percent."""
+    cell = varnet.TunedCell(filters=3, nodes=31, window=7)
+    w = draw(rng, (3, 31)).astype(np.float32)
+    with torch.no_grad():
+        cell.activation.w.copy_(torch.from_numpy(w)[None, :, None, None])
+    x = torch.from_numpy(draw(rng, (2, 3, 9, 8))).bfloat16()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = cell._active(x)
+    assert found.dtype == torch.bfloat16
+    ours = jnp.asarray(x.movedim(1, -1).float().numpy(), jnp.bfloat16)
+    expected = Native("bfloat16").rbf(ours, jnp.asarray(w), varnet.LOW, varnet.HIGH)
+    expected = np.asarray(expected, np.float32)
+    found = found.movedim(1, -1).float().numpy()
+    np.testing.assert_allclose(found, expected, rtol=2**-7, atol=1e-4)
