@@ -97,7 +97,8 @@ def test_unfinished_and_unmatched_runs_are_left_out_and_named(copies):
     assert set(problems) == {("baseline", "000"), ("pytorch", "002")}
     assert "not finished" in problems["baseline", "000"]
     told = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
-    assert any("too few runs" in line.lower() for line in told)
+    assert "(c) Too few runs to speak of a spread." in told
+    assert any(line.startswith("(b)") and "too few runs" in line for line in told)
 
 
 def test_folds_of_an_unfinished_run_are_no_runs(copies):

@@ -44,6 +44,15 @@ def test_seeds_that_vary_alike_are_no_difference(roots, copies):
     assert found == ("settings", "seed_init", "0, 1", "0, 9")
 
 
+def test_what_varies_in_both_sets_alike_is_neither_a_difference_nor_the_same(copies):
+    for root in copies:
+        two_sets.change(root / "001" / "environment.json", python="3.12.1")
+    pairs = compare.load(*copies).pairs
+    assert surroundings.differences(pairs) == []
+    same = surroundings.same(pairs)
+    assert "threads 2" in same and not any("Python" in line for line in same)
+
+
 def test_of_lists_only_the_words_that_differ(copies):
     change(copies[1], "environment", cpu={"features": ["avx2", "avx512f"], "threads": 1})
     change(copies[1], "environment", variables={"XLA_FLAGS": "--a"}, backend={"gpu": {"bus": 1}})

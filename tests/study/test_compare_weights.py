@@ -65,6 +65,7 @@ def test_distances_are_those_of_all_leaves_of_a_kind_together(roots, found):
 def test_biases_before_normalisation_are_apart(found):
     assert found.kinds[0] == weights.ALL
     assert found.kinds[-3:] == list(weights.APART)
+    assert sorted(set(found.kinds)) == sorted(found.kinds)
     assert min(found.of("biases before normalization", 60)) > 1e-2 > max(found.of(weights.ALL, 60))
 
 

@@ -57,8 +57,9 @@ def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Secti
 
 _DISTANCES = (
     "Distances of weights are normalized L2 distances, taken over all leaves of a kind together, "
-    "from the checkpoints that both runs of a pair kept. Biases of convolutions before batch "
-    "normalization have no true gradient and are reported apart, with the running statistics."
+    "from the checkpoints that both runs of a pair kept (of a cross-validation, those of the first "
+    "fold). Biases of convolutions before batch normalization have no true gradient and are "
+    "reported apart, with the running statistics."
 )
 
 
@@ -106,7 +107,7 @@ def _pair_row(a: Unit, b: Unit, metric: str, digests: list[str]) -> tuple:
 def _weights(folder: Path, sides: Sides, found: weights.Distances) -> Iterator[Section]:
     caption = (
         f"Distance of weights between {sides.arm} and baseline by kind. Left: every pair after "
-        "the last step; grey bars: two runs of A, so two trainings; shaded: kinds that no true "
+        "the last step; gray bars: two runs of A, so two trainings; shaded: kinds that no true "
         "gradient moves. Right: median of pairs over the steps whose checkpoints were kept, "
         "colors as on the left."
     )
