@@ -85,7 +85,7 @@ def test_autocast(task):
 
 
 def test_masked_volumes_hold_ties():
-    """Most windows of the first pooling have several equal maxima: its rule for them matters."""
+    """Many windows of the first pooling have several equal maxima, so its rule for them is used."""
     _, network, batch = made("qsm", "float64")
     x = network._pair("down0", batch["field"]).detach()
     windows = x.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).flatten(5).flatten(-3)
