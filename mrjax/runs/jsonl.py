@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mrjax.errors import UserError
+from mrjax.runs import jsonfile
 
 
 class Closing(contextlib.AbstractContextManager):
@@ -109,10 +110,10 @@ def _records(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 
 def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = jsonfile.parse(line)
     except ValueError:
         record = None
-    if not isinstance(record, dict) or type(record.get("step")) is not int:
+    if not isinstance(record, dict) or not jsonfile.is_count(record.get("step")):
         raise UserError(
             f"{path} line {number} is damaged; expected a JSON object with an integer step; "
             "restore the file, or remove or move this run folder and run it again"

@@ -27,7 +27,6 @@ digest is `mrjax.runs.digests.combine` of the children's); and ``extra``, an obj
 a task adds. Other keys are refused, so a misspelled one does not go unseen.
 """
 
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -36,6 +35,7 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic, jsonfile
+from mrjax.runs.jsonfile import is_count, is_finite
 
 SCHEMA_VERSION = 1
 NAME = "result.json"
@@ -63,9 +63,9 @@ def validate(result: Mapping[str, Any]) -> None:
     for key in ("experiment", "framework"):
         _require(_is_text(result[key]), key, "a word")
     _require(result["level"] in LEVELS, "level", " or ".join(LEVELS))
-    _require(_is_count(result["steps"]), "steps", "a number of updates")
+    _require(is_count(result["steps"]), "steps", "a number of updates")
     memory = result["memory_bytes"]
-    _require(memory is None or _is_count(memory), "memory_bytes", "a number of bytes or null")
+    _require(memory is None or is_count(memory), "memory_bytes", "a number of bytes or null")
     _check_names(result["subjects"], "subjects")
     _check_names(result.get("children", []), "children")
     _require(isinstance(result.get("extra", {}), dict), "extra", "an object")
@@ -128,7 +128,7 @@ def _check_metrics(metrics: Any, where: str, rows: int) -> None:
 def _is_row_list(values: Any, rows: int) -> bool:
     if not isinstance(values, list) or len(values) != rows:
         return False
-    return all(value is None or _is_finite(value) for value in values)
+    return all(value is None or is_finite(value) for value in values)
 
 
 def _check_digests(digests: Any) -> None:
@@ -143,7 +143,7 @@ def _check_seconds(seconds: Any) -> None:
     _require(isinstance(seconds, dict), "seconds", "an object")
     _exact_keys(seconds, "seconds", SECONDS)
     for name, value in seconds.items():
-        _require(_is_finite(value) and value >= 0, f"seconds.{name}", "a duration [s]")
+        _require(is_finite(value) and value >= 0, f"seconds.{name}", "a duration [s]")
 
 
 def _check_names(names: Any, where: str) -> None:
@@ -167,11 +167,3 @@ def _require(condition: bool, where: str, expected: str) -> None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and "\n" not in value
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

@@ -58,9 +58,14 @@ def read(path: str | os.PathLike[str]) -> Columns:
     steps = np.array([int(step) for step in columns[0]], np.int64)
     if np.any(np.diff(steps, prepend=0) <= 0):
         ledger.read(path)  # says where
+    try:
+        loss = np.array([float.fromhex(text) for text in columns[1]], np.float64)
+    except OverflowError:
+        ledger.read(path)  # says where
+        raise
     return Columns(
         steps,
-        np.array([float.fromhex(text) for text in columns[1]], np.float64),
+        loss,
         {name: _integers(columns[place]) for name, place in _COLUMNS.items()},
     )
 

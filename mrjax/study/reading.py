@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -110,7 +109,7 @@ def _check_patients(folder: Path, found: Mapping[str, Any], patients: Any) -> No
         for table in patients.values()
     )
     if not good or not all(
-        isinstance(values, list) and len(values) == rows and all(map(_is_finite, values))
+        isinstance(values, list) and len(values) == rows and all(map(jsonfile.is_finite, values))
         for table in patients.values()
         for values in table.values()
     ):
@@ -202,7 +201,3 @@ def _text(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text.replace("\n", " ")
-
-
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

@@ -95,6 +95,17 @@ def damage(study_dir, name, old, new):
         ("ledger.jsonl", '"batch":"', '"batch":"x', "ledger line"),
         ("config.json", '"digest": "', '"digest": "x', "digest"),
         ("environment.json", "{", "", "environment"),
+        ("environment.json", '"Linux"', '"\\udc80"', "environment.json is damaged"),
+        ("environment.json", '"Linux"', "[" * 100_000, "environment.json is damaged"),
+        ("result.json", '"jax"', '"\\ud800"', "result.json is damaged"),
+        ("result.json", '"jax"', "[" * 100_000, "result.json is damaged"),
+        ("result.json", '"steps": 20', f'"steps": 1{"0" * 400}', "number of updates"),
+        ("result.json", '"nrmse": [', f'"nrmse": [1{"0" * 400}, ', "8 numbers"),
+        ("result.json", '"train": 4.0', f'"train": 1{"0" * 400}', "duration"),
+        ("ledger.jsonl", '"step":7', f'"step":7{"0" * 30}', "line 7 is damaged"),
+        ("ledger.jsonl", '"loss":', f'"x":{"[" * 100_000},"loss":', "line 1 is damaged"),
+        ("ledger.jsonl", '"loss":', '"x":"\\ud800","loss":', "line 1 is damaged"),
+        ("ledger.jsonl", '"loss_hex":"0x1.', '"loss_hex":"0x1.0p+9999","y":"0x1.', "ledger line"),
     ],
 )
 def test_a_damaged_run_is_named_and_left_out(study_dir, name, old, new, words):
@@ -218,10 +229,11 @@ def test_a_wrong_table_of_patients_is_damage(tmp_path):
     planned = made.study([], 1)
     made.make(tmp_path, planned, steps=2)
     bad = parent(1)
-    bad["extra"]["patients"]["network"]["p1"] = [None]
-    (tmp_path / "runs/baseline/000/result.json").write_text(json.dumps(bad))
-    with pytest.raises(UserError, match=r"extra\.patients"):
-        load(tmp_path)
+    for value in (None, 10**400):
+        bad["extra"]["patients"]["network"]["p1"] = [value]
+        (tmp_path / "runs/baseline/000/result.json").write_text(json.dumps(bad))
+        with pytest.raises(UserError, match=r"extra\.patients"):
+            load(tmp_path)
 
 
 def test_unfinished_folders_from_anywhere_are_passed_over(tmp_path):
