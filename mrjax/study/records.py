@@ -4,7 +4,8 @@
     `Study`: the baseline, the arms, how often, in which order. Sorted keys, the same bytes for
     the same study.
 ``runs.jsonl``
-    One `Run` a line, in the order of execution.
+    One `Run` a line, in the order of execution; ``study.json`` has their number, so that a file
+    cut short is noticed.
 ``runs/<arm>/<label>``
     Run folders (`mrjax.runs`); ``logs/<arm>_<label>.log`` what each run wrote.
 """
@@ -12,7 +13,7 @@
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ CROSSED = "crossed"
 STUDY_DIR = "{study}"
 """Stands for the study directory in flags, so that a plan is the same wherever it lies."""
 
+_LINES = "runs"  # in study.json: number of lines of runs.jsonl
+_KINDS: Mapping[Any, Any] = {
+    str: str, int: int, float: int | float, tuple[str, ...]: tuple, Mapping[str, int]: dict,
+}  # fmt: skip
 _ADVICE = "plan the study again, in another directory"
 
 
@@ -141,14 +146,11 @@ def write_study(study_dir: str | os.PathLike[str], study: Study, runs: Iterable[
         study: the plan.
         runs: in the order of execution.
     """
-    lines = (json.dumps(dataclasses.asdict(run), sort_keys=True) + "\n" for run in runs)
+    lines = [json.dumps(dataclasses.asdict(run), sort_keys=True) + "\n" for run in runs]
     atomic.write_text(Path(study_dir, RUNS), "".join(lines))
-    atomic.write_text(Path(study_dir, STUDY), study_text(study))
-
-
-def study_text(study: Study) -> str:
-    """Content of ``study.json``."""
-    return json.dumps(dataclasses.asdict(study), sort_keys=True, indent=1, allow_nan=False) + "\n"
+    content = dataclasses.asdict(study) | {_LINES: len(lines)}
+    text = json.dumps(content, sort_keys=True, indent=1, allow_nan=False)
+    atomic.write_text(Path(study_dir, STUDY), text + "\n")
 
 
 def read_study(study_dir: str | os.PathLike[str]) -> Study:
@@ -158,15 +160,23 @@ def read_study(study_dir: str | os.PathLike[str]) -> Study:
         UserError: there is none, or it is damaged or of another version.
     """
     path = Path(study_dir, STUDY)
-    content = jsonfile.read(path, "the plan of a study", "run experiments.study plan first")
+    content = _content(path)
     if content.get("schema_version") != SCHEMA_VERSION:
         raise _damaged(str(path), f"schema_version {content.get('schema_version')}")
+    content.pop(_LINES, None)
     try:
         arms = tuple(Arm(**_tuples(arm, "flags")) for arm in content["arms"])
         cross = {name: tuple(values) for name, values in content["cross"].items()}
-        return Study(**_tuples(content, "baseline") | {"arms": arms, "cross": cross})
+        study = Study(**_tuples(content, "baseline") | {"arms": arms, "cross": cross})
+        for record in (study, *arms):
+            _check_kinds(record)
+        return study
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise _damaged(str(path), str(error)) from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return jsonfile.read(path, "the plan of a study", "run experiments.study plan first")
 
 
 def read_runs(study_dir: str | os.PathLike[str]) -> list[Run]:
@@ -184,14 +194,35 @@ def read_runs(study_dir: str | os.PathLike[str]) -> list[Run]:
         ) from error
     except UnicodeDecodeError as error:
         raise _damaged(str(path), error.reason) from error
-    return [_run(path, number, line) for number, line in enumerate(lines, 1)]
+    planned = _content(Path(study_dir, STUDY)).get(_LINES, len(lines))
+    if len(lines) != planned:
+        raise _damaged(str(path), f"{len(lines)} runs, not {planned}")
+    arms = {arm.name for arm in read_study(study_dir).arms}
+    return [_run(path, number, line, arms) for number, line in enumerate(lines, 1)]
 
 
-def _run(path: Path, number: int, line: str) -> Run:
+def _run(path: Path, number: int, line: str, arms: Container[str]) -> Run:
     try:
-        return Run(**_tuples(json.loads(line), "argv"))
+        run = Run(**_tuples(jsonfile.parse(line.encode()), "argv"))
+        _check_kinds(run)
+        if run.arm not in arms:
+            raise ValueError(f"unknown arm {run.arm}")
     except (TypeError, KeyError, ValueError) as error:
         raise _damaged(f"{path} line {number}", str(error)) from error
+    return run
+
+
+def _check_kinds(record: Any) -> None:
+    """Refuse a record whose values are not of the kinds its fields have.
+
+    Raises:
+        TypeError: names the field.
+    """
+    for field in dataclasses.fields(record):
+        value, kind = getattr(record, field.name), _KINDS.get(field.type)
+        texts = all(isinstance(one, str) for one in value) if kind is tuple else True
+        if kind and not (isinstance(value, kind) and texts):
+            raise TypeError(f"{field.name} {value!r}")
 
 
 def _tuples(values: Any, *names: str) -> dict[str, Any]:

@@ -64,6 +64,14 @@ def test_an_arm_by_its_name():
         ),
         ("runs.jsonl", '"argv"', '"arg"'),
         ("runs.jsonl", "}", ""),
+        ("study.json", '"margin": 0.02', '"margin": "0.02"'),
+        ("study.json", '"replicates": 2', '"replicates": 2.5'),
+        ("study.json", '"--preset=tiny"', "3"),
+        ("runs.jsonl", '"arm": "a"', '"arm": "b"'),
+        ("runs.jsonl", '"factors": {', '"factors": 3, "other": {'),
+        ("runs.jsonl", '"replicate": 0', '"replicate": null'),
+        ("runs.jsonl", '"--a=1"', '"--a=\\ud800"'),
+        ("runs.jsonl", '"--a=1"', "[" * 100_000),
     ],
 )
 def test_damage_is_named(tmp_path, name, old, new):
@@ -80,3 +88,11 @@ def test_an_unplanned_directory_is_refused(tmp_path):
     for read in (read_study, read_runs):
         with pytest.raises(UserError, match="plan"):
             read(tmp_path)
+
+
+def test_runs_cut_at_the_end_of_a_line_are_damage(tmp_path):
+    write_study(tmp_path, STUDY, [RUN, dataclasses.replace(RUN, label="001")])
+    path = tmp_path / "runs.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    with pytest.raises(UserError, match="1 runs, not 2"):
+        read_runs(tmp_path)
