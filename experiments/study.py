@@ -42,7 +42,7 @@ from mrjax.errors import RunFailed, UserError
 
 ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
 EXPERIMENTS = ("qsm", "varnet", "breast")
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 FLAGS = flags.FlagValues()
 _TEXT = functools.partial(flags.DEFINE_string, flag_values=FLAGS)
 _NUMBER = functools.partial(flags.DEFINE_integer, flag_values=FLAGS)
@@ -100,7 +100,7 @@ _BOOL("help", False, "Show this help")
 def main(argv: list[str]) -> int:
     """Parse and act; a user's mistake is one line and exit code 2."""
     try:
-        rest = FLAGS(argv)[1:]
+        rest = _parsed(argv)
         if FLAGS.help:
             print(__doc__, FLAGS.get_help())
             return 0
@@ -109,16 +109,26 @@ def main(argv: list[str]) -> int:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in _DISK:
-            raise  # a defect, which needs its traceback
-        print(f"error: {error.filename or 'a file'}: {error.strerror}; make room", file=sys.stderr)
-        return 1
+        full = error.errno in _FULL
+        if not (full or error.filename):
+            raise  # no file of the user's: a defect, which needs its traceback
+        told = "make room" if full else "expected a place to read and write; choose another path"
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; {told}", file=sys.stderr)
+        return 1 if full else 2
     except RunFailed as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; jobs submitted to Slurm go on", file=sys.stderr)
         return 130
+
+
+def _parsed(argv: list[str]) -> list[str]:
+    """What is no flag."""
+    try:
+        return FLAGS(argv)[1:]
+    except UnicodeDecodeError as error:
+        raise UserError("--flagfile is no text; expected flags, one a line; correct it") from error
 
 
 def _act(rest: list[str]) -> int:

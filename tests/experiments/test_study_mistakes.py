@@ -61,3 +61,22 @@ def test_what_cannot_be_judged_is_not_reported(finished, tmp_path):
     assert roots("--metric=ssim").returncode == 0
     absolute = load_roots([finished / "runs"], margin=0.01, margin_kind="absolute").study
     assert (absolute.margin, absolute.margin_kind) == (0.01, "absolute")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(finished, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"\x80\xff")
+    roots = str(finished / "runs")
+    refused(study("collect", file / "x", roots), str(file), "Not a directory", "another path")
+    refused(study("report", Path("/proc/x"), roots), "/proc/x", "another path")
+    refused(study("plan", tmp_path / ("x" * 300)), "File name too long", "another path")
+    refused(study("plan", tmp_path / "p", f"--flagfile={file}"), "--flagfile is no text")
+
+
+def test_logs_that_are_a_file_are_one_line(finished):
+    (finished / "runs/init/001/result.json").unlink()
+    (finished / "logs").write_text("")
+    refused(study("run", finished, "--allow_mixed"), "logs", "File exists", "another path")
+    lines = (finished / "runs.jsonl").read_text().replace('"arm": "init"', '"arm": "inti"')
+    (finished / "runs.jsonl").write_text(lines)
+    refused(study("run", finished), "unknown arm inti", "plan the study again")
