@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.stored import stored
 
 
 @jax.custom_vjp
@@ -31,7 +32,12 @@ def _absolute_backward(x: Array, gradient: Array) -> tuple[Array]:
     return (jnp.where(x > 0, gradient, jnp.where(x < 0, -gradient, _zero_or_nan(x))),)
 
 
-absolute.defvjp(lambda x: (absolute(x), x), _absolute_backward)
+def _absolute_forward(x: Array) -> tuple[Array, Array]:
+    kept = stored(x)
+    return absolute(kept), kept
+
+
+absolute.defvjp(_absolute_forward, _absolute_backward)
 
 
 @jax.custom_vjp

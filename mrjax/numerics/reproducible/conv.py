@@ -20,6 +20,7 @@ from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.grid import coarsen, quantise
 from mrjax.numerics.reproducible.rounding import narrow
 from mrjax.numerics.reproducible.sums import BLOCK, exact_dot, product_bits
+from mrjax.numerics.stored import stored
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -56,12 +57,12 @@ def _response(x: Array, kernel: Array, form: str) -> Array:
     x, x_unit = quantise(x, bits[0], axes[1:])
     kernel, kernel_unit = quantise(kernel, bits[1], axes[:-1])
     starts = range(0, inputs, size)
-    blocks = [forms.conv(x[..., a : a + size], kernel[..., a : a + size, :], form) for a in starts]
+    blocks = [_sums(x[..., a : a + size], kernel[..., a : a + size, :], form) for a in starts]
     total = functools.reduce(jnp.add, [coarsen(block, len(blocks)) for block in blocks])
-    return narrow(total * (x_unit * kernel_unit))
+    return stored(narrow(total * (x_unit * kernel_unit)))
 
 
-def _exact_sums(x: Array, kernel: Array, form: str) -> Array:
+def _sums(x: Array, kernel: Array, form: str) -> Array:
     """The convolution of integers; ``products`` calls no convolution library but a CPU's."""
     by_form = functools.partial(forms.conv, form=form)
     if form == "products":

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from mrjax.numerics.reproducible.elementwise import add, div, exact, mul, sqrt, sub
 from mrjax.numerics.reproducible.rounding import narrow, quotient, r, root, wide
 from mrjax.numerics.reproducible.sums import exact_sum
+from mrjax.numerics.stored import stored
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -107,7 +108,7 @@ def _forward(
     deviation = r(root(r(wide(var) + _single(eps))))
     factor = r(quotient(wide(scale), deviation))
     y = narrow(r(centred * _per_channel(factor, x)) + _per_channel(wide(bias), x))
-    return (y, mean, var), (x, (mean, scale, narrow(deviation)))
+    return (stored(y), mean, var), (x, (mean, scale, narrow(deviation)))
 
 
 def _mean(x: Array) -> Array:
@@ -140,7 +141,7 @@ def _backward(
     share = r(quotient(r(quotient(r(f * r(_divided(moment, x))), s)), s))
     slope = r(r(_divided(2 * by_var, x)) - share)
     by_x = g * _per_channel(f, x) + centred * _per_channel(slope, x) + _per_channel(constant, x)
-    return narrow(by_x), narrow(quotient(r(moment), s)), narrow(total)
+    return stored(narrow(by_x)), narrow(quotient(r(moment), s)), narrow(total)
 
 
 batch_norm.defvjp(_forward, _backward)
