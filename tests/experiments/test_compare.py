@@ -37,11 +37,11 @@ def test_two_arms_of_a_study_are_compared_beside_them(roots):
 
 
 def test_sets_from_anywhere_go_where_they_are_told(roots, tmp_path):
-    moved = shutil.copytree(roots[1], tmp_path / "torch")
-    refused(compare(roots[0], str(moved), check=False), "--study")
-    compare(roots[0], str(moved), f"--study={tmp_path / 'd'}", "--margin=0.05", "--metric=ssim")
+    other = shutil.copytree(Path(roots[1]).parents[1], tmp_path / "other") / "runs" / "pytorch"
+    refused(compare(roots[0], str(other), check=False), "--study")
+    compare(roots[0], str(other), f"--study={tmp_path / 'd'}", "--margin=0.05", "--metric=ssim")
     summary = rows(tmp_path / "d" / "compare", "summary")
-    assert summary[0]["quantity"] == "SSIM, mean of runs" and "B: torch" in summary[0]
+    assert summary[0]["quantity"] == "SSIM, mean of runs" and "B: pytorch" in summary[0]
     assert "5 % of the baseline's mean" in summary[1]["comparison"]
 
 

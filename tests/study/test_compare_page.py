@@ -1,5 +1,6 @@
 """The page of a comparison: everything in every form, the same bytes, nothing from the network."""
 
+import json
 import re
 import shutil
 
@@ -101,7 +102,11 @@ def test_a_draw_is_no_shift(roots, tmp_path):
 def test_times_of_steps(roots):
     unit = compare.load(*roots).pairs[1][1]
     first, rest = speed.step_times(unit)
-    assert first == 10e3 and rest.tolist() == [20.0] * 59
+    assert first == 10e3 and rest.tolist() == [20.0] * 58
+    assert speed.median_step(unit) == 20.0
+    # A checkpoint after every third step of 20 ms.
+    lines = [{"step": s, "seconds": (0.0, 0.04, 0.02)[s % 3]} for s in range(1, 31)]
+    (unit.training / speed.TIMING).write_text("".join(json.dumps(one) + "\n" for one in lines))
     assert speed.median_step(unit) == 20.0
     (unit.training / speed.TIMING).write_text("torn\n")
     first, rest = speed.step_times(unit)

@@ -19,6 +19,9 @@ TIMING = "timing.jsonl"
 def step_times(unit: Unit) -> tuple[float, np.ndarray]:
     """Durations of a run's steps.
 
+    A step is recorded while the next one runs, but at once before a checkpoint: a step there is
+    credited with two and another with none, so each is averaged with the one after it.
+
     Returns:
         That of the first step, and those of all others [ms]; nan and none without a record.
     """
@@ -28,7 +31,8 @@ def step_times(unit: Unit) -> tuple[float, np.ndarray]:
         values = {int(row["step"]): 1e3 * float(row["seconds"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
         return float("nan"), np.zeros(0)
-    return values.pop(1, float("nan")), np.array(list(values.values()))
+    first, rest = values.pop(1, float("nan")), np.array(list(values.values()))
+    return first, (rest[:-1] + rest[1:]) / 2
 
 
 def median_step(unit: Unit) -> float | None:
