@@ -20,7 +20,10 @@ KEYS = ("python", "resource", "experiment", "command", "requires")
 _SPEC = re.compile(r"\s*([^\s\[\]:]+)\s*(?:\[([^\]]*)\]\s*)?:(.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _FLAG = re.compile(r"--[A-Za-z]\w*(=.*)?", re.DOTALL)
-_TOLD = {"python": "software", "resource": "device"}
+_TOLD = {
+    "python": "software", "resource": "device", "experiment": "framework", "command": "framework",
+}  # fmt: skip
+_INFERENCE = ("steps", "from_run")
 _OURS = ("workdir", "resume", "allow_mixed", "sweep", "help", "flagfile", "undefok")
 
 
@@ -68,10 +71,20 @@ def parse(text: str, kind: str) -> Spec:
     _check_name(name)
     try:
         flags, keys = split(rest)
+        _check_inference(flags if kind == "inference" else ())
         source = _source(source, flags, keys)
     except UserError as error:
         raise UserError(f"arm {name}: {error}") from error
     return Spec(name=name, source=source, flags=flags, kind=kind, **keys)
+
+
+def _check_inference(flags: tuple[str, ...]) -> None:
+    for flag in flags:
+        if sources.flag_name(flag) in _INFERENCE:
+            raise UserError(
+                f"{flag} is not for an inference arm to say; expected what changes inference with "
+                "the baseline's network; make it a training arm"
+            )
 
 
 def unquoted(text: str) -> str:
@@ -99,15 +112,15 @@ def split(text: str) -> tuple[tuple[str, ...], dict[str, str]]:
     Raises:
         UserError: for a word that is neither, or a flag that the study itself sets.
     """
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UserError(f"{error} in {text.strip()}; expected --flag=value ...; mend it") from error
     keys: dict[str, str] = {}
-    for word in words:
+    flags: dict[str, str] = {}
+    for word in words(text):
         name, equals, value = word.partition("=")
         if word.startswith("--"):
             check_flag(word)
+            other = flags.setdefault(sources.flag_name(word), word)
+            if other is not word:
+                raise UserError(f"{other} and {word} contradict; expected one of them; drop one")
         elif not equals or name not in KEYS:
             raise UserError(
                 f"{word!r} is no flag; expected --flag=value, or one of "
@@ -117,7 +130,21 @@ def split(text: str) -> tuple[tuple[str, ...], dict[str, str]]:
             raise UserError(f"{word!r} is empty or given twice; expected one value; mend it")
         else:
             keys[name] = value
-    return tuple(word for word in words if word.startswith("--")), keys
+    return tuple(flags.values()), keys
+
+
+def words(text: str) -> list[str]:
+    """Words as a shell divides them.
+
+    Raises:
+        UserError: a quote is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UserError(
+            f"{error} in {text.strip()}; expected words as in a shell; mend it"
+        ) from error
 
 
 def check_flag(flag: str) -> None:
@@ -136,8 +163,11 @@ def check_flag(flag: str) -> None:
 
 def _source(given: str | None, flags: tuple[str, ...], keys: dict[str, str]) -> str:
     """The source an arm changes, told by itself, by its keys or by its flags."""
+    told = [source for key, source in _TOLD.items() if key in keys]
     if given is not None:
-        sources.check_source(given.strip())
+        # Another program's flags may have the names of ours, and mean anything.
+        known = ((), ()) if "command" in keys else (flags, told)
+        sources.check_source(given.strip(), *known)
     if keys.get("experiment", TORCH) != TORCH:
         raise UserError(
             f"experiment={keys['experiment']} is no program for the task of a study; expected "
@@ -149,5 +179,4 @@ def _source(given: str | None, flags: tuple[str, ...], keys: dict[str, str]) -> 
         return given.strip()
     if keys.keys() & {"experiment", "command"}:
         return "framework"  # another program has flags of its own
-    told = [source for key, source in _TOLD.items() if key in keys]
     return sources.source_of(flags, told)

@@ -117,7 +117,8 @@ class _Arms:
         if spec.source in ("baseline", CROSSED) or spec.python or spec.resource or own:
             return ""
         platform, torch = _platform(flags, self._recipe.platform), bool(spec.experiment)
-        idle = sources.without_effect(spec.flags, platform, torch=torch)
+        inference = spec.kind == "inference"
+        idle = sources.without_effect(spec.flags, platform, torch=torch, inference=inference)
         if not idle and settings and settings == self._seen.get(compared):
             return f"asks for what {compared} has"
         return idle

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from mrjax.errors import UserError
-from mrjax.study import sources
+from mrjax.study import arms, sources
 from mrjax.study.arms import Spec, check_flag
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
 
@@ -49,6 +49,8 @@ def check(recipe: Recipe) -> None:
         )
     for flag in recipe.baseline:
         check_flag(flag)
+    for command in (recipe.command, *(spec.command for spec in recipe.arms)):
+        arms.words(command)
     paired = PAIRED[recipe.pairing] if recipe.replicates else ()
     both = set(paired) & {sources.flag_name(flag) for flag in recipe.baseline}
     if both:

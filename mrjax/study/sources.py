@@ -22,6 +22,7 @@ SOURCES = (
     "isa",
     "devices",
     "precision",
+    "numerics",
     "conv_form",
     "repetition",
     "other",
@@ -55,21 +56,26 @@ FLAGS = {
     "dtype": Effect("dtype", _BOTH),
     "seed_order": Effect("order", _BOTH),
     "seed_init": Effect("init", _BOTH),
-    "init": Effect("init", _BOTH),
     "cpu_threads": Effect("threads", ("cpu",)),
     "xla_cpu_isa": Effect("isa", ("cpu",)),
     "devices": Effect("devices", _BOTH),
     "matmul_precision": Effect("precision", ("gpu",)),
+    "numerics": Effect("numerics", _BOTH),
     "conv_form": Effect("conv_form", ("cpu",)),
     "channels_last": Effect("conv_form", _BOTH),
     "repetition": Effect("repetition", _BOTH),
 }
-"""Flag -> what it does; flags that are not here are of the source "other", on every platform."""
+"""Flag -> what it does; flags that are not here are of the source "other", on every platform.
+
+--init is one of these: another rule for initial weights is a level, whose effect can be tested,
+while the source "init" is the draw of a seed.
+"""
 
 _OTHER = Effect("other", _BOTH)
 _JAX_ONLY = (
     "xla_deterministic", "xla_autotune", "xla_autotune_file", "xla_cpu_isa", "conv_form",
 )  # fmt: skip
+_TRAINING_ONLY = ("seed_init", "seed_order")
 
 
 def flag_name(flag: str) -> str:
@@ -101,8 +107,7 @@ def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
     Raises:
         UserError: they change several.
     """
-    changing = [flag for flag in flags if not _held(flag)] or flags
-    found = list(dict.fromkeys([*more, *(effect(flag).source for flag in changing)]))
+    found = _told(flags, more)
     if len(found) > 1:
         raise UserError(
             f"it changes {len(found)} sources ({', '.join(found)}); expected one source an "
@@ -111,28 +116,54 @@ def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
     return found[0]
 
 
-def check_source(name: str) -> None:
-    """Refuse a source that does not exist.
+def _told(flags: Sequence[str], more: Sequence[str]) -> list[str]:
+    changing = [flag for flag in flags if not _held(flag)] or flags
+    return list(dict.fromkeys([*more, *(effect(flag).source for flag in changing)]))
+
+
+def check_source(name: str, flags: Sequence[str], more: Sequence[str] = ()) -> None:
+    """Refuse a source that does not exist, or that an arm cannot mean.
+
+    An arm of several sources may be called after one of them, or after none ("other"); under
+    another name it would be judged as what it is not, such as a level as a draw.
+
+    Args:
+        name: of the source.
+        flags: of the arm, as in `source_of`.
+        more: likewise.
 
     Raises:
-        UserError: it does not.
+        UserError: it does not exist, or the flags change others.
     """
     if name not in SOURCES:
         raise UserError(
             f"unknown source {name!r}; expected one of {', '.join(SOURCES)}; see --help"
         )
+    known = [source for source in _told(flags, more) if source != "other"]
+    if known and name not in ("other", *more, *(effect(flag).source for flag in flags)):
+        raise UserError(
+            f"it is called [{name}] and changes {', '.join(known)}; expected a source that it "
+            f"changes; leave [{name}] out, or write [other]"
+        )
 
 
-def without_effect(flags: Sequence[str], platform: str, *, torch: bool = False) -> str:
+def without_effect(
+    flags: Sequence[str], platform: str, *, torch: bool = False, inference: bool = False
+) -> str:
     """Why the flags of an arm change nothing where it runs; "" if one may change something.
 
     Args:
         flags: of the arm, ``--name=value`` each.
         platform: "cpu" or "gpu".
         torch: whether the arm runs in PyTorch.
+        inference: whether it trains nothing.
     """
-    foreign = [flag for flag in flags if torch and flag_name(flag) in _JAX_ONLY]
-    left = [flag for flag in flags if flag not in foreign]
+    idle = {"PyTorch": _JAX_ONLY if torch else (), "inference": _TRAINING_ONLY if inference else ()}
+    left = list(flags)
+    for where, names in idle.items():
+        left = [flag for flag in left if flag_name(flag) not in names]
+        if flags and not left:
+            return f"no effect in {where}"
     if not flags or any(platform in effect(flag).platforms for flag in left):
         return ""
-    return f"no effect on a {platform}" if left else "no effect in PyTorch"
+    return f"no effect on a {platform}"

@@ -110,7 +110,7 @@ def test_arms_that_are_not_run_say_why():
         "after: --width=3 requires=gone",
         "far [isa]: resource=far --xla_cpu_isa=AVX512",
         "foreign: command=x",
-        infer=("infer_tuned: --xla_autotune=off",),
+        infer=("infer_tuned: --xla_autotune=off", "infer_init: --seed_init=3"),
     )
     assert problems(asked) == {
         "tuned": "no effect on a cpu",
@@ -122,6 +122,7 @@ def test_arms_that_are_not_run_say_why():
         "card": "needs a GPU, and there is none here",
         "after": "needs a run of gone, which has none here",
         "infer_tuned": "no effect on a cpu",
+        "infer_init": "no effect in inference",
     }
 
 
@@ -169,6 +170,8 @@ def test_a_foreign_program_gets_its_own_flags_only():
         (recipe(baseline=("--workdir=w",)), "--workdir"),
         (recipe(replicates=0), "something to run"),
         (recipe("a: --x=1", replicates=0), "replicates"),
+        (recipe(command="x 'y"), "No closing quotation in x 'y"),
+        (recipe('a: command="x {flags} \\""'), "No closing quotation in x {flags}"),
     ],
 )
 def test_a_recipe_that_contradicts_itself(asked, words):

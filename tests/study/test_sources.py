@@ -28,6 +28,8 @@ TWO_GPUS = dataclasses.replace(HERE, gpus=("0", "1"), gpu_software=True)
         (["--seed_order=1", "--seed_init=1", "--repetition={r}"], "repetition"),
         (["--noproject"], "other"),
         (["--width=3"], "other"),
+        (["--init=authors"], "other"),
+        (["--numerics=reproducible"], "numerics"),
     ],
 )
 def test_source_of_flags(flags, source):
@@ -43,7 +45,6 @@ def test_the_table_names_flags_and_sources_that_exist():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     elsewhere = {
         "cudnn_benchmark", "cudnn_deterministic", "deterministic_algorithms", "channels_last",
-        "init",
     }  # fmt: skip
     assert set(sources.FLAGS) <= fields | elsewhere
     assert {effect.source for effect in sources.FLAGS.values()} <= set(sources.SOURCES)
@@ -59,6 +60,13 @@ def test_flags_without_effect():
     assert sources.without_effect([*gpu_only, "--dtype=float16"], "cpu") == ""
     assert sources.without_effect(["--xla_cpu_isa=AVX2"], "gpu") == "no effect on a gpu"
     assert sources.without_effect([], "cpu") == ""
+
+
+def test_seeds_of_training_have_no_effect_in_inference():
+    seeds = ["--seed_init=3", "--seed_order=3"]
+    assert sources.without_effect(seeds, "cpu", inference=True) == "no effect in inference"
+    assert sources.without_effect([*seeds, "--dtype=float16"], "cpu", inference=True) == ""
+    assert sources.without_effect(seeds, "cpu") == ""
 
 
 def test_flags_of_jax_have_no_effect_in_pytorch():
@@ -134,6 +142,12 @@ def test_an_arm_is_read():
         ("a: resource=far", "device"),
         ("a: experiment=baseline --cudnn_benchmark=false", "framework"),
         ("a: command=x --dtype=float16", "framework"),
+        ("a [init]: command=x --dtype=float16", "init"),
+        ("a [framework]: experiment=baseline --dtype=float16", "framework"),
+        ("a [dtype]: experiment=baseline --dtype=float16", "dtype"),
+        ("a [dtype]: --dtype=float16 --xla_cpu_isa=AVX2", "dtype"),
+        ("a [other]: --dtype=float16 --xla_cpu_isa=AVX2", "other"),
+        ("a [order]: --data_seed=3", "order"),
         ('"a: --dtype=float16"', "dtype"),
     ],
 )
@@ -163,9 +177,22 @@ def test_an_arm_says_its_source(text, source):
         ("a: --workdir=w", "--workdir=w is not for an arm"),
         ("a: --sweep=seed=0:5", "not for an arm"),
         ("a: python=/p --dtype=float16", "2 sources"),
+        ("a [init]: --dtype=float64", "called [init] and changes dtype"),
+        ("a [repetition]: --xla_cpu_isa=AVX2 --seed_init=3", "changes isa"),
+        ("a [init]: python=/p", "changes software"),
+        ("a [order]: experiment=baseline --dtype=float64", "changes"),
+        ("a: --dtype=float64 --dtype=bfloat16", "--dtype=float64 and --dtype=bfloat16 contradict"),
+        ("a: --xla_deterministic --noxla_deterministic", "contradict"),
     ],
 )
 def test_an_arm_that_cannot_be_meant(text, words):
     with pytest.raises(UserError, match="expected") as caught:
         arms.parse(text, "training")
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("flag", ["--steps=5", "--from_run=x"])
+def test_an_inference_arm_trains_nothing(flag):
+    assert arms.parse(f"a: {flag}", "training").flags == (flag,)
+    with pytest.raises(UserError, match=f"arm a: {flag} is not for an inference arm"):
+        arms.parse(f"a: {flag}", "inference")

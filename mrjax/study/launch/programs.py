@@ -1,11 +1,10 @@
 """The command that makes one run, in whatever language its program is written."""
 
 import os
-import shlex
 import sys
 from pathlib import Path
 
-from mrjax.errors import UserError
+from mrjax.study import arms
 from mrjax.study.records import STUDY_DIR, Arm, Run, Study
 
 _OURS = "{python} -m experiments."
@@ -38,7 +37,7 @@ def command(
         flags.append("--allow_mixed")
     workdir = str(root / run.workdir)
     interpreter = arm.python or python or sys.executable
-    words = [word.replace("{python}", interpreter) for word in _split(template)]
+    words = [word.replace("{python}", interpreter) for word in arms.words(template)]
     if "{flags}" not in words:
         words.append("{flags}")
     if not any("{workdir}" in word for word in words):
@@ -49,15 +48,6 @@ def command(
 
 def _template(study: Study, arm: Arm) -> str:
     return arm.command or study.command or f"{_OURS}{study.experiment}"
-
-
-def _split(template: str) -> list[str]:
-    try:
-        return shlex.split(template)
-    except ValueError as error:
-        raise UserError(
-            f"command {template} cannot be read ({error}); expected words as in a shell; mend it"
-        ) from error
 
 
 def is_ours(study: Study, run: Run) -> bool:

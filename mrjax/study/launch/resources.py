@@ -1,11 +1,11 @@
 """Classes of resources of a cluster: what an arm's runs need from Slurm."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from mrjax.errors import UserError
+from mrjax.study import arms
 
 DEFAULT = "default"
 _SPEC = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*:(.*)", re.DOTALL)
@@ -49,7 +49,7 @@ def parse(specifications: Sequence[str]) -> dict[str, Resource]:
 
 def _resource(name: str, text: str) -> Resource:
     options, python = [], ""
-    for word in shlex.split(text):
+    for word in arms.words(text):
         if word.startswith("python="):
             python = word.removeprefix("python=")
         elif not word.startswith("--"):

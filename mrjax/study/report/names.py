@@ -25,6 +25,7 @@ SOURCES = {
     "isa": "CPU instruction set",
     "devices": "number of devices",
     "precision": "product precision",
+    "numerics": "reproducible arithmetic",
     "conv_form": "convolution form",
     "repetition": "nothing (repetition)",
     "baseline": "baseline",
