@@ -46,7 +46,7 @@ class Unit:
         folder: the run folder.
         training: folder of the training itself: the run folder, or the first fold of a
             cross-validation.
-        result: ``result.json`` without what the other fields hold.
+        result: ``result.json`` without what the other fields hold; of ``children`` their number.
         subjects: names of the held-out subjects.
         metrics: metric -> one value a subject; nan where there is none.
         baselines: classical method -> the same.

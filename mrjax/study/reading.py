@@ -65,7 +65,8 @@ def read(folder: Path, origin: Origin) -> Found:
     common = {
         **{field.name: getattr(origin, field.name) for field in dataclasses.fields(origin)},
         "folder": folder,
-        "result": {name: found[name] for name in _KEPT},
+        "result": {name: found[name] for name in _KEPT}
+        | {"children": len(found.get("children", []))},
         "config_digest": config["digest"],
         "environment": _environment(folder, found),
     }

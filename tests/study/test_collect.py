@@ -13,6 +13,7 @@ from mrjax.runs import digests
 from mrjax.study import csvfiles
 from mrjax.study.collect import collect, load, load_roots
 from mrjax.study.reading import facts
+from mrjax.study.report import overview
 
 FILES = (csvfiles.RESULTS, csvfiles.DIGEST_TABLE, csvfiles.TIMING, csvfiles.ENVIRONMENT)
 
@@ -210,6 +211,14 @@ def test_one_repetition_needs_no_part(tmp_path):
     found = crossvalidation(tmp_path / "breast" / "000", 1)
     (unit,) = load_roots([tmp_path]).units
     assert unit.part == "" and unit.digests == found["digests"]
+
+
+def test_a_step_of_a_crossvalidation_is_a_step_of_one_fold(tmp_path):
+    crossvalidation(tmp_path / "breast" / "000", 1)
+    table = overview.speed(load_roots([tmp_path]))
+    place = [column.title for column in table.columns].index("training step [ms]")
+    # 4 s for the 10 steps of both folds.
+    assert table.rows[0][place] == 200.0
 
 
 def test_a_foreign_environment_may_say_anything():
