@@ -1,8 +1,8 @@
 """Exact convolutions: integers on grids, added in any order by any form, rounded once.
 
 The image's grid is each sample's own, so that a prediction does not depend on its neighbours in
-the batch; the kernel's is each output channel's own. Which form computes what, here
-:mod:`mrjax.numerics.native.conv`'s, changes the time and not a bit.
+the batch; the kernel's is each output channel's own. Which form computes changes the time and not
+a bit.
 """
 
 import functools
@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.native import conv as forms
+from mrjax.numerics.native import fold
 from mrjax.numerics.reproducible import products
-from mrjax.numerics.reproducible.correlate import kernel_gradient
+from mrjax.numerics.reproducible.correlate import LAYOUTS, kernel_gradient
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.grid import coarsen, quantise
 from mrjax.numerics.reproducible.rounding import narrow
@@ -48,6 +49,8 @@ def conv(
 @exact
 def _response(x: Array, kernel: Array, form: str) -> Array:
     window, inputs, outputs = kernel.shape[:-2], x.shape[-1], kernel.shape[-1]
+    if form not in LAYOUTS or any(w % 2 == 0 for w in window):
+        raise ValueError(f"expected lax or products and odd windows, not {form!r} and {window}")
     if all(w == 1 for w in window):
         product = exact_dot("vi,io->vo", x.reshape(-1, inputs), kernel.reshape(inputs, outputs))
         return narrow(product).reshape(*x.shape[:-1], outputs)
@@ -64,10 +67,17 @@ def _response(x: Array, kernel: Array, form: str) -> Array:
 
 def _sums(x: Array, kernel: Array, form: str) -> Array:
     """The convolution of integers; ``products`` calls no convolution library but a CPU's."""
-    by_form = functools.partial(forms.conv, form=form)
     if form == "products":
-        return jax.lax.platform_dependent(x, kernel, cpu=by_form, default=products.response)
-    return by_form(x, kernel)
+        return jax.lax.platform_dependent(x, kernel, cpu=_on_a_cpu, default=products.response)
+    return forms.conv(x, kernel, form)
+
+
+def _on_a_cpu(x: Array, kernel: Array) -> Array:
+    """In 3-D one 2-D convolution of all planes: in float64 the fastest form at every shape."""
+    if x.ndim == 4:
+        return forms.conv(x, kernel, "lax")
+    small = any(n < w for n, w in zip(x.shape[2:4], kernel.shape[1:3], strict=True))
+    return fold.patches(x, kernel) if small else fold.fold_outputs(x, kernel)
 
 
 def _forward(x: Array, kernel: Array, form: str) -> tuple[Array, tuple[Array, Array]]:
