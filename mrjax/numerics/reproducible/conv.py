@@ -60,13 +60,24 @@ def _response(x: Array, kernel: Array, form: str) -> Array:
     x, x_unit = quantise(x, bits[0], axes[1:])
     kernel, kernel_unit = quantise(kernel, bits[1], axes[:-1])
     starts = range(0, inputs, size)
-    blocks = [_sums(x[..., a : a + size], kernel[..., a : a + size, :], form) for a in starts]
+    blocks = [sums(x[..., a : a + size], kernel[..., a : a + size, :], form) for a in starts]
     total = functools.reduce(jnp.add, [coarsen(block, len(blocks)) for block in blocks])
     return stored(narrow(total * (x_unit * kernel_unit)))
 
 
-def _sums(x: Array, kernel: Array, form: str) -> Array:
-    """The convolution of integers; ``products`` calls no convolution library but a CPU's."""
+def sums(
+    x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"], form: str
+) -> Float[Array, "b *space o"]:
+    """The convolution of integers in float64, exact if its sums are below 2^53.
+
+    Args:
+        x: integers.
+        kernel: integers.
+        form: ``lax`` calls the device's convolution library; ``products`` none but a CPU's.
+
+    Returns:
+        As large as x.
+    """
     if form == "products":
         return jax.lax.platform_dependent(x, kernel, cpu=_on_a_cpu, default=products.response)
     return forms.conv(x, kernel, form)

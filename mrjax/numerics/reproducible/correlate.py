@@ -90,19 +90,40 @@ def kernel_gradient(
         return narrow(summed).reshape(*window, inputs, outputs)
     if inputs > outputs:  # mirrored, x and g change places: fewer copies of the larger one
         return jnp.flip(kernel_gradient(g, x, window, form), (0, 1, 2)).swapaxes(3, 4)
-    return _volume(x, g, window, LAYOUTS[form])
+    return _volume(x, g, window, form)
 
 
-def _volume(x: Array, g: Array, window: tuple[int, ...], product: Callable) -> Array:
+def _volume(x: Array, g: Array, window: tuple[int, ...], form: str) -> Array:
     plan = slabs(x.shape[:4], window[1] * window[2] * x.shape[-1])
     bits = product_bits(plan.terms)
     axes = (0, 1, 2, 3)
     (x, x_unit), (g, g_unit) = quantise(x, bits[0], axes), quantise(g, bits[1], axes)
+    return narrow(sums(x, g, window, plan, form) * (x_unit.swapaxes(3, 4) * g_unit))
+
+
+def sums(
+    x: Float[Array, "b x y z i"],
+    g: Float[Array, "b x y z o"],
+    window: tuple[int, ...],
+    plan: Slabs,
+    form: str,
+) -> Float[Array, "l m n i o"]:
+    """The kernel's gradient for integers, before it is brought to their units.
+
+    Args:
+        x: integers in float64, of as many bits as the plan's terms allow.
+        g: likewise.
+        window: (l, m, n), odd.
+        plan: of `slabs`.
+        form: ``lax`` or ``products``.
+
+    Returns:
+        Sums of the slabs' exact sums, each rounded to the coarser grid if there are several.
+    """
     groups = x.shape[0] // plan.samples
     x, g = (q.reshape(groups, plan.samples, *q.shape[1:]) for q in (x, g))
-    sums = jax.vmap(lambda image, near: _scan(image, near, window, plan, product))(x, g)
-    total = jnp.sum(sums, 0).transpose(0, 2, 3, 4, 1)
-    return narrow(total * (x_unit.swapaxes(3, 4) * g_unit))
+    parts = jax.vmap(lambda image, near: _scan(image, near, window, plan, LAYOUTS[form]))(x, g)
+    return jnp.sum(parts, 0).transpose(0, 2, 3, 4, 1)
 
 
 def _scan(x: Array, g: Array, window: tuple[int, ...], plan: Slabs, product: Callable) -> Array:
@@ -123,14 +144,14 @@ def _scan(x: Array, g: Array, window: tuple[int, ...], plan: Slabs, product: Cal
 def _library(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     """One convolution of g by x, whose batch is summed over; mirrored."""
     _, m, n = window
-    sums = jax.lax.conv_general_dilated(
+    mirrored = jax.lax.conv_general_dilated(
         g,
         x,
         (1, 1, 1),
         ((0, 0), (m // 2, m // 2), (n // 2, n // 2)),
         dimension_numbers=("xNCyz", "xOIyz", "xNyzC"),
     )
-    return jnp.flip(sums, (0, 2, 3))
+    return jnp.flip(mirrored, (0, 2, 3))
 
 
 LAYOUTS = {"products": slab_gradient, "lax": _library}
