@@ -82,6 +82,17 @@ def test_long_lists_of_differences_end(copies):
     assert "--field11 11 in B only; and 8 more, in the table." in told
 
 
+def test_records_of_foreign_programs_may_say_anything(copies):
+    strange = '{"cpu": {"features": null}, "backend": [1, {"a": 2}], "code": "mine", "x": [[3]]}'
+    (copies[1] / "000" / "environment.json").write_text(strange)
+    (copies[1] / "000" / "config.json").write_text(f'{{"digest": "{"0" * 64}", "config": 3}}')
+    pairs = compare.load(*copies).pairs
+    assert surroundings.source(pairs) == "other"
+    assert any(
+        "code mine" in line for line in surroundings.sentences(surroundings.differences(pairs))
+    )
+
+
 @pytest.mark.parametrize(
     "record, changes, source",
     [

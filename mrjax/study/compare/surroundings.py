@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mrjax.errors import UserError
-from mrjax.runs import environment, jsonfile, records
+from mrjax.runs import jsonfile, records
 from mrjax.study import sources
 from mrjax.study.collect import FOREIGN
 from mrjax.study.collected import Unit
@@ -23,6 +23,7 @@ _GROUPS = {
 _DEVICE = ("platform", "device_kind", "device_count", "gpu")
 _ORDER = ("settings", "framework", "packages", "software", "device", "processor", "machine",
           "environment variables", "code")  # fmt: skip
+_IMMATERIAL = {("machine", "host"), ("machine", "os")}  # say where, not what computes
 _NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
 _SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
          ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
@@ -52,7 +53,7 @@ def source(pairs: Pairs) -> str:
             return sources.source_of([f"--{name}={value}" for name, value in changed.items()])
         except UserError:  # several at once
             return FOREIGN
-    moved = any(environment.differences(_environment(a), _environment(b)) for a, b in pairs)
+    moved = {(one.group, one.entry) for one in differences(pairs)} - _IMMATERIAL
     return FOREIGN if moved else "repetition"
 
 
