@@ -15,7 +15,8 @@ language or framework can write a run folder that they accept. What it has to wr
     Written last, in one rename: a run is finished if and only if it exists.
     See `mrjax.runs.result`.
 
-Optional: ``flags.txt`` (command line to repeat the run), ``timing.jsonl`` (one JSON object a
-line with ``step``; free otherwise), ``checkpoints/``, ``images/`` (PNG, for people),
-``predictions/`` (NIfTI or HDF5, for programs). Text is UTF-8, JSON has no NaN.
+Optional: ``flags.txt`` (command line to repeat the run; mrjax always writes it, and a folder that
+has it is taken for mrjax's own, with a ledger and its own place in ``config``), ``timing.jsonl``
+(one JSON object a line with ``step``; free otherwise), ``checkpoints/``, ``images/`` (PNG, for
+people), ``predictions/`` (NIfTI or HDF5, for programs). Text is UTF-8, JSON has no NaN.
 """

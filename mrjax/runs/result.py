@@ -21,12 +21,14 @@ batch statistics at the end, ``init`` trainables at the start, ``order`` the per
 examples for each epoch begun, ``data`` the training and held-out arrays, ``predictions`` the
 network's outputs by subject.
 
-Two further keys are optional: ``children``, names of run folders inside this one, of which it is
-the summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each
+Three further keys are optional: ``config``, the digest in ``config.json`` (so that a result in the
+folder of another run is noticed); ``children``, names of run folders inside this one, of which it
+is the summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each
 digest is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what
 a task adds. Other keys are refused, so a misspelled one does not go unseen.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -36,6 +38,7 @@ from typing import Any
 from mrjax.errors import UserError
 from mrjax.runs import atomic, jsonfile
 from mrjax.runs.jsonfile import is_count, is_finite
+from mrjax.runs.records import CONFIG
 
 SCHEMA_VERSION = 1
 NAME = "result.json"
@@ -46,9 +49,10 @@ SECONDS = ("setup", "compile", "train", "infer")
 AGAIN = "remove or move this run folder and run it again"
 """What to do with a damaged run: while its result is there, no program does it again."""
 
+_DIGEST = "64 lower-case hex digits"
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
          "baselines", "digests", "seconds", "memory_bytes")  # fmt: skip
-_OPTIONAL = ("children", "extra")
+_OPTIONAL = ("config", "children", "extra")
 
 
 def validate(result: Mapping[str, Any]) -> None:
@@ -69,6 +73,7 @@ def validate(result: Mapping[str, Any]) -> None:
     _check_names(result["subjects"], "subjects")
     _check_names(result.get("children", []), "children")
     _require(isinstance(result.get("extra", {}), dict), "extra", "an object")
+    _require(_is_digest(result.get("config", "0" * 64)), "config", _DIGEST)
     _check_tables(result)
     _check_digests(result["digests"])
     _check_seconds(result["seconds"])
@@ -79,13 +84,18 @@ def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
 
     Args:
         folder: the run folder.
-        result: as at the top of this module.
+        result: as at the top of this module; ``config`` is added where ``config.json`` is there.
 
     Raises:
         ValueError: the result does not follow the schema; nothing is written.
     """
     validate(result)
-    atomic.write_json(Path(folder) / NAME, dict(result))
+    path = Path(folder)
+    try:
+        own = {"config": json.loads((path / CONFIG).read_bytes())["digest"]}
+    except OSError:
+        own = {}
+    atomic.write_json(path / NAME, {**result, **own})
 
 
 def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -135,8 +145,7 @@ def _check_digests(digests: Any) -> None:
     _require(isinstance(digests, dict), "digests", "an object")
     _exact_keys(digests, "digests", DIGESTS)
     for name, digest in digests.items():
-        good = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
-        _require(bool(good), f"digests.{name}", "64 lower-case hex digits")
+        _require(_is_digest(digest), f"digests.{name}", _DIGEST)
 
 
 def _check_seconds(seconds: Any) -> None:
@@ -163,6 +172,10 @@ def _exact_keys(
 def _require(condition: bool, where: str, expected: str) -> None:
     if not condition:
         raise ValueError(f"{where} does not follow the schema of results; expected {expected}")
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _is_text(value: Any) -> bool:

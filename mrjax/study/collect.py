@@ -96,7 +96,7 @@ def load_roots(
     places = list(_foreign_places(found, arms))
     study = unplanned(
         found[0].parent.parent.name or "runs",
-        result.read(found[0]),
+        _first_result(found),
         [_foreign_arm(name) for name in sorted(arms.values())],
         replicates=max(Counter(path.parent.name for path in found).values()),
         pairing="seed" if paired else "",
@@ -104,7 +104,7 @@ def load_roots(
         margin=margin,
         margin_kind=margin_kind,
     )
-    gathered = gather(study, places)
+    gathered = _with_inference(gather(study, places))
     known = sorted({name for unit in gathered.units for name in unit.metrics})
     if metric and metric not in known:
         raise UserError(
@@ -112,6 +112,42 @@ def load_roots(
             "choose it by --metric"
         )
     return gathered
+
+
+def _first_result(found: Iterable[Path]) -> Mapping[str, Any]:
+    """The first result that can be read.
+
+    Raises:
+        UserError: none can.
+    """
+    damage: list[UserError] = []
+    for folder in found:
+        try:
+            return result.read(folder)
+        except UserError as error:
+            damage.append(error)
+    raise damage[0]
+
+
+def _with_inference(found: Collected) -> Collected:
+    """The same, arms that train nothing told apart, each run with the one whose network it uses."""
+    folders = {unit.folder: f"{unit.arm}/{unit.label}" for unit in found.units}
+
+    def resolved(unit: Unit) -> Unit:
+        path = Path(unit.reference).resolve()
+        run = next((folders[place] for place in (path, *path.parents) if place in folders), "")
+        return dataclasses.replace(unit, reference=run)
+
+    training = {unit.arm for unit in found.units if not unit.reference}
+    arms = tuple(
+        arm if arm.name in training else dataclasses.replace(arm, kind="inference")
+        for arm in found.study.arms
+    )
+    return dataclasses.replace(
+        found,
+        study=dataclasses.replace(found.study, arms=arms),
+        units=tuple(resolved(unit) if unit.reference else unit for unit in found.units),
+    )
 
 
 def gather(
@@ -129,7 +165,6 @@ def gather(
     Raises:
         UserError: none of the runs is finished.
     """
-    logs = logs or {}
     problems = [Problem(arm.name, "", arm.problem) for arm in study.arms if arm.problem]
     order = {arm.name: place for place, arm in enumerate(study.arms)}
     planned: dict[str, int] = {}
@@ -139,11 +174,12 @@ def gather(
     for origin, folder in sorted(places, key=lambda p: (order.get(p[0].arm, -1), p[0].label)):
         planned[origin.arm] = planned.get(origin.arm, 0) + 1
         if not (folder / result.NAME).exists():
-            reason = _unfinished(logs.get((origin.arm, origin.label)))
+            reason = _unfinished((logs or {}).get((origin.arm, origin.label)))
             problems.append(Problem(origin.arm, origin.label, reason))
             continue
         try:
-            units += partners.with_curves(reading.read(folder, origin))
+            read = reading.read(folder, origin, planned=logs is not None)
+            units += partners.with_curves(read)
         except UserError as error:
             problems.append(Problem(origin.arm, origin.label, str(error)))
     if not units:

@@ -41,12 +41,13 @@ class Found:
     ledgers: tuple[ledgers.Columns | None, ...]
 
 
-def read(folder: Path, origin: Origin) -> Found:
+def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
     """Read a finished run.
 
     Args:
         folder: the run folder.
         origin: what it is in the study.
+        planned: whether the run was made to be in this folder.
 
     Raises:
         UserError: a file is missing or damaged; the folder must be left out.
@@ -58,6 +59,10 @@ def read(folder: Path, origin: Origin) -> Found:
             f"{folder / records.CONFIG} has no digest of 64 hex digits; expected one, see "
             "mrjax/runs; correct the program that wrote it"
         )
+    asked = _object(config, "config")
+    _check_place(folder, found, config["digest"], asked if planned else {})
+    if not origin.reference and not found["steps"]:
+        origin = dataclasses.replace(origin, reference=_text(asked.get("from_run")))
     parts = [
         {**part, "training": _training(folder, found, part["part"])}
         for part in _parts(folder, found)
@@ -72,6 +77,20 @@ def read(folder: Path, origin: Origin) -> Found:
     }
     units = tuple(Unit(**common, **part) for part in parts)
     return Found(units, tuple(_ledger(found, unit) for unit in units))
+
+
+def _check_place(
+    folder: Path, found: Mapping[str, Any], digest: str, asked: Mapping[str, Any]
+) -> None:
+    """Refuse what was copied here from another run: its result, or all of it."""
+    there = Path(_text(asked.get("workdir"))).parts[-2:]
+    moved = bool(there) and there != folder.parts[-2:] and (folder / records.FLAGS).exists()
+    if moved or found.get("config", digest) != digest:
+        whose = f"{folder} holds the run of {'/'.join(there)}"
+        other = f"{folder / result.NAME} is of a run with other settings than {records.CONFIG}"
+        raise UserError(
+            f"{whose if moved else other}; expected the run of this folder; {result.AGAIN}"
+        )
 
 
 def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -136,7 +155,8 @@ def _ledger(found: Mapping[str, Any], unit: Unit) -> ledgers.Columns | None:
     own = unit.training == unit.folder
     steps = found["steps"] if own else result.read(unit.training)["steps"]
     path = unit.training / "ledger.jsonl"
-    if not steps or not path.exists():
+    # Another program may keep none.
+    if not steps or not (path.exists() or (unit.training / records.FLAGS).exists()):
         return None
     columns = ledgers.read(path)
     ledgers.check_length(path, columns, steps)

@@ -9,11 +9,12 @@ import pytest
 from study import synthetic_runs as made
 
 from mrjax.errors import UserError
-from mrjax.runs import digests
+from mrjax.runs import digests, result
 from mrjax.study import csvfiles
 from mrjax.study.collect import collect, load, load_roots
 from mrjax.study.reading import facts
 from mrjax.study.report import overview
+from mrjax.study.report.analysis import analyse
 
 FILES = (csvfiles.RESULTS, csvfiles.DIGEST_TABLE, csvfiles.TIMING, csvfiles.ENVIRONMENT)
 
@@ -243,6 +244,70 @@ def test_a_wrong_table_of_patients_is_damage(tmp_path):
         (tmp_path / "runs/baseline/000/result.json").write_text(json.dumps(bad))
         with pytest.raises(UserError, match=r"extra\.patients"):
             load(tmp_path)
+
+
+def configure(folder, **settings):
+    """Settings in a config.json of mrjax's own."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"config": settings}))
+    (folder / "flags.txt").write_text("")
+
+
+def left_out(study_dir) -> list[str]:
+    return [p.what for p in load(study_dir).problems if p.label]
+
+
+def test_a_run_in_the_folder_of_another_is_damage(study_dir):
+    runs = study_dir / "runs"
+    for label in ("000", "001"):
+        configure(runs / "init" / label, workdir=f"/elsewhere/runs/init/{label}")
+    assert not left_out(study_dir)
+    shutil.rmtree(runs / "init/001")
+    shutil.copytree(runs / "init/000", runs / "init/001")
+    (what,) = left_out(study_dir)
+    assert "init/001 holds the run of init/000; expected" in what and "remove or move" in what
+    # Folders without a plan may be called anything.
+    assert not load_roots([runs]).problems
+
+
+def test_a_result_of_another_run_is_damage(study_dir):
+    folder = study_dir / "runs/init/001"
+    found = result.read(folder)
+    result.write(folder, found)
+    assert not left_out(study_dir)
+    shutil.copy(folder / "result.json", study_dir / "runs/same/000")
+    (what,) = left_out(study_dir)
+    assert "same/000/result.json is of a run with other settings than config.json" in what
+
+
+def test_a_run_of_ours_has_a_ledger(study_dir):
+    (study_dir / "runs/init/001/ledger.jsonl").unlink()
+    assert not left_out(study_dir)
+    (study_dir / "runs/init/001/flags.txt").write_text("")
+    (what,) = left_out(study_dir)
+    assert "ledger.jsonl cannot be read" in what
+
+
+def test_folders_from_anywhere_tell_inference_from_training(study_dir, tmp_path):
+    runs = study_dir / "runs"
+    for folder in sorted((runs / "infer").iterdir()):
+        configure(folder, from_run=str(runs / "baseline/000/repetition_000"))
+    found = load_roots([runs])
+    assert {arm.name for arm in found.study.arms if arm.kind == "inference"} == {"infer"}
+    assert {unit.reference for unit in found.of("infer")} == {"baseline/000"}
+    analysis = analyse(found)
+    assert [effect.arm.name for effect in analysis.effects] == ["init", "same"]
+    (inference,) = analysis.inferences
+    assert inference.reference.key == ("baseline", "000", "")
+    shutil.copytree(runs / "infer", tmp_path / "a/again")
+    alone = analyse(load_roots([runs / "infer", tmp_path / "a"], baseline="infer"))
+    assert not alone.effects and [one.arm.name for one in alone.inferences] == ["again"]
+
+
+def test_a_damaged_first_run_does_not_hide_the_others(study_dir):
+    (study_dir / "runs/baseline/000/result.json").write_text("{")
+    (problem,) = load_roots([study_dir]).problems
+    assert problem.label == "000" and "damaged" in problem.what
 
 
 def test_unfinished_folders_from_anywhere_are_passed_over(tmp_path):

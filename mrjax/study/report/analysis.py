@@ -247,6 +247,8 @@ def _inferences(collected: Collected) -> list[Inference]:
     metric = collected.study.metric
     found = []
     repeats = collected.of(INFER_BASELINE)
+    if collected.study.arm(BASELINE).kind == "inference":  # folders without a plan
+        repeats = collected.baseline
     for arm in collected.arms("inference"):
         own = collected.of(arm.name)
         # Without an inference under the baseline's flags, the network's own evaluation.
