@@ -24,7 +24,7 @@ Arrays = dict[str, np.ndarray]
 CONSTANTS = Normalisation(field_mean=0.002, field_std=0.03, chi_mean=0.01, chi_std=0.05)
 DIRECTION = (0.0, 0.6, 0.8)
 QSM = {"batch_size": 2, "width": 3, "levels": 1, "model_weight": 0.7, "gradient_weight": 0.2}
-VARNET = {"batch_size": 2, "rows": 24, "columns": 20, "width": 4, "stages": 2}
+VARNET = {"batch_size": 2, "rows": 48, "columns": 40, "width": 4, "stages": 2}
 BREAST = {"batch_size": 2, "rows": 24, "columns": 16, "width": 4, "levels": 2}
 
 
