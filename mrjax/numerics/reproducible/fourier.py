@@ -59,9 +59,9 @@ def transform(
         inverse: the inverse transform.
 
     Returns:
-        complex64. At each axis of n points the error is at most sqrt(n) 2^(1 - b) of the largest
-        real or imaginary part of the line, with b = (52 - ceil(log2 n)) // 2 (n = 64: 23 bits),
-        and one rounding to float32.
+        complex64. At each axis of n points the error is at most sqrt(n) 2^(1 - b) of the power of
+        two above the largest real or imaginary part of the line, with b = (52 - ceil(log2 n)) // 2
+        (n = 64: 23 bits), and one rounding to float32.
 
     Raises:
         ValueError: an axis is longer than 4096.

@@ -64,6 +64,13 @@ def test_rounding_in_float64(rng):
     np.testing.assert_array_equal(narrow(jnp.asarray(x)), x.astype(np.float32))
 
 
+def test_rounding_is_no_cast():
+    """A cast to float32 and back rounds on this CPU; on a GPU, XLA deletes it."""
+    for function in (r, narrow):
+        graph = str(jax.make_jaxpr(function)(jnp.ones(3, jnp.float64)))
+        assert "reduce_precision[exponent_bits=8 mantissa_bits=23]" in graph
+
+
 def test_a_sealed_product_loses_one_bit_and_no_more(rng):
     x = rng.standard_normal(1000)
     result = np.asarray(sealed(jnp.asarray(x)))
