@@ -131,8 +131,9 @@ def of_voxels(folder: Path, found: Analysis, wanted: bool | None) -> Iterator[Se
     experiment = found.collected.study.experiment
     computed = voxels.compute(found.collected, wanted)
     caption = (
-        "Mean over the baseline's runs, and standard deviation over the runs of each arm (up to "
-        f"{voxels.ARMS} arms that are not identical)"
+        "Mean over the baseline's runs, and standard deviation over the runs of the baseline and "
+        f"of up to {voxels.ARMS} arms, those that differ most from the baseline first; arms that "
+        "repeat the baseline's outputs, or whose runs all agree, are not drawn"
     )
     files = voxels.figures(folder, computed, experiment) if computed.arms else []
     yield Section(

@@ -18,7 +18,7 @@ from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import images as statistics
 
 FILES = 400  # read without being asked to
-ARMS = 5  # in the figure
+ARMS = 8  # in the figure, beside the baseline
 THRESHOLD = 0.01  # of the largest magnitude: a voxel that differs by more counts as changed
 
 
@@ -137,7 +137,8 @@ def table(outputs: Outputs, experiment: str) -> Table:
     columns = (
         Column("arm"), Column("source"), Column("runs"), Column("median σ over runs", ".2e"),
         Column("95th percentile of σ", ".2e"), Column("largest σ", ".2e"),
-        Column("largest difference to the baseline", ".2e"), Column("in float32 steps (ulp)"),
+        Column("largest difference to the baseline", ".2e"),
+        Column("in ulp of the largest magnitude", ".3g"),
         Column("voxels changed by more than 1 % of the largest [%]", ".2f"),
         Column("weights: normalized L2", ".2e"), Column("weights: cosine", ".6f"),
     )  # fmt: skip
@@ -170,7 +171,7 @@ def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
         Names of the files without ending.
     """
     mask = _mask(outputs)
-    shown = [one for one in outputs.arms if one.spread.sd[mask].any()][:ARMS]
+    shown = [one for one in _by_difference(outputs) if one.spread.sd[mask].any()]
     if not shown:
         return []
     mean = images.planes(outputs.arms[0].spread.mean, mask)
@@ -188,8 +189,21 @@ def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
         unit = images.UNITS.get(experiment, "output")
         _means(drawn, axes[: len(mean)], mean, (float(low), float(high)), unit)
         _spreads(drawn, axes[len(mean) :], shown, mask, unit)
-        drawn.suptitle(outputs.subject, fontsize=9)
+        drawn.suptitle(style.plain(outputs.subject), fontsize=9)
     return ["voxels"]
+
+
+def _by_difference(outputs: Outputs) -> list[Voxels]:
+    """The baseline, and the arms that do not just repeat it, those that differ most first."""
+    first, *others = outputs.arms
+    differing = [
+        one
+        for one in others
+        if not np.array_equal(one.spread.mean, first.spread.mean)
+        or not np.array_equal(one.spread.sd, first.spread.sd)
+    ]
+    differing.sort(key=lambda one: one.pair.largest if one.pair else 0.0, reverse=True)
+    return [first, *differing[:ARMS]]
 
 
 def _means(
@@ -220,7 +234,8 @@ def _spreads(drawn: Any, axes: Any, shown: list[Voxels], mask: np.ndarray, unit:
             axis = next(left)
             image = axis.imshow(np.where(plane > 0, plane, np.nan), norm=norm, cmap=colours)
             if number == 0:
-                axis.set_title(f"{one.arm}, σ of {one.spread.n} runs", loc="left", fontsize=8)
+                title = f"{style.plain(one.arm)}, σ of {one.spread.n} runs"
+                axis.set_title(title, loc="left", fontsize=8)
     used = len(shown) * len(maps[0])
     for axis in axes[used:]:
         axis.remove()
