@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ PARAMS, STATISTICS = "params/", "batch_stats/"
 """Beginnings of the names of trained weights, and of running statistics."""
 
 _NAME = re.compile(r"step_(\d+)\.npz")
-_DAMAGE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+_DAMAGE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 def find(unit: Unit) -> dict[int, Path]:

@@ -46,6 +46,7 @@ def write(study_dir: str | os.PathLike[str], collected: Collected) -> list[Path]
     }
     root = Path(study_dir)
     try:
+        _remove_leftovers(root)
         for name, rows in tables.items():
             atomic.write_text(root / name, text(rows))
     except OSError as error:
@@ -54,6 +55,15 @@ def write(study_dir: str | os.PathLike[str], collected: Collected) -> list[Path]
             "tables into; change its permissions or copy it"
         ) from error
     return [root / name for name in tables]
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Remove what killed writers of these tables began; those alive on this machine go on."""
+    for name in (RESULTS, DIGEST_TABLE, TIMING, ENVIRONMENT):
+        for path in root.glob(f".{name}.*.tmp"):
+            process = path.name.split(".")[-2]
+            if process.isdigit() and not Path("/proc", process).exists():
+                path.unlink(missing_ok=True)
 
 
 def frame(collected: Collected) -> Any:

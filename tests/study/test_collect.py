@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -144,6 +147,17 @@ def test_no_finished_run_is_one_line(study_dir):
     with pytest.raises(UserError, match="no finished run") as caught:
         load(study_dir)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_killed_collect_left_is_removed(study_dir):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    paths = [study_dir / f".results.csv.{number}.tmp" for number in (dead.pid, os.getppid())]
+    for path in paths:
+        path.write_text("arm")
+        path.chmod(0o444)
+    csvfiles.write(study_dir, load(study_dir))
+    assert [path.exists() for path in paths] == [False, True]
 
 
 def test_an_unwritable_study_is_one_line(study_dir):
