@@ -84,6 +84,16 @@ def test_names_are_text_and_not_markup(tmp_path):
     assert "<script" not in text and "&lt;script&gt;" in text
 
 
+def test_dollars_in_names_are_no_formula(tmp_path):
+    for arm in ("a$x^$", "b$\\x$"):
+        for label in ("0$_$", "1$_$"):
+            found = made.content(np.linspace(0.4, 0.5, 8), {"params": (arm, label)}, 3)
+            curve = made.ledger_text(np.ones(3), (arm, label))
+            made.write_run(tmp_path / "runs" / arm / label, found, curve)
+    page = study.write_report(tmp_path / "r", study.load_roots([tmp_path / "runs"])).read_text()
+    assert "b$\\x$" in page
+
+
 def test_fonts_stay_text(study_dir):
     pdf = (study_dir / "report/effect_training.pdf").read_bytes()
     assert b"/Type3" not in pdf and b"CreationDate" not in pdf
@@ -190,6 +200,16 @@ def test_voxels_are_compared_for_the_first_subject(study_dir):
     assert by_name["threads_1"].pair.identical and by_name["threads_1"].weights.identical
     assert 0.9 < by_name["bfloat16"].weights.cosine < 1.0
     assert voxels.compute(found, wanted=False).arms == ()
+
+
+def test_arms_that_differ_most_are_drawn_first(study_dir):
+    outputs = voxels.compute(study.load(study_dir))
+    drawn = voxels._by_difference(outputs)
+    names = [one.arm for one in drawn]
+    assert names[0] == "baseline" and not {"same", "threads_1"} & set(names)
+    assert {"order", "init"} <= set(names) and names[-1] == "avx2"
+    sizes = [one.pair.largest for one in drawn[1:]]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_a_damaged_image_is_left_out_and_said(study_dir, tmp_path):

@@ -74,7 +74,7 @@ def _losses(axis: Any, collected: Collected, arms: Sequence[Arm]) -> None:
         for curve in curves[:RUNS]:
             axis.plot(curve.steps, curve.loss, color=shade, linewidth=0.4, alpha=0.5)
         steps, loss = _mean(curves)
-        label = f"{name} (mean of {len(curves)})"
+        label = f"{style.plain(name)} (mean of {len(curves)})"
         dashes = style.line(place)
         axis.plot(steps, loss, color=shade, linewidth=1.6, linestyle=dashes, label=label)
         top = max(top, np.nanmax(loss[np.isfinite(loss)], initial=0.0))

@@ -89,8 +89,9 @@ def _draw(drawn: Any, collected: Collected, arms: Sequence[str]) -> None:
             *(column, row, counts[row][column]), ha="center", va="center", fontsize=5.5,
             color="white" if dark else style.BLACK,
         )  # fmt: skip
-    axis.set_xticks(range(len(arms)), arms, rotation=60, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(arms)), arms)
+    shown = [style.plain(arm) for arm in arms]
+    axis.set_xticks(range(len(arms)), shown, rotation=60, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(arms)), shown)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     drawn.colorbar(image, ax=axis, shrink=0.7, label="share of replicates with\nequal networks")

@@ -59,7 +59,7 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
 
 
 def _label(one: Inference) -> str:
-    return f"{one.arm.name} ({names.source(one.arm.source)})"
+    return f"{style.plain(one.arm.name)} ({names.source(one.arm.source)})"
 
 
 def _unit(analysis: Analysis) -> str:

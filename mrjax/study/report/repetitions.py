@@ -112,7 +112,7 @@ def _draw(axis: Any, analysis: Analysis, units: Sequence[Unit], values: np.ndarr
         flierprops={"marker": "o", "markersize": 2.5, "markeredgewidth": 0.5},
     )  # fmt: skip
     every = max(1, len(units) // 15)
-    axis.set_xticks(places[::every], [_name(unit) for unit in units][::every])
+    axis.set_xticks(places[::every], [style.plain(_name(unit)) for unit in units][::every])
     axis.tick_params(axis="x", rotation=60 if any(len(_name(u)) > 4 for u in units) else 0)
     axis.set_xlabel("run (dashed: median of all)")
     axis.set_ylabel("Dice [%]" if metric == "dice" else names.metric(metric))

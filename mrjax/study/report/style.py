@@ -66,6 +66,11 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Any
         drawn.savefig(folder / f"{name}.pdf", metadata=dates)
 
 
+def plain(text: str) -> str:
+    """A name that is not ours, so that matplotlib takes no dollar in it for a formula."""
+    return text.replace("$", r"\$")
+
+
 def colour(place: int) -> str:
     """Colour of the n-th of several things, from 0."""
     return COLOURS[place % len(COLOURS)]

@@ -53,7 +53,7 @@ def _page(folder: Path, name: str, analysis: Analysis, effects: list[Effect]) ->
 
 def _label(effect: Effect) -> str:
     text = effect.arm.name
-    return text if len(text) <= 26 else text[:24] + "…"
+    return style.plain(text if len(text) <= 26 else text[:24] + "…")
 
 
 def _runs(axis: Any, study: Study, analysis: Analysis, effects: list[Effect]) -> None:
