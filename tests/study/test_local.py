@@ -275,7 +275,7 @@ def test_resources():
     found = resources.parse(["far: --partition=x --gres=gpu:1 python=/p"])
     assert set(found) == {"default", "far"}
     assert found["far"].options == ("--partition=x", "--gres=gpu:1") and found["far"].python == "/p"
-    for bad in ("x", "a: gpu", "a: --array=0-3", "a: --output=f"):
+    for bad in ("x", "a: gpu", "a: --array=0-3", "a: --output=f", "a: --x='y"):
         with pytest.raises(resources.UserError, match="expected"):
             resources.parse([bad])
 
