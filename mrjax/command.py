@@ -140,7 +140,6 @@ def _chosen(
 ) -> tuple[type, Presets]:
     """Config and presets that the flag asks for; the common ones for help without it."""
     values = flags.FlagValues()
-    values.set_gnu_getopt()  # else the value of an unknown flag would end the search
     flags.DEFINE_string(flag, None, "", flag_values=values)
     flags.DEFINE_boolean("help", False, "", short_name="h", flag_values=values)
     try:

@@ -82,8 +82,10 @@ def test_restored_it_goes_on_bit_for_bit(batches, dtype, rule_of):
     )
 
 
-def test_evidence_is_that_of_the_arrays(batches):
-    c = config()
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_evidence_is_that_of_the_arrays(batches, dtype):
+    """Of float16 the gradients without their scale."""
+    c = config(dtype=dtype)
     made = engine(c)
     ready = made.begin(c, batches)
     for i in range(2):
@@ -94,6 +96,7 @@ def test_evidence_is_that_of_the_arrays(batches):
         assert int(evidence.batch) % 2**64 == digests.fingerprint(batches(i))
         gradients = {k: v.numpy() for k, v in weights.gradients(trainee.network).items()}
         assert int(evidence.grads) % 2**64 == digests.fingerprint(gradients)
+        assert np.abs(gradients["out/kernel"]).max() < 1
         assert not bool(evidence.skipped) and int(evidence.not_finite) == finite.NONE
     assert 0 < float(evidence.loss) < 1
 
