@@ -1,5 +1,7 @@
 """Functions to compile for the H200, in the form tests/aot.py asks for."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -46,9 +48,9 @@ def train_step(built, loss, project=None):
     return make_step(loss, optimizer, arithmetic=ar, dynamic_scale=False, project=project)
 
 
-def qsm_train_step():
+def qsm_train_step(**fields):
     """The whole training step of QSMnet, preset tiny: forward, loss, gradients, Adam, digests."""
-    config = qsm_config.Config(**qsm_config.PRESETS["tiny"])
+    config = qsm_config.Config(**qsm_config.PRESETS["tiny"], **fields)
     constants = Normalisation(field_mean=0.0, field_std=0.02, chi_mean=0.0, chi_std=0.04)
     empty = np.zeros((2, 2, 2), np.float32)
     geometry = QsmSubject(name="none", field=empty, chi=empty, mask=empty > 0)
@@ -59,9 +61,9 @@ def qsm_train_step():
     return step, (built.initial_state(), batch)
 
 
-def varnet_train_step():
+def varnet_train_step(**fields):
     """The whole training step of the variational network, preset tiny, projections included."""
-    config = varnet_config.Config(**varnet_config.PRESETS["tiny"])
+    config = varnet_config.Config(**varnet_config.PRESETS["tiny"], **fields)
     built = varnet_model.build(config, "gpu")
     step = train_step(built, built.loss_function(), built.project)
     sizes = (config.batch_size, config.coils, config.rows, config.columns)
@@ -75,9 +77,9 @@ def varnet_train_step():
     return step, (built.initial_state(), batch)
 
 
-def breast_train_step():
+def breast_train_step(**fields):
     """The whole training step of the breast U-Net, preset tiny with one pooling more."""
-    config = breast_config.Config(**{**breast_config.PRESETS["tiny"], "levels": 2})
+    config = breast_config.Config(**{**breast_config.PRESETS["tiny"], "levels": 2}, **fields)
     built = breast_model.build(config, "gpu")
     step = train_step(built, built.loss_function())
     sizes = (config.batch_size, config.rows, config.columns)
@@ -86,3 +88,12 @@ def breast_train_step():
         "mask": jax.ShapeDtypeStruct((*sizes, 1), jnp.float32),
     }
     return step, (built.initial_state(), batch)
+
+
+def _order_free(build):
+    return functools.partial(build, numerics="reproducible")
+
+
+reproducible_qsm_train_step = _order_free(qsm_train_step)
+reproducible_varnet_train_step = _order_free(varnet_train_step)
+reproducible_breast_train_step = _order_free(breast_train_step)

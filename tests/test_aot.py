@@ -40,6 +40,24 @@ def atomics(ptx: str) -> list[str]:
     return re.findall(r"^\s*(?:@!?%p\d+\s+)?((?:atom|red)\.\S+)", ptx, flags=re.MULTILINE)
 
 
+ARITHMETIC = re.compile(
+    r"^\s*(?:@!?%p\d+\s+)?"
+    r"((?:add|sub|mul|fma|mad|div|sqrt|rcp|rsqrt|ex2|lg2|sin|cos|tanh)\.\S*f(?:16|32|64)\S*)",
+    flags=re.MULTILINE,
+)
+
+
+def rounds_otherwise(ptx: str) -> set[str]:
+    """Instructions on floats that are not IEEE round-to-nearest, and products in TF32."""
+    found = set(ARITHMETIC.findall(ptx))
+    inexact = set(re.findall(r"\b((?:wg)?mma\.\S*(?:tf32|f16)\S*)", ptx))
+    return {name for name in found if ".rn." not in name or ".ftz" in name} | inexact
+
+
+def libraries(hlo: str) -> set[str]:
+    return set(re.findall(r'custom_call_target="([^"]+)"', hlo))
+
+
 def plain_convolutions(hlo: str) -> list[str]:
     return re.findall(r"= \S+ convolution\(", hlo)
 
@@ -74,3 +92,24 @@ def test_weight_gradient_is_a_backward_filter_convolution(tmp_path):
     compiled = aot.compile_for_h200("aot_builds:convolution_gradient", tmp_path)
     kinds = set(cudnn_convolutions(compiled.hlo))
     assert kinds == {"__cudnn$convForward", "__cudnn$convBackwardFilter"}
+
+
+@pytest.mark.parametrize("task", ["qsm", "varnet", "breast"])
+def test_the_order_free_step_rounds_to_nearest_only(task, tmp_path):
+    """No convolution library, no Fourier transform, no approximation, no atomics.
+
+    What is left to a library is matrix products of integers in float64.
+    """
+    compiled = aot.compile_for_h200(f"aot_builds:reproducible_{task}_train_step", tmp_path)
+    assert not rounds_otherwise(compiled.ptx)
+    assert not atomics(compiled.ptx)
+    assert {name for name in libraries(compiled.hlo) if not name.startswith("__cublas$")} == set()
+    assert not plain_convolutions(compiled.hlo) and " fft(" not in compiled.hlo
+    assert ARITHMETIC.search(compiled.ptx) and "f64" in compiled.ptx
+
+
+def test_the_native_step_rounds_otherwise(tmp_path):
+    """Positive control of the searches above."""
+    compiled = aot.compile_for_h200("aot_builds:varnet_train_step", tmp_path)
+    assert {name for name in rounds_otherwise(compiled.ptx) if "approx" in name or "full" in name}
+    assert cudnn_convolutions(compiled.hlo) and " fft(" in compiled.hlo

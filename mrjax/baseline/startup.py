@@ -26,6 +26,7 @@ _VARIABLES = (
 )  # fmt: skip
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
+_OF_XLA = ("XLA_FLAGS", "NPROC", "PJRT_NPROC")
 _XLA_ONLY = ("xla_deterministic", "xla_autotune", "xla_autotune_file", "xla_cpu_isa", "conv_form")
 
 
@@ -136,17 +137,18 @@ def without_effect(config: Common, platform: str) -> list[str]:
     ]
 
 
-def _prepare_jax(config: Common) -> tuple[str, ...]:
+def _prepare_jax(config: Common) -> list[str]:
     """Settings of JAX beside PyTorch, on the CPU; notes."""
-    mine = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    notes = [f"{n} of the environment is not used" for n in _OF_XLA if os.environ.pop(n, None)]
     reset = {name: getattr(Common(), name) for name in _XLA_ONLY}
-    planned = plan(dataclasses.replace(config, platform="cpu", **reset), mine)
-    dropped = ["XLA_FLAGS of the environment is not used"] if "XLA_FLAGS" in os.environ else []
-    os.environ.pop("XLA_FLAGS", None)
-    for name in mine.keys() - planned.environ.keys():
+    planned = plan(dataclasses.replace(config, platform="cpu", **reset), os.environ)
+    for name in os.environ.keys() - planned.environ.keys():
         del os.environ[name]
     os.environ.update(planned.environ)
-    return (*dropped, *(n for n in planned.notes if not n.startswith("JAX_PLATFORMS")))
+    if "OMP_NUM_THREADS" in os.environ and not config.cpu_threads:
+        threads = os.environ["OMP_NUM_THREADS"]
+        notes.append(f"OMP_NUM_THREADS={threads} of the environment sets the number of CPU threads")
+    return notes
 
 
 def _prepare_cublas(config: Common) -> list[str]:

@@ -121,12 +121,17 @@ def test_what_the_environment_says_against_it_is_noted(torch):
     notes = startup.start(config).notes
     assert notes == (
         "XLA_FLAGS of the environment is not used",
-        "NPROC=7 of the environment is replaced by 1",
+        "NPROC of the environment is not used",
         "CUBLAS_WORKSPACE_CONFIG=:0:0 of the environment is replaced by :4096:8",
     )
-    assert "XLA_FLAGS" not in os.environ
+    assert "XLA_FLAGS" not in os.environ and os.environ["NPROC"] == "1"
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"
-    assert not startup.start(config).notes and os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    assert startup.start(config).notes == ("NPROC of the environment is not used",)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    os.environ |= {"OMP_NUM_THREADS": "2"}
+    del os.environ["NPROC"]
+    (note,) = startup.start(dataclasses.replace(config, cpu_threads=0)).notes
+    assert note == "OMP_NUM_THREADS=2 of the environment sets the number of CPU threads"
 
 
 def test_a_gpu_that_is_absent(torch, monkeypatch):

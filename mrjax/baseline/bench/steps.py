@@ -94,7 +94,8 @@ def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> Ours
         state, evidence = run(state, batch)
         return float(evidence.loss)
 
-    return Ours(once, seconds, run.memory_analysis().temp_size_in_bytes)
+    memory = run.memory_analysis()
+    return Ours(once, seconds, memory.temp_size_in_bytes if memory else 0)
 
 
 def eager(

@@ -17,33 +17,48 @@ from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.grid import quantise
 from mrjax.numerics.reproducible.rounding import narrow
 from mrjax.numerics.reproducible.sums import BLOCK, product_bits
+from mrjax.numerics.stored import stored
 
 
 @functools.lru_cache(maxsize=64)
-def _table(n: int, bits: int, inverse: bool, real: bool) -> Float[np.ndarray, "rows columns"]:
-    """Matrix from [re | im] (or re) to [re | im] of the transform, as integers of unit 2^-bits."""
+def _tables(n: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines of frequencies 0 .. n // 2 and sines of 1 .. (n - 1) // 2, integers of 2^-bits."""
     cosine, sine = dft_matrices(n)
-    sine = -sine if inverse else sine
-    rows = (
-        [np.hstack([cosine, -sine])]
-        if real
-        else [np.hstack([cosine, -sine]), np.hstack([sine, cosine])]
-    )
-    return np.rint(np.vstack(rows) * 2.0**bits)
+    low, inner = slice(0, n // 2 + 1), slice(1, (n + 1) // 2)
+    return np.rint(cosine[low, low] * 2.0**bits), np.rint(sine[inner, inner] * 2.0**bits)
+
+
+def _sums(q: Float[Array, "p *lines n"], bits: int, inverse: bool) -> Float[Array, "2 *lines n"]:
+    """The transform of integers, as integers: real and imaginary parts are the first axis.
+
+    Points j and n - j have the same cosine and opposite sines, and so have frequencies: a quarter
+    of the products is enough, and their sums are the same integers.
+    """
+    n = q.shape[-1]
+    inner = (n - 1) // 2
+    start, end = q[..., 1 : inner + 1], jnp.flip(q[..., n - inner :], -1)
+    even = jnp.concatenate([q[..., :1], start + end, q[..., inner + 1 : n - inner]], -1)
+    cosines, sines = _tables(n, bits)
+    c, s = even @ cosines, (start - end) @ sines
+    missing = [(0, 2 - q.shape[0])] + [(0, 0)] * (q.ndim - 2)
+    c = jnp.pad(c, [*missing, (0, 0)])
+    s = jnp.pad(s, [*missing, (1, n // 2 - inner)])
+    turned = jnp.stack([-s[1], s[0]])  # i s
+    low, high = (c + turned, c - turned) if inverse else (c - turned, c + turned)
+    return jnp.concatenate([low, jnp.flip(high[..., 1 : inner + 1], -1)], -1)
 
 
 def _along(x: Inexact[Array, "..."], axis: int, inverse: bool) -> Complex[Array, "..."]:
-    n, real = x.shape[axis], not jnp.iscomplexobj(x)
+    n, x = x.shape[axis], stored(x)
     if 2 * n > BLOCK:
         raise ValueError(f"the exact transform takes at most {BLOCK // 2} points, not {n}")
-    lines = x if real else jnp.concatenate([jnp.real(x), jnp.imag(x)], axis)
-    bits, table_bits = product_bits(lines.shape[axis])
-    q, unit = quantise(lines, bits, (axis,))
-    product = jnp.tensordot(q, jnp.asarray(_table(n, table_bits, inverse, real)), ((axis,), (0,)))
+    parts = jnp.stack([jnp.real(x), jnp.imag(x)] if jnp.iscomplexobj(x) else [x])
+    bits, table_bits = product_bits(n * parts.shape[0])
+    lines = jnp.moveaxis(parts, axis + 1, -1)
+    q, unit = quantise(lines, bits, (0, lines.ndim - 1))
     scale = unit * (2.0**-table_bits / math.sqrt(n))
-    both = narrow(jnp.moveaxis(product, -1, axis) * scale)
-    parts = [jax.lax.slice_in_dim(both, start, start + n, axis=axis) for start in (0, n)]
-    return jax.lax.complex(*parts)
+    both = narrow(_sums(q, table_bits, inverse) * scale)
+    return jax.lax.complex(*jnp.moveaxis(both, -1, axis + 1))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
