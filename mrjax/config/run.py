@@ -104,6 +104,14 @@ class RunConfig:
     workdir: str = option(
         "", "Run folder; empty: runs/<experiment>/<digest of the config>", digest=False
     )
+    keep_checkpoints: int = option(
+        2,
+        "Newest checkpoints to leave on disk, of which two survive a damaged one; 0: all, for "
+        "the course of the weights over the steps",
+        unit="checkpoints",
+        minimum=0,
+        digest=False,
+    )
     resume: bool = option(True, "Continue an unfinished run found in the run folder", digest=False)
     allow_mixed: bool = option(
         False, "Resume although code, software or device changed", digest=False

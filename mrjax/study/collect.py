@@ -96,7 +96,7 @@ def load_roots(
     places = list(_foreign_places(found, arms))
     study = unplanned(
         found[0].parent.parent.name or "runs",
-        _first_result(found),
+        first_result(found),
         [_foreign_arm(name) for name in sorted(arms.values())],
         replicates=max(Counter(path.parent.name for path in found).values()),
         pairing="seed" if paired else "",
@@ -114,7 +114,7 @@ def load_roots(
     return gathered
 
 
-def _first_result(found: Iterable[Path]) -> Mapping[str, Any]:
+def first_result(found: Iterable[Path]) -> Mapping[str, Any]:
     """The first result that can be read.
 
     Raises:

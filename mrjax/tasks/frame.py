@@ -155,6 +155,7 @@ def _train(
         ready.batches,
         steps=config.steps,
         checkpoint_every=config.checkpoint_every,
+        keep_checkpoints=config.keep_checkpoints,
         kept=engine.kept,
         restored=engine.restored,
         names=ready.names,

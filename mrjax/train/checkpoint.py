@@ -30,7 +30,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 
 
 def save(directory: str | os.PathLike[str], step: int, state_tree: Any, keep: int = 2) -> Path:
-    """Save a training state; afterwards remove all but the newest `keep` checkpoints.
+    """Save a training state; afterwards remove all but the newest `keep` checkpoints (0: none).
 
     A kill at any moment leaves the older checkpoints or these and the new one. Two are kept so
     that a damaged newest file costs steps, not the run.
@@ -40,16 +40,16 @@ def save(directory: str | os.PathLike[str], step: int, state_tree: Any, keep: in
         step: number of updates done.
         state_tree: everything the next step depends on: arrays and Python numbers, no PRNG keys
             (keys derive from the step).
-        keep: how many checkpoints to leave, at least 1.
+        keep: how many checkpoints to leave; 0: all.
 
     Returns:
         The file written.
 
     Raises:
-        ValueError: `keep` is less than 1, or a leaf is not an array of numbers.
+        ValueError: `keep` is negative, or a leaf is not an array of numbers.
     """
-    if keep < 1:
-        raise ValueError(f"keep is {keep}; expected at least 1")
+    if keep < 0:
+        raise ValueError(f"keep is {keep}; expected at least 0")
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(state_tree).items()}
@@ -143,10 +143,11 @@ def _place(like: Any, value: np.ndarray) -> Any:
 
 
 def _remove_all_but(folder: Path, newest: Path, keep: int) -> None:
-    """Leave `newest` and the `keep` - 1 before it; later ones are from an abandoned attempt."""
+    """Leave `newest` and the `keep` - 1 before it (0: all); later ones were abandoned."""
     files = _files(folder)
     before = files[: files.index(newest)]
-    for path in before[: len(before) - (keep - 1)] + files[files.index(newest) + 1 :]:
+    surplus = before[: max(len(before) - (keep - 1), 0)] if keep else []
+    for path in surplus + files[files.index(newest) + 1 :]:
         path.unlink()
 
 

@@ -41,6 +41,7 @@ def train(
     *,
     steps: int,
     checkpoint_every: int,
+    keep_checkpoints: int = 2,
     kept: Callable[[Any], Any] = lambda state: state,
     restored: Callable[[Any, Any], Any] = lambda state, leaves: leaves,
     names: Sequence[str] = (),
@@ -58,6 +59,7 @@ def train(
         batches: step (from 0) to batch; pure, so that only the step number need be saved.
         steps: number of steps in all.
         checkpoint_every: steps between checkpoints; 0 writes one at the end only.
+        keep_checkpoints: newest checkpoints to leave; 0: all.
         kept: state to the tree of arrays that a checkpoint holds; a JAX state is one itself.
         restored: state, and such a tree, to the state with its leaves.
         names: of the tensors that `Evidence.not_finite` counts.
@@ -88,7 +90,7 @@ def train(
                 record.finish()
                 ledger.sync()
                 timing.sync()
-                checkpoint.save(folder.checkpoints, step, kept(state))
+                checkpoint.save(folder.checkpoints, step, kept(state), keep_checkpoints)
             if stop.signal:
                 return Outcome(state, step, stop.signal)
     return Outcome(state, max(start, steps), None)

@@ -101,6 +101,13 @@ def test_unfinished_and_unmatched_runs_are_left_out_and_named(copies):
     assert any(line.startswith("(b)") and "too few runs" in line for line in told)
 
 
+def test_a_damaged_first_run_is_left_out_and_named(copies):
+    (copies[0] / "000" / "result.json").write_text("{")
+    sides = compare.load(*copies)
+    assert [a.label for a, _ in sides.pairs] == ["001", "002", "003"]
+    assert [(p.arm, p.label) for p in sides.collected.problems] == [("baseline", "000")]
+
+
 def test_folds_of_an_unfinished_run_are_no_runs(copies):
     fold = shutil.copytree(copies[0] / "001", copies[0] / "000" / "fold_00")
     (copies[0] / "000" / "result.json").unlink()

@@ -81,8 +81,15 @@ def test_the_newest_two_stay(tmp_path):
     (tmp_path / "step_99999999.npz").rename(tmp_path / "step_00000002.npz")
     checkpoint.save(tmp_path, 7, state(7), keep=3)
     assert names(tmp_path) == ["step_00000002.npz", "step_00000007.npz", "step_notes.npz"]
-    with pytest.raises(ValueError, match="keep is 0"):
-        checkpoint.save(tmp_path, 8, state(), keep=0)
+    with pytest.raises(ValueError, match="keep is -1"):
+        checkpoint.save(tmp_path, 8, state(), keep=-1)
+
+
+@pytest.mark.parametrize("keep", [0, 9])
+def test_more_may_stay(tmp_path, keep):
+    for step in range(1, 7):
+        checkpoint.save(tmp_path, step, state(step), keep=keep)
+    assert names(tmp_path) == [f"step_0000000{step}.npz" for step in range(1, 7)]
 
 
 def test_no_checkpoint_is_none(tmp_path):

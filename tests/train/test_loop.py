@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path)
 
 
-def run(folder: RunFolder, toy: Toy, steps: int = 10, checkpoint_every: int = 4):
+def run(folder: RunFolder, toy: Toy, steps: int = 10, checkpoint_every: int = 4, **options):
     return train(
         folder,
         toy,
@@ -64,6 +64,7 @@ def run(folder: RunFolder, toy: Toy, steps: int = 10, checkpoint_every: int = 4)
         steps=steps,
         checkpoint_every=checkpoint_every,
         names=("gradients/w", "params/w"),
+        **options,
     )
 
 
@@ -134,6 +135,13 @@ def test_nan_at_a_checkpoint_step_is_not_saved(folder):
     with pytest.raises(RunFailed, match="nan at step 4"):
         run(folder, Toy(nan_at=4))
     assert checkpoint.latest(folder.checkpoints, Toy().start()) is None
+
+
+def test_all_checkpoints_may_stay(folder):
+    run(folder, Toy(), keep_checkpoints=0)
+    assert sorted(p.stem for p in folder.checkpoints.glob("*.npz")) == [
+        f"step_{step:08d}" for step in (4, 8, 10)
+    ]
 
 
 def test_without_interval_only_the_end_is_saved(folder):

@@ -84,7 +84,7 @@ def load(
     ]
     study = collect.unplanned(
         f"{arms[1]} against {roots[0].resolve().name}",
-        result.read(next(path for path in found[0].values() if _finished(path))),
+        collect.first_result(path for path in found[0].values() if _finished(path)),
         [Arm(name=arm, source=BASELINE, flags=(), kind="training") for arm in arms],
         replicates=max(map(len, found)),
         pairing="",

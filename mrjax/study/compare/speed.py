@@ -112,7 +112,7 @@ def _panel(
     axis.set_xlim(-0.6, len(values) - 0.4)
     top = max((value for side in values for value in side if value is not None), default=0)
     axis.set_ylim(0, 1.08 * top or 1)
-    axis.set_xticks(range(len(arms)), [_short(arm) for arm in arms])
+    axis.set_xticks(range(len(arms)), [style.plain(_short(arm)) for arm in arms])
     axis.set_ylabel(title)
 
 

@@ -225,7 +225,7 @@ def _ends(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
             label = "two runs of A (median)" if place == 0 else None
             axis.plot(scale, place, "|", ms=11, mew=1.6, color=style.GREY, label=label)
     axis.set_xscale("log")
-    axis.set_yticks(range(len(kinds)), kinds)
+    axis.set_yticks(range(len(kinds)), [style.plain(name) for name in kinds])
     axis.set_ylim(len(kinds) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
     for place in range(1, len(kinds)):
@@ -243,7 +243,7 @@ def _course(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
         points = [(step, middle.median(values)) for step, values in points if any(values)]
         axis.plot(
             *zip(*points, strict=True), color=_colour(place), linestyle=style.line(place),
-            marker="o", ms=3, label=name,
+            marker="o", ms=3, label=style.plain(name),
         )  # fmt: skip
     axis.set_yscale("log")
     axis.set_xlabel("step")
