@@ -164,7 +164,7 @@ def test_help_lists_every_flag_with_default_and_unit_in_under_two_seconds(start)
         (["--steps=0"], "--steps=0 is not allowed; expected at least 1; see --help"),
         (["--preset=paper"], "--preset=paper is not a preset .*; expected one of demo, tiny; .*"),
         (["--xla_autotune=on", "--xla_deterministic"], "--xla_autotune=on contradicts .*"),
-        (["--numerics=reproducible"], "--numerics=reproducible is not in this version; .*"),
+        (["--numerics=reproducible", "--dtype=float16"], "--dtype=float16 with --numerics=.*"),
         (["--sweep=stpes=1,2"], "--sweep=stpes: unknown flag .* did you mean --steps\\?"),
         (["--sweep=steps"], "--sweep=steps has no values; .*"),
         (["--sweep=dtype=float32,float8"], "--sweep, run dtype=float8: --dtype=float8 is not .*"),
