@@ -3,12 +3,11 @@
 Imports no JAX at its top: a cross-validation looks at its patients before it starts the runs.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from mrjax.arrays import DcePatient
+from mrjax.data import sources
 from mrjax.data.formats import dce, dce_nifti
 from mrjax.errors import UserError
 
@@ -108,11 +107,11 @@ def _synthetic(config: Config) -> list[DcePatient]:
 
 
 def _nifti(config: Config) -> list[DcePatient]:
-    return dce_nifti.dce_nifti(_data_dir(config))
+    return dce_nifti.dce_nifti(sources.folder(config, or_file=True))
 
 
 def _mat(config: Config) -> list[DcePatient]:
-    return dce.dce_mat(_data_dir(config))
+    return dce.dce_mat(sources.folder(config, or_file=True))
 
 
 SOURCES: dict[str, Callable[[Config], list[DcePatient]]] = {
@@ -120,13 +119,3 @@ SOURCES: dict[str, Callable[[Config], list[DcePatient]]] = {
     "nifti": _nifti,
     "mat": _mat,
 }
-
-
-def _data_dir(config: Config) -> Path:
-    path = Path(config.data_dir)
-    if not config.data_dir or not os.path.exists(path):  # noqa: PTH110 exists() raises if overlong
-        raise UserError(
-            f"--data_dir={path} does not exist; expected the files of --dataset={config.dataset}; "
-            "correct the path"
-        )
-    return path

@@ -1,11 +1,10 @@
 """The subjects of a QSM run: which ones, from which source, and how they are divided."""
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from mrjax.arrays import QsmSubject
+from mrjax.data import sources
 from mrjax.data.synthetic import Split, synthetic_split
 from mrjax.errors import UserError
 
@@ -65,19 +64,7 @@ def subjects(config: Config, *, need_train: bool = True) -> Split:
     Raises:
         UserError: no --data_dir, a missing or unusable file, or an empty split.
     """
-    if config.dataset not in SOURCES:
-        raise UserError(
-            f"unknown data set {config.dataset!r}; expected one of {', '.join(SOURCES)}; "
-            "set --dataset"
-        )
-    train, test = SOURCES[config.dataset](config, need_train)
-    for split, found in (("training", train or not need_train), ("held-out", test)):
-        if not found:
-            raise UserError(
-                f"--dataset={config.dataset} gives no {split} subjects; expected at least one; "
-                "add files, or change --n_train or --n_test"
-            )
-    return train if need_train else [], test
+    return sources.divided(config, SOURCES, need_train, "subjects")
 
 
 def _synthetic(config: Config, need_train: bool) -> Split:
@@ -93,14 +80,14 @@ def _synthetic(config: Config, need_train: bool) -> Split:
 def _tfds(config: Config, need_train: bool) -> Split:
     from mrjax.data import builders  # TFDS takes a second to import
 
-    return builders.load(_data_dir(config))
+    return builders.load(sources.folder(config, or_file=True))
 
 
 def _qsmnet_mat(config: Config, need_train: bool) -> Split:
     from mrjax.data.formats import qsmnet
 
     _require_ppm(config)
-    data_dir = _data_dir(config)
+    data_dir = sources.folder(config, or_file=True)
     return qsmnet.qsmnet_mat(data_dir) if need_train else ([], qsmnet.read_test(data_dir))
 
 
@@ -108,7 +95,7 @@ def _qsmnet_hdf5(config: Config, need_train: bool) -> Split:
     from mrjax.data.formats import qsmnet, qsmnet_hdf5
 
     _require_ppm(config)
-    data_dir = _data_dir(config)
+    data_dir = sources.folder(config, or_file=True)
     patches = qsmnet_hdf5.qsmnet_patches(data_dir)
     test = qsmnet.read_test(data_dir) if data_dir.is_dir() else []
     # A patch without a voxel of the brain can be trained on but not be judged.
@@ -120,7 +107,7 @@ def _nifti(config: Config, need_train: bool) -> Split:
     from mrjax.data.formats import nifti
 
     found = nifti.nifti(
-        _data_dir(config),
+        sources.folder(config, or_file=True),
         config.unit,
         field_strength=config.field_strength,
         echo_time=config.echo_time,
@@ -140,21 +127,6 @@ SOURCES: dict[str, Callable[[Config, bool], Split]] = {
 def _hold_out(found: Sequence[QsmSubject], n_test: int) -> Split:
     first = max(len(found) - n_test, 0)
     return list(found[:first]), list(found[first:])
-
-
-def _data_dir(config: Config) -> Path:
-    if not config.data_dir:
-        raise UserError(
-            f"--dataset={config.dataset} reads files but --data_dir is not given; "
-            "expected their directory; set --data_dir"
-        )
-    path = Path(config.data_dir)
-    if not os.path.exists(path):  # noqa: PTH110 exists() raises for odd paths
-        raise UserError(
-            f"--data_dir={path} does not exist; expected the directory with the data; "
-            "correct the path"
-        )
-    return path
 
 
 def _require_ppm(config: Config) -> None:

@@ -1,6 +1,5 @@
 """The slices of a parallel-imaging run: which ones, from which source, and how they are sampled."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from mrjax.arrays import SenseSlice
+from mrjax.data import sources
 from mrjax.data.formats.border import times
 from mrjax.data.formats.multicoil import check
 from mrjax.data.synthetic import FIRST_TEST_INDEX, SliceSplit, knee_split
@@ -87,19 +87,7 @@ def slices(config: Config, need_train: bool = True) -> SliceSplit:
     Raises:
         UserError: no --data_dir, a missing or unusable file, or an empty split.
     """
-    if config.dataset not in SOURCES:
-        raise UserError(
-            f"unknown data set {config.dataset!r}; expected one of {', '.join(SOURCES)}; "
-            "set --dataset"
-        )
-    train, test = SOURCES[config.dataset](config, need_train)
-    for split, found in (("training", train or not need_train), ("held-out", test)):
-        if not found:
-            raise UserError(
-                f"--dataset={config.dataset} gives no {split} slices; expected at least one; "
-                "add files, or change --n_train or --n_test"
-            )
-    return train if need_train else [], test
+    return sources.divided(config, SOURCES, need_train, "slices")
 
 
 def _synthetic(config: Config, need_train: bool) -> SliceSplit:
@@ -116,7 +104,7 @@ def _synthetic(config: Config, need_train: bool) -> SliceSplit:
 def _tfds(config: Config, need_train: bool) -> SliceSplit:
     from mrjax.data import builders  # TFDS takes a second to import
 
-    found = builders.load(_data_dir(config), "knee_slices")
+    found = builders.load(sources.folder(config), "knee_slices")
     for one in (*found[0], *found[1]):
         check(one)
     return found
@@ -125,7 +113,7 @@ def _tfds(config: Config, need_train: bool) -> SliceSplit:
 def _hammernik(config: Config, need_train: bool) -> SliceSplit:
     from mrjax.data.formats import hammernik
 
-    folders = hammernik.patients(_data_dir(config))
+    folders = hammernik.patients(sources.folder(config))
     return _hold_out(
         folders, config.n_test, need_train, lambda p: hammernik.read(p, config.acceleration)
     )
@@ -137,7 +125,7 @@ def _fastmri(config: Config, need_train: bool) -> SliceSplit:
     def read(path: Path) -> list[SenseSlice]:
         return fastmri.read(path, config.maps, config.acs_lines)
 
-    data_dir = _data_dir(config)
+    data_dir = sources.folder(config)
     train, test = data_dir / "multicoil_train", data_dir / "multicoil_val"
     if not (train.is_dir() and test.is_dir()):
         return _hold_out(fastmri.files(data_dir), config.n_test, need_train, read)
@@ -151,7 +139,7 @@ def _bart(config: Config, need_train: bool) -> SliceSplit:
     def read(path: Path) -> list[SenseSlice]:
         return [bart.read(path, config.maps, config.acs_lines)]
 
-    return _hold_out(bart.files(_data_dir(config)), config.n_test, need_train, read)
+    return _hold_out(bart.files(sources.folder(config)), config.n_test, need_train, read)
 
 
 SOURCES: dict[str, Callable[[Config, bool], SliceSplit]] = {
@@ -173,21 +161,6 @@ def _hold_out(
     first = max(len(paths) - n_test, 0)
     train = [s for path in paths[:first] for s in read(path)] if need_train else []
     return train, [s for path in paths[first:] for s in read(path)]
-
-
-def _data_dir(config: Config) -> Path:
-    if not config.data_dir:
-        raise UserError(
-            f"--dataset={config.dataset} reads files but --data_dir is not given; "
-            "expected their directory; set --data_dir"
-        )
-    path = Path(config.data_dir)
-    if not os.path.isdir(path):  # noqa: PTH112 is_dir() raises for odd paths
-        raise UserError(
-            f"--data_dir={path} does not exist or is a file; expected the directory with the "
-            "data; correct the path"
-        )
-    return path
 
 
 def acquisition(found: SenseSlice, config: Config, index: int) -> Acquisition:

@@ -4,28 +4,31 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mrjax.config import RunConfig
 from mrjax.data import pipeline
 from mrjax.numerics.trees import named_leaves
 from mrjax.runs import digests
 from mrjax.train.step import State
 
 
-def of_order(seed: int, examples: int, batch_size: int, steps: int) -> str:
-    """Digest the permutation of all examples for every epoch begun.
+def of_inputs(
+    config: RunConfig, examples: int, params: Mapping[str, np.ndarray], data: str
+) -> dict[str, str]:
+    """Digest what determines a run.
 
     Args:
-        seed: seed of the stream `order`.
+        config: gives steps, batch size and the seed of the stream `order`.
         examples: number of training examples; 0 where nothing is trained.
-        batch_size: examples in a step.
-        steps: of the whole training.
+        params: trainables before the first step, by leaf path.
+        data: digest of all training and held-out data.
 
     Returns:
-        sha256.
+        sha256 of `init`, `order` (the permutation of all examples for every epoch begun), `data`.
     """
-    epochs = -(-steps // (examples // batch_size)) if examples else 0
-    return digests.content(
-        {f"epoch{e:06d}": pipeline.order(seed, e, examples) for e in range(epochs)}
-    )
+    epochs = -(-config.steps // (examples // config.batch_size)) if examples else 0
+    seed = config.seed_for("order")
+    orders = {f"epoch{e:06d}": pipeline.order(seed, e, examples) for e in range(epochs)}
+    return {"init": digests.content(params), "order": digests.content(orders), "data": data}
 
 
 def of_outputs(state: State, predictions: Mapping[str, np.ndarray]) -> dict[str, str]:

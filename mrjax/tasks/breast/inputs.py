@@ -86,14 +86,11 @@ def divided(
 
 
 def digested(config: Config, inputs: Inputs) -> dict[str, str]:
-    """Sha256 of what determines a fold: `init`, `order` and `data`."""
+    """Digests of `init`, `order` (of all slices) and `data` (all patients)."""
     examples = len(inputs.examples) if inputs.examples is not None else 0
-    seed = config.seed_for("order")
-    return {
-        "init": digests.content(inputs.initial.params),
-        "order": evidence.of_order(seed, examples, config.batch_size, config.steps),
-        "data": digests.content(_data(inputs)),
-    }
+    return evidence.of_inputs(
+        config, examples, inputs.initial.params, digests.content(_data(inputs))
+    )
 
 
 def _data(inputs: Inputs) -> dict[str, np.ndarray]:

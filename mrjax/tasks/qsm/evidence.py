@@ -11,23 +11,11 @@ from mrjax.tasks.qsm.inputs import Inputs
 
 
 def of_inputs(config: Config, inputs: Inputs) -> dict[str, str]:
-    """Digest what determines a run.
-
-    Args:
-        config: the configuration.
-        inputs: subjects and initial weights.
-
-    Returns:
-        sha256 of `init` (trainables before the first step), `order` (the permutation of all
-        patches for every epoch begun) and `data` (all subjects).
-    """
+    """Digests of `init`, `order` (of all patches) and `data` (all subjects)."""
     examples = len(inputs.patches) if inputs.patches is not None else 0
-    seed = config.seed_for("order")
-    return {
-        "init": digests.content(inputs.initial.params),
-        "order": evidence.of_order(seed, examples, config.batch_size, config.steps),
-        "data": digests.content(_data(inputs)),
-    }
+    return evidence.of_inputs(
+        config, examples, inputs.initial.params, digests.content(_data(inputs))
+    )
 
 
 def _data(inputs: Inputs) -> dict[str, np.ndarray]:

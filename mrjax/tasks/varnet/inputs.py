@@ -99,14 +99,9 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
         slices and then of all held-out ones, with k-space as acquired, so another undersampling
         mask is other data.
     """
-    examples = inputs.examples
-    count = len(examples) if examples is not None else 0
-    seed = config.seed_for("order")
-    return {
-        "init": digests.content(inputs.initial.params),
-        "order": evidence.of_order(seed, count, config.batch_size, config.steps),
-        "data": digests.combine(_of_slices(inputs)),
-    }
+    count = len(inputs.examples) if inputs.examples is not None else 0
+    data = digests.combine(_of_slices(inputs))
+    return evidence.of_inputs(config, count, inputs.initial.params, data)
 
 
 def _of_slices(inputs: Inputs) -> Iterator[str]:

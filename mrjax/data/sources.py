@@ -1,0 +1,86 @@
+"""What the data sets of all tasks have in common: the folder of the files, and two full splits."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from mrjax.errors import UserError
+
+
+class Config(Protocol):
+    """The fields of a run's configuration that say where its data come from.
+
+    Attributes:
+        dataset: name of the source.
+        data_dir: where the files are; not used by synthetic.
+    """
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def data_dir(self) -> str: ...  # noqa: D102
+
+
+C = TypeVar("C", bound=Config)
+T = TypeVar("T")
+
+
+def divided(
+    config: C,
+    sources: Mapping[str, Callable[[C, bool], tuple[list[T], list[T]]]],
+    need_train: bool,
+    what: str,
+) -> tuple[list[T], list[T]]:
+    """Training and held-out examples from the configuration's source.
+
+    Args:
+        config: names the source.
+        sources: name to a function of configuration and need_train.
+        need_train: False where a trained network only infers.
+        what: the examples, in the plural, as people call them.
+
+    Returns:
+        (training, held-out) examples; the first is empty only without need_train.
+
+    Raises:
+        UserError: an unknown source, or an empty split.
+    """
+    if config.dataset not in sources:
+        raise UserError(
+            f"unknown data set {config.dataset!r}; expected one of {', '.join(sources)}; "
+            "set --dataset"
+        )
+    train, test = sources[config.dataset](config, need_train)
+    for split, found in (("training", train or not need_train), ("held-out", test)):
+        if not found:
+            raise UserError(
+                f"--dataset={config.dataset} gives no {split} {what}; expected at least one; "
+                "add files, or change --n_train or --n_test"
+            )
+    return train if need_train else [], test
+
+
+def folder(config: Config, *, or_file: bool = False) -> Path:
+    """Where the files are.
+
+    Args:
+        config: names the source and its folder.
+        or_file: whether the source may also be a single file.
+
+    Raises:
+        UserError: none is given, or it does not exist.
+    """
+    if not config.data_dir:
+        raise UserError(
+            f"--dataset={config.dataset} reads files but --data_dir is not given; "
+            "expected their directory; set --data_dir"
+        )
+    path = Path(config.data_dir)
+    exists = os.path.exists if or_file else os.path.isdir  # Path's raise for odd paths
+    if not exists(path):
+        raise UserError(
+            f"--data_dir={path} does not exist{'' if or_file else ' or is a file'}; expected the "
+            f"directory with the files of --dataset={config.dataset}; correct the path"
+        )
+    return path
