@@ -13,6 +13,8 @@ import optax
 
 from mrjax.config import RunConfig
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.reproducible import Reproducible
+from mrjax.numerics.reproducible.check import check
 from mrjax.tasks import records
 from mrjax.train import finite
 from mrjax.train.loop import StepFunction
@@ -76,13 +78,11 @@ class Learning(NamedTuple):
     """How a network learns in JAX.
 
     Attributes:
-        arithmetic: what computes.
         loss: (params, batch_stats, batch) -> (loss, new batch_stats).
         optimizer: the update rule.
         project: what brings updated parameters back to the allowed ones; None: all are allowed.
     """
 
-    arithmetic: Arithmetic
     loss: LossFunction
     optimizer: optax.GradientTransformation
     project: Project | None = None
@@ -94,30 +94,43 @@ class JaxEngine:
 
     Attributes:
         devices: that share each batch.
+        arithmetic: what computes; an order-free one is tried on the first device before its use.
         state: before the first step.
         learning: None where a trained network only infers.
         predictor: (state, input) -> output.
     """
 
     devices: Sequence[Any]
+    arithmetic: Arithmetic
     state: State
     learning: Learning | None
     predictor: Callable[[State, Any], Any]
     framework: ClassVar[str] = "jax"
 
     def start(self) -> State:
-        """Return the state before the first step."""
+        """Return the state before the first step.
+
+        Raises:
+            UserError: the device does not compute as the arithmetic supposes.
+        """
+        if isinstance(self.arithmetic, Reproducible):
+            with jax.default_device(self.devices[0]):
+                check(self.arithmetic.conv_form)
         return self.state
 
     def begin(self, config: RunConfig, batches: Batches) -> Ready:
-        """Compile the step."""
+        """Compile the step.
+
+        Raises:
+            UserError: as in `start`.
+        """
         assert self.learning is not None, "a network that only infers does not learn"
         place, placed = place_batches(self.devices, batches)
-        state = place(self.state)
+        state = place(self.start())
         step = make_step(
             self.learning.loss,
             self.learning.optimizer,
-            arithmetic=self.learning.arithmetic,
+            arithmetic=self.arithmetic,
             dynamic_scale=config.dtype == "float16",
             project=self.learning.project,
         )

@@ -67,9 +67,10 @@ def job(
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
     """Return the network in JAX."""
     predict = built.predictor()
-    learning = Learning(built.arithmetic, built.loss_function(), built.optimizer)
+    learning = Learning(built.loss_function(), built.optimizer)
     return JaxEngine(
         devices=devices,
+        arithmetic=built.arithmetic,
         state=built.initial_state(inputs.initial),
         learning=learning if inputs.train else None,
         predictor=lambda state, image: predict(state.params, state.batch_stats, jnp.asarray(image)),

@@ -64,9 +64,10 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
     learning = None
     if inputs.train:
         loss = built.loss_function(normalisation, inputs.train[0])
-        learning = Learning(built.arithmetic, loss, built.optimizer)
+        learning = Learning(loss, built.optimizer)
     return JaxEngine(
         devices=devices,
+        arithmetic=built.arithmetic,
         state=built.initial_state(inputs.initial),
         learning=learning,
         predictor=lambda state, field: predict(state.params, state.batch_stats, jnp.asarray(field)),

@@ -59,9 +59,10 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
     """Return the network in JAX."""
     predict = built.predictor()
     loss = built.loss_function()
-    learning = Learning(built.arithmetic, loss, built.optimizer, built.project)
+    learning = Learning(loss, built.optimizer, built.project)
     return JaxEngine(
         devices=devices,
+        arithmetic=built.arithmetic,
         state=built.initial_state(inputs.initial),
         learning=learning if inputs.train else None,
         predictor=lambda state, acquired: predict(state.params, acquired),
