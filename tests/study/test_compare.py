@@ -38,7 +38,7 @@ def test_runs_of_equal_labels_are_pairs(sides):
     assert [(a.label, b.label) for a, b in sides.pairs] == [(f"00{i}",) * 2 for i in range(4)]
     assert all((a.arm, b.arm) == ("baseline", "pytorch") for a, b in sides.pairs)
     assert sides.equal == {"init": 4, "order": 4, "data": 4, "params": 0, "predictions": 0}
-    assert "4 of 4 pairs share init, order, data" in words.about(sides)[-1]
+    assert "4 of 4 pairs share init, order, data" in words.about(sides)[2]
     assert sides.collected.study.arm("pytorch").source == "framework"
 
 

@@ -11,12 +11,12 @@ from mrjax.errors import UserError
 from mrjax.runs import result
 from mrjax.study import collect
 from mrjax.study.collected import Collected, Unit, paired
-from mrjax.study.compare import surroundings
+from mrjax.study.compare import settings, surroundings
 from mrjax.study.reading import Origin
 from mrjax.study.records import BASELINE, Arm
 
 DRAWN = ("init", "order", "data")
-"""Digests of what runs start from: equal in both of a pair, only the arithmetic can differ."""
+"""Digests of what runs start from."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class Sides:
         collected: the units of both; those of the second are of the arm `arm`.
         pairs: units of A and B with equal labels.
         equal: digest -> number of pairs in which it is the same string.
+        settings: of the method, with unequal values in a pair: their values in A and in B.
     """
 
     a: str
@@ -36,6 +37,7 @@ class Sides:
     collected: Collected
     pairs: tuple[tuple[Unit, Unit], ...]
     equal: Mapping[str, int]
+    settings: Mapping[str, tuple[str, str]]
 
     @property
     def arm(self) -> str:
@@ -43,9 +45,14 @@ class Sides:
         return self.collected.study.arms[1].name
 
     @property
-    def fair(self) -> bool:
+    def shared(self) -> bool:
         """Whether both runs of every pair start from the same weights, order and data."""
         return all(self.equal[name] == len(self.pairs) for name in DRAWN)
+
+    @property
+    def fair(self) -> bool:
+        """Whether, besides, all settings of the method are equal: only the arithmetic differs."""
+        return self.shared and not self.settings
 
 
 def load(
@@ -150,11 +157,18 @@ def _matched(roots: Sequence[Path], collected: Collected) -> Sides:
         name: sum(a.digests[name] == b.digests[name] for a, b in pairs) for name in result.DIGESTS
     }
     ends = ("/".join(root.resolve().parts[-3:]) for root in roots)
-    sides = Sides(a=next(ends), b=next(ends), collected=collected, pairs=pairs, equal=equal)
+    sides = Sides(
+        a=next(ends),
+        b=next(ends),
+        collected=collected,
+        pairs=pairs,
+        equal=equal,
+        settings=settings.of_method(pairs),
+    )
     study = dataclasses.replace(
         collected.study,
         arms=(arms[0], dataclasses.replace(arms[1], source=surroundings.source(pairs))),
-        pairing="seed" if sides.fair else "",
+        pairing="seed" if sides.shared else "",
     )
     return dataclasses.replace(sides, collected=dataclasses.replace(collected, study=study))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mrjax.study.collected import Unit
-from mrjax.study.compare import words
+from mrjax.study.compare import settings, words
 from mrjax.study.compare.sides import Sides
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names
@@ -27,11 +27,18 @@ def table(sides: Sides, analysis: Analysis) -> Table:
     return Table(
         "summary",
         f"{sides.collected.study.experiment}: {sides.arm} against {BASELINE}, {runs} runs, "
-        f"{len(sides.pairs)} of equal label"
-        + (", paired: equal digests of init, order and data" if sides.fair else ""),
+        f"{len(sides.pairs)} of equal label{_reservations(sides)}",
         columns,
         rows,
     )
+
+
+def _reservations(sides: Sides) -> str:
+    """What the caption must say, for the numbers not to be taken for more than they are."""
+    found = ", paired: equal digests of init, order and data" if sides.shared else ""
+    if sides.settings:
+        found += f"; two methods, settings differ: {settings.sentence(sides.settings)}"
+    return found
 
 
 def _results(analysis: Analysis) -> Iterator[Row]:

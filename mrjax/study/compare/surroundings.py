@@ -1,6 +1,6 @@
 """What differs between two sets of runs beside their results: settings, packages, machines."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mrjax.errors import UserError
@@ -8,8 +8,8 @@ from mrjax.runs import jsonfile, records
 from mrjax.study import sources
 from mrjax.study.collect import FOREIGN
 from mrjax.study.collected import Unit
-
-Pairs = Sequence[tuple[Unit, Unit]]
+from mrjax.study.compare import settings
+from mrjax.study.compare.settings import Pairs
 
 _GROUPS = {
     "backend.versions": "packages",
@@ -24,6 +24,8 @@ _DEVICE = ("platform", "device_kind", "device_count", "gpu")
 _ORDER = ("settings", "framework", "packages", "software", "device", "processor", "machine",
           "environment variables", "code")  # fmt: skip
 _IMMATERIAL = {("machine", "host"), ("machine", "os")}  # say where, not what computes
+# Who differs in these has more than frameworks to explain a result by.
+_MACHINE = {("device", "platform"), ("device", "device_kind"), ("processor", "model")}
 _NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
 _SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
          ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
@@ -41,20 +43,25 @@ class Difference(NamedTuple):
 
 
 def source(pairs: Pairs) -> str:
-    """What the second set changes, as a source of a study."""
-    if any(a.result["framework"] != b.result["framework"] for a, b in pairs):
-        return "framework"
-    changed: dict[str, Any] = {}
-    for one, other in ((_settings(a), _settings(b)) for a, b in pairs):
-        names = sorted(one.keys() | other.keys())
-        changed |= {n: other.get(n) for n in names if one.get(n) != other.get(n)}
-    if changed:
+    """What the second set changes, as a source of a study; "other" where it is several at once."""
+    frameworks = any(settings.differ(a, b) for a, b in pairs)
+    changed = settings.changed(pairs)
+    moved = {(one.group, one.entry) for one in differences(pairs)} - _IMMATERIAL
+    if frameworks and (moved & _MACHINE or _other_code(pairs)):
+        return FOREIGN
+    if changed or frameworks:
+        flags = [f"--{name}={value}" for name, value in changed.items()]
         try:
-            return sources.source_of([f"--{name}={value}" for name, value in changed.items()])
+            return sources.source_of(flags, ["framework"] if frameworks else [])
         except UserError:  # several at once
             return FOREIGN
-    moved = {(one.group, one.entry) for one in differences(pairs)} - _IMMATERIAL
-    return FOREIGN if moved else "repetition"
+    return FOREIGN if moved - {("settings", name) for name in settings.IDLE} else "repetition"
+
+
+def _other_code(pairs: Pairs) -> bool:
+    """Whether no run of A is of the code of one of B."""
+    a, b = (values.get(("code", "sources"), set()) for values in _both(pairs))
+    return bool(a and b) and not a & b
 
 
 def differences(pairs: Pairs) -> list[Difference]:
@@ -122,8 +129,9 @@ def _both(pairs: Pairs) -> tuple[Values, Values]:
 def _facts(unit: Unit) -> Iterator[tuple[tuple[str, str], Any]]:
     for name in ("framework", "level"):
         yield ("framework", name), unit.result[name]
-    for name, value in _settings(unit).items():
-        yield ("settings", name), _hashable(value)
+    for name, value in settings.of(unit).items():
+        if name not in _NOT_ASKED_FOR:
+            yield ("settings", name), _hashable(value)
     yield from _entries(_environment(unit), "")
 
 
@@ -175,12 +183,6 @@ def _text(value: Any) -> str:
 def _some(words: Iterable[str]) -> list[str]:
     each = sorted(words)
     return each[:_MOST] + ([f"and {len(each) - _MOST} more"] if len(each) > _MOST else [])
-
-
-def _settings(unit: Unit) -> dict[str, Any]:
-    config = _read(unit, records.CONFIG).get("config")
-    given = config if isinstance(config, dict) else {}
-    return {n: v for n, v in given.items() if n not in _NOT_ASKED_FOR and v is not None}
 
 
 def _environment(unit: Unit) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrjax.study.collected import Unit
-from mrjax.study.compare import speed
+from mrjax.study.compare import settings, speed
 from mrjax.study.compare.sides import DRAWN, Sides
 from mrjax.study.compare.weights import ALL, APART, Distances
 from mrjax.study.records import BASELINE
@@ -22,17 +22,23 @@ def about(sides: Sides) -> list[str]:
     found = [_set(sides, *one) for one in sets]
     n = len(sides.pairs)
     each = [f"{names.DIGESTS[name]} in {sides.equal[name]} of {n}" for name in DRAWN]
-    if sides.fair:
-        found.append(
-            f"{n} of {n} pairs share init, order, data: the digests of initial weights, order of "
-            "examples and data are equal strings. What differs is how the two compute, and runs "
-            "of equal label are compared as pairs."
-        )
-    else:
+    if not sides.shared:
         found.append(
             f"Not all of the {n} pairs share init, order, data: {', '.join(each)}. So the runs "
             "are not compared as pairs, and what they start from is part of the difference."
         )
+    else:
+        found.append(
+            f"{n} of {n} pairs share init, order, data: the digests of initial weights, order of "
+            "examples and data are equal strings, and runs of equal label are compared as pairs."
+        )
+    if sides.settings:
+        found.append(
+            f"A and B are two methods, since settings differ: {settings.sentence(sides.settings)}. "
+            "What is found below is their effect as much as that of how the two compute."
+        )
+    elif sides.shared:
+        found.append("All settings of the method are equal: what differs is how the two compute.")
     return found
 
 
