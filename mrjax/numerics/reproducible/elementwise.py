@@ -17,7 +17,7 @@ from mrjax.numerics.reproducible.rounding import narrow, quotient, root, wide
 from mrjax.numerics.reproducible.sums import exact_sum
 
 Number = Inexact[Array, "..."]
-exact = jax.named_scope("exact")
+exact = jax.named_scope("order_free")
 """Marks what is computed here: in a jaxpr, a rounding operation without the mark is a mistake."""
 
 

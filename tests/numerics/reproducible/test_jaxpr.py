@@ -1,81 +1,22 @@
-"""No float operation of a reproducible training step goes past the arithmetic.
+"""No float operation of a reproducible training step goes past the arithmetic, or breaks its rules.
 
 The step's jaxpr is walked, gradients, optimizer, projection and evidence included. Every primitive
 with floats among its operands or results either cannot round whatever compiles it, or was traced
-inside the arithmetic, whose rules carry the scope "exact".
+inside the arithmetic, whose rules carry the scope "order_free" and are checked as far as a graph
+shows them (graph.py).
 """
 
 import collections
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 import small_networks as networks
-from jax._src import source_info_util
+from numerics.reproducible.graph import SCOPE, rounding
 
 from mrjax.nets import layers
-
-SCOPE = "exact"
-
-MOVES = set(
-    "broadcast_in_dim concatenate pad reshape rev select_n slice split squeeze stack transpose "
-    "unstack".split()
-)
-"""Numbers change places only."""
-
-DECIDES = set(
-    "abs argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg "
-    "real reduce_max".split()
-)
-"""Comparisons, signs, parts of complex numbers: exact, and in any order the same."""
-
-HOLDERS = {"custom_jvp_call", "custom_vjp_call", "jit", "scan", "while", "cond"}
-"""Have jaxprs of their own, which are walked."""
-
-ONE_SUM = {"add_any"}
-"""Of two cotangents, both rounded to float32 before: one IEEE addition, with nothing to fuse it."""
-
-
-def is_float(variable) -> bool:
-    dtype = getattr(variable.aval, "dtype", None)
-    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
-
-
-def inner(eqn) -> list:
-    """Jaxprs that an equation holds."""
-    return [
-        jaxpr
-        for value in eqn.params.values()
-        for part in (value if isinstance(value, tuple | list) else [value])
-        if (jaxpr := getattr(part, "jaxpr", part)) is not None and hasattr(jaxpr, "eqns")
-    ]
-
-
-def keeps(eqn) -> bool:
-    """Whether a conversion keeps every float; an integer that becomes one is rounded once."""
-    old, new = eqn.invars[0].aval.dtype, eqn.outvars[0].aval.dtype
-    return not (jnp.issubdtype(old, jnp.inexact) and not np.can_cast(old, new))
-
-
-def allowed(eqn) -> bool:
-    if eqn.primitive.name == "convert_element_type":
-        return keeps(eqn)
-    return eqn.primitive.name in MOVES | DECIDES | HOLDERS | ONE_SUM
-
-
-def rounding(jaxpr, inside: bool = False) -> collections.Counter:
-    """Count, by primitive and source line, what may round floats outside the scope."""
-    found = collections.Counter()
-    for eqn in jaxpr.eqns:
-        within = inside or SCOPE in str(eqn.source_info.name_stack)
-        for part in inner(eqn):
-            found += rounding(part, within)
-        if not within and any(map(is_float, [*eqn.invars, *eqn.outvars])) and not allowed(eqn):
-            place = source_info_util.summarize(eqn.source_info)
-            found[f"{eqn.primitive.name} at {place}"] += 1
-    return found
-
+from mrjax.numerics.reproducible import elementwise, functions, grid
+from mrjax.numerics.reproducible import rounding as steps
 
 VARIANTS = {
     "qsm": ("qsm", {}),
@@ -89,7 +30,7 @@ def walked(variant: str, **changed) -> collections.Counter:
     task, flags = VARIANTS[variant]
     built = networks.build(task, **flags, **changed)
     step, batch = networks.step_of(task, built), networks.batch_of(task, built)
-    return rounding(jax.make_jaxpr(step)(built.initial_state(), batch).jaxpr)
+    return rounding(jax.make_jaxpr(step)(built.initial_state(), batch))
 
 
 @pytest.mark.parametrize("form", ["lax", "products"])
@@ -117,5 +58,97 @@ def test_native_arithmetic_is_found():
 def test_inference_holds_nothing_else_either(task):
     built = networks.build(task)
     predict, batch = networks.predictor_of(task, built), networks.batch_of(task, built)
-    found = rounding(jax.make_jaxpr(predict)(built.initial_state(), batch).jaxpr)
+    found = rounding(jax.make_jaxpr(predict)(built.initial_state(), batch))
     assert not found, dict(found)
+
+
+def faults(operation, *arrays, scope=SCOPE) -> collections.Counter:
+    """What the walk finds in an operation traced under a scope."""
+    arrays = arrays or (jnp.ones((4, 4), jnp.float32), jnp.ones((4, 4), jnp.float32))
+    return rounding(jax.make_jaxpr(jax.named_scope(scope)(operation))(*arrays))
+
+
+@pytest.mark.parametrize("scope", ["inexact_head", "order_free_head", "not_order_free", "head"])
+def test_only_the_whole_name_of_the_scope_counts(scope):
+    def head(x, _):
+        return x * 0.5 + 0.25
+
+    assert not faults(head)
+    assert {what.split()[0] for what in faults(head, scope=scope)} == {"mul", "add"}
+
+
+def test_the_scope_counts_under_transformations():
+    def head(x, _):
+        return jnp.sum(jax.named_scope(SCOPE)(lambda a: a / a)(x))
+
+    arrays = jnp.ones((2, 4, 4), jnp.float32), None
+    found = faults(jax.vmap(jax.grad(head), (0, None)), *arrays, scope="head")
+    assert any(what.startswith("div divides") for what in found)
+    assert {what.split()[0] for what in found if "past" in what} <= {"reduce_sum"}, found
+
+
+def looped(x, _):
+    """A sum whose carry is whole at the start and not after a turn."""
+    return jnp.sum(jax.lax.fori_loop(0, 3, lambda _, total: total + wide(x) * 0.3, 0 * wide(x)))
+
+
+wide, narrow = steps.wide, steps.narrow
+
+PLANTED = {
+    "sum": lambda x, y: jnp.sum(x),
+    "sum in float64": lambda x, y: jnp.sum(wide(x)),
+    "sum of integers over 3": lambda x, y: jnp.sum(steps.quotient(grid.nearest(wide(x)), wide(y))),
+    "sum of a loop": looped,
+    "cumsum": lambda x, y: jnp.cumsum(wide(x)),
+    "prod": lambda x, y: jnp.prod(wide(x)),
+    "window": lambda x, y: jax.lax.reduce_window(x, 0.0, jax.lax.add, (2, 2), (1, 1), "valid"),
+    "dot": lambda x, y: wide(x) @ wide(y),
+    "dot in float32": lambda x, y: x @ y,
+    "dot of one integer": lambda x, y: grid.quantise(x, 20, (0,))[0] @ wide(y),
+    "dot of unequal units": lambda x, y: (lambda q, u: (q * u) @ q)(*grid.quantise(x, 20, (1,))),
+    "conv": lambda x, y: jax.lax.conv(wide(x[None, None]), wide(y[None, None]), (1, 1), "SAME"),
+    "quotient": lambda x, y: narrow(wide(x) / wide(y)),
+    "third": lambda x, y: wide(x) / 3.0,
+    "barrier before a broadcast": lambda x, y: (
+        wide(x) / jnp.broadcast_to(jax.lax.optimization_barrier(wide(y[:1])), (4, 4))
+    ),
+    "root": lambda x, y: narrow(jnp.sqrt(wide(x))),
+    "fused": lambda x, y: narrow(wide(x) * 0.1 + wide(y)),
+    "fused in float32": lambda x, y: x * y + x,
+    "fused after moves": lambda x, y: wide(x) - (wide(x) * functions.LOG2_E).T,
+    "fused of many bits": lambda x, y: wide(x) - grid.nearest(wide(x)) * functions.LOG2_E,
+    "cast": lambda x, y: (wide(x) + wide(y)).astype(jnp.float32),
+    "pow": lambda x, y: jax.lax.pow(wide(x), wide(y)),
+    "cube": lambda x, y: wide(x) ** 3,
+    "atan2": lambda x, y: jax.lax.atan2(wide(x), wide(y)),
+    "fft": lambda x, y: jnp.fft.fft(x),
+}
+
+
+LIBRARY = "exp exp2 expm1 log log1p sin cos tan tanh logistic rsqrt cbrt erf".split()
+PLANTED |= {
+    name: lambda x, y, function=function: function(wide(x))
+    for name, function in ((name, getattr(jax.lax, name)) for name in LIBRARY)
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_what_breaks_a_rule_inside_the_scope_is_found(name):
+    assert faults(PLANTED[name])
+
+
+SOUND = {
+    "sum of integers": lambda x, y: jnp.sum(grid.quantise(x, 20, (0, 1))[0]),
+    "dot of integers": lambda x, y: grid.quantise(x, 20, (1,))[0] @ grid.quantise(y, 20, (0,))[0].T,
+    "halves": lambda x, y: wide(x) / 4.0 + wide(y) * 0.5,
+    "sealed": lambda x, y: steps.sealed(wide(x) * 0.1) + wide(y),
+    "exact product": lambda x, y: wide(x) * wide(y) + wide(y),
+    "exponential": lambda x, y: functions.exponential(wide(x)),
+    "root": lambda x, y: narrow(steps.root(wide(x))),
+    "mean": lambda x, y: elementwise.mean(x, (0, 1)),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_keeps_the_rules_is_not(name):
+    assert not faults(SOUND[name])

@@ -1,0 +1,260 @@
+"""What may round in a jaxpr: outside the arithmetic's scope nothing, inside it only by its rules.
+
+Every value gets the properties that hold for it by the way it was made; each operation then says
+what it needs. Outside the scope an operation with floats must be one that cannot round.
+"""
+
+import collections
+
+import jax.numpy as jnp
+import numpy as np
+from jax._src import source_info_util
+from jax.extend.core import Literal
+
+SCOPE = "order_free"
+
+WHOLE, SINGLE, POWER, BARRED, APART = "whole", "single", "power", "barred", "apart"
+"""Properties. Integers times one unit; of 24 bits at most; a power of two; straight from an
+optimisation barrier; no inexact product that a compiler may fuse with an addition."""
+ALL = frozenset([WHOLE, SINGLE, POWER, BARRED, APART])
+KEPT = ALL - {BARRED}
+
+MOVES = set(
+    "broadcast_in_dim concatenate pad reshape rev select_n slice split squeeze stack transpose "
+    "unstack".split()
+)
+"""Numbers change places only."""
+
+TAKES = {"dynamic_slice", "gather"}
+"""So they do here; only the arithmetic takes slabs, and no gradient of it scatters."""
+
+DECIDES = set(
+    "abs argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg "
+    "real reduce_max".split()
+)
+"""Comparisons, signs, parts of complex numbers: exact, and in any order the same."""
+
+HOLDERS = {"custom_jvp_call", "custom_vjp_call", "jit", "scan", "while", "cond"}
+"""Have jaxprs of their own, which are walked."""
+
+ONE_SUM = {"add_any"}
+"""Of two cotangents, both rounded to float32 before: one IEEE addition, with nothing to fuse it."""
+
+STEPS = set(
+    "add sub mul div sqrt clamp round reduce_precision optimization_barrier reduce_sum dot_general "
+    "conv_general_dilated".split()
+)
+"""Operations of which the arithmetic is made, under the rules of `broken`."""
+
+
+def dtype_of(variable) -> np.dtype | None:
+    return getattr(variable.aval, "dtype", None)
+
+
+def is_float(variable) -> bool:
+    dtype = dtype_of(variable)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
+
+
+def keeps(eqn) -> bool:
+    """Whether a conversion keeps every float; an integer that becomes one is rounded once."""
+    old, new = dtype_of(eqn.invars[0]), dtype_of(eqn.outvars[0])
+    return not (jnp.issubdtype(old, jnp.inexact) and not np.can_cast(old, new))
+
+
+def allowed(eqn) -> bool:
+    """Whether it cannot round, so that it may stand outside the scope."""
+    if eqn.primitive.name == "convert_element_type":
+        return keeps(eqn)
+    return eqn.primitive.name in MOVES | DECIDES | HOLDERS | ONE_SUM
+
+
+def of_value(value) -> frozenset:
+    """Properties of constants; NaN has all."""
+    x = np.asarray(value)
+    if not np.issubdtype(x.dtype, np.inexact):
+        return frozenset([WHOLE, APART])
+    x = x[np.isfinite(x)]
+    holds = {
+        WHOLE: np.all(x == np.rint(x)),
+        SINGLE: x.dtype.kind == "f" and np.all(x == x.astype(np.float32)),
+        POWER: x.dtype.kind == "f" and np.all(np.abs(np.frexp(x)[0]) == 0.5),
+    }
+    return frozenset([APART, *(name for name, true in holds.items() if true)])
+
+
+def of_input(variable) -> frozenset:
+    single = dtype_of(variable) in (jnp.float32, jnp.complex64)
+    return frozenset([APART, SINGLE] if single else [APART])
+
+
+def short(variable) -> bool:
+    """A constant of so few bits (42) that its product with a small integer is exact."""
+    if not isinstance(variable, Literal):
+        return False
+    return float(np.frexp(np.float64(variable.val))[0] * 2.0**42).is_integer()
+
+
+def one_term(eqn) -> bool:
+    """A product that adds nothing up, or a sum over axes of length one."""
+    axes = eqn.params.get("axes")
+    if eqn.primitive.name == "dot_general":
+        axes = eqn.params["dimension_numbers"][0][0]
+    return axes is not None and all(eqn.invars[0].aval.shape[a] == 1 for a in axes)
+
+
+def exact_product(eqn, given) -> bool:
+    """A power of two, two float32 numbers or two integers as factors."""
+    if any(POWER in tags for tags in given):
+        return True
+    if all(WHOLE in tags for tags in given):
+        return True
+    if all(SINGLE in tags for tags in given):
+        return dtype_of(eqn.outvars[0]) == jnp.float64
+    (x, y), (a, b) = eqn.invars, given
+    return (WHOLE in a and short(y)) or (WHOLE in b and short(x))
+
+
+def multiplied(eqn, given) -> frozenset:
+    both = given[0] & given[1] & {WHOLE, POWER}
+    for tags, factor, other in zip(given, eqn.invars[::-1], given[::-1], strict=True):
+        if WHOLE in tags and POWER in other and isinstance(factor, Literal):
+            both |= {WHOLE}
+    return both | ({APART} if exact_product(eqn, given) else frozenset())
+
+
+def made(eqn, given) -> frozenset:
+    """Properties of the result of an operation without jaxprs, from those of its operands."""
+    name = eqn.primitive.name
+    numbers = [tags for v, tags in zip(eqn.invars, given, strict=True) if is_float(v)]
+    common = frozenset.intersection(KEPT, *(numbers or given))
+    if name == "mul":
+        result = multiplied(eqn, given)
+    elif name in MOVES | TAKES | {"neg", "abs", "real", "imag", "complex"}:
+        result = common
+    elif name == "convert_element_type":
+        result = common | (set() if is_float(eqn.invars[0]) else {WHOLE})
+    elif name == "bitcast_convert_type":
+        result = (common & {POWER}) | {APART}
+    elif name in ("add", "sub", "add_any", "reduce_sum", "conv_general_dilated", "min", "max"):
+        result = (common & {WHOLE}) | {APART}
+    elif name == "dot_general":
+        result = (common & ({WHOLE, POWER} if one_term(eqn) else {WHOLE})) | {APART}
+    else:
+        bits = eqn.params.get("mantissa_bits", 52)
+        new = {"round": {WHOLE}, "shift_left": {POWER}}.get(name, set())
+        result = frozenset([APART, *new, *([SINGLE] if bits <= 23 else [])])
+    return result | of_input(eqn.outvars[0]) - {APART}
+
+
+def broken(eqn, given, uses) -> str | None:
+    """The rule inside the scope that an operation breaks, if any."""
+    name = eqn.primitive.name
+    if name == "convert_element_type":
+        return None if keeps(eqn) or SINGLE in given[0] or WHOLE in given[0] else "rounds by a cast"
+    if name in ("add", "sub", "add_any") and not all(APART in tags for tags in given):
+        return "adds a product that is neither exact nor sealed"
+    if name == "div" and not given[1] & {BARRED, POWER}:
+        return "divides by what is not behind a barrier"
+    if name == "sqrt" and uses[eqn.outvars[0]] != {"optimization_barrier"}:
+        return "is not kept by a barrier"
+    if name in ("reduce_sum", "dot_general", "conv_general_dilated"):
+        wide = dtype_of(eqn.outvars[0]) == jnp.float64
+        whole = wide and all(WHOLE in tags for tags in given)
+        return None if whole or one_term(eqn) else "adds floats"
+    return None if allowed(eqn) or name in STEPS | TAKES else "is none of the arithmetic's"
+
+
+def uses_of(jaxpr) -> dict:
+    """Names of the operations that read each variable."""
+    uses = collections.defaultdict(set)
+    for eqn in jaxpr.eqns:
+        for variable in eqn.invars:
+            if not isinstance(variable, Literal):
+                uses[variable].add(eqn.primitive.name)
+    for variable in jaxpr.outvars:
+        if not isinstance(variable, Literal):
+            uses[variable].add("return")
+    return uses
+
+
+def in_scope(eqn) -> bool:
+    """Whether the scope is among those the operation was traced in; only its whole name counts."""
+    return any(
+        isinstance(entry, source_info_util.Scope) and entry.name == SCOPE
+        for entry in eqn.source_info.name_stack.stack
+    )
+
+
+class Walk:
+    """A walk over a jaxpr.
+
+    Attributes:
+        found: how often each primitive, source line and broken rule was met.
+    """
+
+    def __init__(self):
+        self.found = collections.Counter()
+
+    def graph(self, closed, given, inside=False) -> list[frozenset]:
+        """Properties of the results of a closed jaxpr, from those of its arguments."""
+        jaxpr = closed.jaxpr
+        known = dict(zip(jaxpr.constvars, map(of_value, closed.consts), strict=True))
+        known |= zip(jaxpr.invars, given, strict=True)
+        uses = uses_of(jaxpr)
+
+        def tags(variable) -> frozenset:
+            return of_value(variable.val) if isinstance(variable, Literal) else known[variable]
+
+        for eqn in jaxpr.eqns:
+            operands, within = [tags(v) for v in eqn.invars], inside or in_scope(eqn)
+            known |= zip(eqn.outvars, self.results(eqn, operands, within), strict=True)
+            self.judge(eqn, operands, within, uses)
+        return [tags(v) for v in jaxpr.outvars]
+
+    def judge(self, eqn, given, within, uses) -> None:
+        if not any(map(is_float, [*eqn.invars, *eqn.outvars])) or eqn.primitive.name in HOLDERS:
+            return
+        outside = None if allowed(eqn) else "is past the arithmetic"
+        fault = broken(eqn, given, uses) if within else outside
+        if fault:
+            place = source_info_util.summarize(eqn.source_info)
+            self.found[f"{eqn.primitive.name} {fault}, at {place}"] += 1
+
+    def results(self, eqn, given, within) -> list[frozenset]:
+        name, params = eqn.primitive.name, eqn.params
+        if name == "optimization_barrier":
+            return [tags | {BARRED, APART} for tags in given]
+        if name == "cond":
+            branches = [self.graph(branch, given[1:], within) for branch in params["branches"]]
+            return [frozenset.intersection(*tags) for tags in zip(*branches, strict=True)]
+        if name == "scan":
+            fixed, carried = params["num_consts"], params["num_carry"]
+            return self.loop(params["jaxpr"], given, fixed, carried, within)
+        if name == "while":
+            first, second = params["cond_nconsts"], params["body_nconsts"]
+            state = self.loop(params["body_jaxpr"], given[first:], second, len(eqn.outvars), within)
+            self.graph(params["cond_jaxpr"], [*given[:first], *state], within)
+            return state
+        if name in HOLDERS:
+            return self.graph(params.get("jaxpr", params.get("call_jaxpr")), given, within)
+        return [made(eqn, given) for _ in eqn.outvars]
+
+    def loop(self, closed, given, fixed, carried, within) -> list[frozenset]:
+        """What holds of a carry holds at the start and after every turn."""
+        carry, rest = given[fixed : fixed + carried], given[fixed + carried :]
+        while True:
+            arguments = [*given[:fixed], *carry, *rest]
+            out = Walk().graph(closed, arguments, within)
+            kept = [a & b for a, b in zip(carry, out[:carried], strict=True)]
+            if kept == carry:
+                out = self.graph(closed, arguments, within)
+                return [*carry, *out[carried:]]
+            carry = kept
+
+
+def rounding(closed) -> collections.Counter:
+    """What may round in a closed jaxpr: primitive, broken rule and source line, with numbers."""
+    walk = Walk()
+    walk.graph(closed, [of_input(v) for v in closed.jaxpr.invars])
+    return walk.found
