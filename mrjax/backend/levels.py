@@ -22,6 +22,9 @@ OWNED = {
 }
 """XLA flags a run sets through flags of its own: {name: (XLA's default, our flag)}."""
 
+UNSAFE = ("xla_cpu_enable_fast_math",)
+"""XLA flags that let the compiler change what is computed: order-free arithmetic cannot be so."""
+
 
 def level(config: RunConfig) -> str:
     """The level of reproducibility the config asks for, one of `LEVELS`."""

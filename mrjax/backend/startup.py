@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mrjax.backend.flagtext import same
-from mrjax.backend.levels import HOST_DEVICES, OWNED, level, without_effect, xla_flags
+from mrjax.backend.levels import HOST_DEVICES, OWNED, UNSAFE, level, without_effect, xla_flags
 from mrjax.backend.process import notes
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
@@ -169,6 +169,13 @@ def _verify_flags(config: RunConfig, seen: dict[str, str]) -> None:
             raise UserError(
                 f"XLA runs with --{name}={actual}; expected {value!r} from {ours}; start the run "
                 "by python -m experiments.NAME, which sets it in time"
+            )
+
+    for name in UNSAFE:
+        if config.numerics == "reproducible" and same(seen.get(name, "false"), "true"):
+            raise UserError(
+                f"XLA_FLAGS sets --{name}, under which no arithmetic is reproducible; expected it "
+                "not to be set; remove it, or use --numerics=native"
             )
 
 

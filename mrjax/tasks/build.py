@@ -30,8 +30,10 @@ def arithmetic_of(config: RunConfig, platform: str) -> Arithmetic:
     for them: its sums would not be exact.
     """
     reproducible = config.numerics == "reproducible"
-    own = config.conv_form == "auto" and (reproducible or platform == "cpu")
-    form = "products" if own or config.conv_form == "products" else "lax"
+    if platform == "cpu":
+        form = "lax" if config.conv_form == "lax" else "products"
+    else:
+        form = "products" if reproducible else "lax"
     return Reproducible(form) if reproducible else Native(config.dtype, form)
 
 

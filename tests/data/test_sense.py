@@ -107,6 +107,8 @@ ZERO = np.zeros((3, 24, 16), np.complex64)
     ("changes", "message"),
     [
         ({"kspace": ZERO}, "the k-space of s0 is zero everywhere; expected a signal; check"),
+        ({"kspace": ZERO + 1e-20}, "k-space of s0 has magnitudes up to 1.0e-20; expected 1e-12"),
+        ({"kspace": ZERO + 1e20}, "the k-space of s0 has magnitudes up to 1.0e\\+20; expected"),
         ({"maps": ZERO}, "the coil sensitivity maps of s0 are zero everywhere; expected a sig"),
         ({"reference": ZERO[0]}, "the reference of s0 is zero everywhere; expected"),
         ({"kspace": nan()}, "the k-space of s0 is NaN or infinite in 1 places; expected finite"),

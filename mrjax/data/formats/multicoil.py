@@ -9,6 +9,7 @@ from mrjax.errors import UserError
 from mrjax.physics import coils
 
 ESTIMATES = ("acs", "espirit")
+_FAINTEST = 1e-12
 
 
 def checked_slice(
@@ -54,7 +55,7 @@ def check(found: SenseSlice) -> None:
     Raises:
         UserError: axes or lengths that do not fit together, numbers of coils that differ, a mask
             of another width or without a column, k-space, maps or reference that are zero
-            everywhere or not finite.
+            everywhere or not finite, or k-space whose squares overflow or vanish in float32.
     """
     name, kspace = found.name, found.kspace
     _check_kspace(name, kspace)
@@ -77,6 +78,12 @@ def _check_kspace(name: str, kspace: np.ndarray) -> None:
             f"least {SHORTEST_AXIS} of each; check the file and the order of its axes"
         )
     _check_values(f"k-space of {name} is", kspace)
+    peak = float(np.abs(kspace).max())
+    if not _FAINTEST <= peak <= 1 / _FAINTEST:
+        raise UserError(
+            f"the k-space of {name} has magnitudes up to {peak:.1e}; expected {_FAINTEST:.0e} to "
+            f"{1 / _FAINTEST:.0e}, whose squares float32 holds; scale the file"
+        )
 
 
 def _check_mask(name: str, columns: int, mask: np.ndarray | None) -> None:

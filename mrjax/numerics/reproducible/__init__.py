@@ -40,9 +40,10 @@ sum. What remains for JAX are additions of two rounded float32 numbers, where a 
 + - * / sqrt              1/2 unit in the last place; each part of a complex product of float32
                           numbers is a float64 sum of two exact products, rounded
 sum of n terms            n 2^-(B + 1) M with B = 62 - ceil(log2 n), at most 51; one rounding
-K products                K 2^-b M M' with b = (53 - ceil(log2 K)) // 2, but at least 20; one
-                          rounding. Typically the square root of K instead of K. K = 216: 22 bits;
-                          TF32 has 11, bfloat16 8
+K products                K 2^-b M M' with b = (53 - ceil(log2 K)) // 2, but at least 20 (19 where
+                          a window or a plane has more than 2^13 places); one rounding.
+                          Typically the square root of K instead of K. K = 216: 22 bits; TF32 has
+                          11, bfloat16 8
 transform of n points     sqrt(n) 2^(1 - b) M with b = (52 - ceil(log2 n)) // 2; one rounding
 sigmoid                   0.51 units in the last place (tested at 4 * 10^5 points)
 Gaussian sums             2^-28 of the sum of magnitudes of the terms; one rounding
@@ -52,13 +53,16 @@ The errors are relative to the largest magnitude, not to each: a feature 2^-20 b
 its grid is not seen by a convolution. For images that is below their noise.
 
 **Special values.** Subnormal float32 numbers are zeros, as operands and as results (what is below
-2^-126 after rounding to 24 bits). Overflow gives infinity. NaN has one bit pattern. NaN or infinity
-on a grid makes every result on this grid NaN, in whatever order it is met.
+2^-126 after rounding to 24 bits). A sum that is zero is +0. Overflow gives infinity, and a
+function that would hide one (sigmoid, Gaussians) NaN: a run ends at the first tensor that is not
+finite. NaN has one bit pattern. NaN or infinity on a grid makes every result on this grid NaN, in
+whatever order it is met.
 
 **What could break it.**
 
 - A product that is not a sum of products: Fourier or Winograd convolutions, float64 emulated in
-  fewer bits. :mod:`check` finds such a device; convolutions are matrix products off the CPU.
+  fewer bits. Every run tries its device first (:mod:`check`); convolutions are matrix products off
+  the CPU.
 - A compiler told to be unsafe (``--xla_cpu_enable_fast_math``, reassociation), one that sees
   through ``reduce_precision`` or a barrier, or a rounding mode that is not to nearest.
 - An operation past the arithmetic: a test walks the graph of every training step for one.

@@ -19,7 +19,7 @@ from mrjax.numerics.reproducible import products
 from mrjax.numerics.reproducible.correlate import LAYOUTS, kernel_gradient
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.grid import coarsen, quantise
-from mrjax.numerics.reproducible.rounding import narrow
+from mrjax.numerics.reproducible.rounding import narrow, unsigned_zero
 from mrjax.numerics.reproducible.sums import BLOCK, exact_dot, product_bits
 from mrjax.numerics.stored import stored
 
@@ -38,7 +38,8 @@ def conv(
     Returns:
         float32. With K terms and b bits the error is at most K 2^-b times the product of the
         largest magnitudes of a sample and of an output channel's kernel, each rounded up to a
-        power of two; b is 20 for K = 2^13, and for more terms as for `BLOCK`.
+        power of two; b is 20 for K = 2^13, and for more terms as for `BLOCK`, if the
+        window has no more than `BLOCK` places (one of 21^3 has 9261, and the kernel 19 bits).
 
     Raises:
         ValueError: for an unknown form or an even window.
@@ -62,7 +63,7 @@ def _response(x: Array, kernel: Array, form: str) -> Array:
     starts = range(0, inputs, size)
     blocks = [sums(x[..., a : a + size], kernel[..., a : a + size, :], form) for a in starts]
     total = functools.reduce(jnp.add, [coarsen(block, len(blocks)) for block in blocks])
-    return stored(narrow(total * (x_unit * kernel_unit)))
+    return stored(narrow(unsigned_zero(total) * (x_unit * kernel_unit)))
 
 
 def sums(

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from mrjax.numerics.reproducible.grid import coarsen, quantise
 from mrjax.numerics.reproducible.products import slab_gradient
-from mrjax.numerics.reproducible.rounding import narrow
+from mrjax.numerics.reproducible.rounding import narrow, unsigned_zero
 from mrjax.numerics.reproducible.sums import BLOCK, exact_dot, product_bits
 
 CACHE = 1 << 18
@@ -98,7 +98,8 @@ def _volume(x: Array, g: Array, window: tuple[int, ...], form: str) -> Array:
     bits = product_bits(plan.terms)
     axes = (0, 1, 2, 3)
     (x, x_unit), (g, g_unit) = quantise(x, bits[0], axes), quantise(g, bits[1], axes)
-    return narrow(sums(x, g, window, plan, form) * (x_unit.swapaxes(3, 4) * g_unit))
+    total = unsigned_zero(sums(x, g, window, plan, form))
+    return narrow(total * (x_unit.swapaxes(3, 4) * g_unit))
 
 
 def sums(

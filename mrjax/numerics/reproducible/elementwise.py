@@ -53,6 +53,7 @@ def div(x: Number, y: Number) -> Number:
 @exact
 def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return the square root, rounded once; NaN below zero."""
+    _check_types(x)
     return narrow(root(wide(x)))
 
 
@@ -60,6 +61,7 @@ def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
 @exact
 def total(x: Number, axes: tuple[int, ...]) -> Number:
     """Return the sum over axes (not negative), which are dropped; see :func:`exact_sum`."""
+    _check_types(x)
     return by_parts(lambda part: narrow(exact_sum(part, axes)), x)
 
 
@@ -67,6 +69,7 @@ def total(x: Number, axes: tuple[int, ...]) -> Number:
 @exact
 def mean(x: Number, axes: tuple[int, ...]) -> Number:
     """Return the exact sum over axes (not negative) divided by the number of its terms."""
+    _check_types(x)
     n = _count(x, axes)
     return by_parts(lambda part: narrow(quotient(exact_sum(part, axes), n)), x)
 
@@ -80,10 +83,14 @@ def _count(x: Array, axes: tuple[int, ...]) -> Array:
     return jnp.asarray(math.prod(x.shape[a] for a in axes), jnp.float64)
 
 
-def _of_one_shape(x: Array, y: Array) -> tuple[Array, Array]:
-    for operand in (x, y):
+def _check_types(*operands: Array) -> None:
+    for operand in operands:
         if operand.dtype not in (jnp.float32, jnp.complex64):
             raise TypeError(f"reproducible arithmetic is of float32, not {operand.dtype}")
+
+
+def _of_one_shape(x: Array, y: Array) -> tuple[Array, Array]:
+    _check_types(x, y)
     shape = jnp.broadcast_shapes(x.shape, y.shape)
     return broadcast(x, shape), broadcast(y, shape)
 
@@ -157,7 +164,12 @@ def _sub(x: Array, y: Array) -> Array:
 
 
 _add.defvjp(lambda x, y: (_add(x, y), None), lambda _, g: (g, g))
-_sub.defvjp(lambda x, y: (_sub(x, y), None), lambda _, g: (g, -g))
+_sub.defvjp(lambda x, y: (_sub(x, y), None), lambda _, g: (g, _negative(g)))
+
+
+def _negative(x: Array) -> Array:
+    """Return -x; NaN keeps its one bit pattern."""
+    return by_parts(lambda part: jax.lax.select(part == part, -part, part), x)
 
 
 def _product(x: Array, y: Array) -> Array:
@@ -211,8 +223,8 @@ def _div_forward(x: Array, y: Array) -> tuple[Array, tuple[Array, Array, Array]]
 @exact
 def _div_backward(saved: tuple[Array, ...], gradient: Array) -> tuple[Array, Array]:
     x, y, result = saved
-    by_y = _ratio(_product(gradient, result), y)
-    return _as_part_of(x, _ratio(gradient, y)), -_as_part_of(y, by_y)
+    by_y = _negative(_ratio(_product(gradient, result), y))
+    return _as_part_of(x, _ratio(gradient, y)), _as_part_of(y, by_y)
 
 
 _div.defvjp(_div_forward, _div_backward)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 from mrjax.numerics.host import dft_matrices
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.grid import quantise
-from mrjax.numerics.reproducible.rounding import narrow
+from mrjax.numerics.reproducible.rounding import narrow, unsigned_zero
 from mrjax.numerics.reproducible.sums import BLOCK, product_bits
 from mrjax.numerics.stored import stored
 
@@ -57,7 +57,7 @@ def _along(x: Inexact[Array, "..."], axis: int, inverse: bool) -> Complex[Array,
     lines = jnp.moveaxis(parts, axis + 1, -1)
     q, unit = quantise(lines, bits, (0, lines.ndim - 1))
     scale = unit * (2.0**-table_bits / math.sqrt(n))
-    both = narrow(_sums(q, table_bits, inverse) * scale)
+    both = narrow(unsigned_zero(_sums(q, table_bits, inverse)) * scale)
     return jax.lax.complex(*jnp.moveaxis(both, -1, axis + 1))
 
 

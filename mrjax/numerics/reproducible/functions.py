@@ -10,7 +10,13 @@ from jaxtyping import Array, Float
 
 from mrjax.numerics.reproducible.elementwise import exact, mul, sub
 from mrjax.numerics.reproducible.grid import nearest, power
-from mrjax.numerics.reproducible.rounding import narrow, quotient, sealed, wide
+from mrjax.numerics.reproducible.rounding import (
+    finite_or_nan,
+    narrow,
+    quotient,
+    sealed,
+    wide,
+)
 
 LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN_2 = float.fromhex("0x1.62e42fefa38p-1")
@@ -47,9 +53,9 @@ def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
         x: float32.
 
     Returns:
-        float32, within 0.51 units in the last place.
+        float32, within 0.51 units in the last place; NaN for infinite x, which is an overflow.
     """
-    e = exponential(-jnp.clip(wide(x), -SATURATED, SATURATED))
+    e = exponential(-jnp.clip(finite_or_nan(wide(x)), -SATURATED, SATURATED))
     return narrow(quotient(jnp.ones_like(e), 1 + e))
 
 

@@ -27,8 +27,8 @@ def leaky_relu(x: Float[Array, "..."], slope: float) -> Float[Array, "..."]:
 
 @exact
 def _leak(x: Array, place: Array, slope: float) -> Array:
-    """Return x where place > 0, slope * x elsewhere."""
-    return jnp.where(place > 0, x, narrow(wide(x) * _single(slope)))
+    """Return x where place > 0, slope * x elsewhere; subnormal numbers are zeros in both."""
+    return narrow(jnp.where(wide(place) > 0, wide(x), wide(x) * _single(slope)))
 
 
 leaky_relu.defvjp(

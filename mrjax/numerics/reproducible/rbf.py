@@ -18,7 +18,13 @@ from jaxtyping import Array, Float
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.functions import exponential
 from mrjax.numerics.reproducible.grid import MANTISSA, log2_ceil, nearest, units
-from mrjax.numerics.reproducible.rounding import narrow, quotient, sealed, wide
+from mrjax.numerics.reproducible.rounding import (
+    finite_or_nan,
+    narrow,
+    quotient,
+    sealed,
+    wide,
+)
 
 REACH = 15
 """Nodes on each side of a centre."""
@@ -45,7 +51,7 @@ def rbf(
 
     Returns:
         float32, with an error of at most 2^-28 of the sum of the magnitudes of its terms, and one
-        rounding.
+        rounding. NaN for infinite x, which is an overflow.
     """
     return narrow(_sum(_place(x, weights.shape[1], low, high), weights))
 
@@ -68,7 +74,7 @@ class Near(NamedTuple):
 
 def _place(x: Array, nodes: int, low: float, high: float) -> Array:
     """X in node distances from the middle of the nodes."""
-    return sealed((wide(x) - (low + high) / 2) * ((nodes - 1) / (high - low)))
+    return sealed((finite_or_nan(wide(x)) - (low + high) / 2) * ((nodes - 1) / (high - low)))
 
 
 def _segments(nodes: int) -> Iterator[tuple[int, range]]:

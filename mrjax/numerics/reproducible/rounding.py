@@ -69,6 +69,16 @@ def sealed(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.lax.bitcast_convert_type(bits & -2, jnp.float64)
 
 
+def unsigned_zero(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The same with +0 for -0: whether a sum begins at +0 is the library's choice."""
+    return jax.lax.select(x == 0, jnp.zeros_like(x), x)
+
+
+def finite_or_nan(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The same with NaN for infinity, which a function that is finite there would hide."""
+    return jax.lax.select(jnp.abs(x) < jnp.inf, x, jnp.full_like(x, jnp.nan))
+
+
 def quotient(x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
     """The IEEE float64 quotient x / y of two arrays of one shape.
 

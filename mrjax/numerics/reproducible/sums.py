@@ -19,7 +19,7 @@ from mrjax.numerics.reproducible.grid import (
     quantise,
     units,
 )
-from mrjax.numerics.reproducible.rounding import wide
+from mrjax.numerics.reproducible.rounding import unsigned_zero, wide
 
 BLOCK = 1 << 13
 """Products of two 20-bit integers that add exactly."""
@@ -83,7 +83,7 @@ def exact_dot(spec: str, x: Float[Array, "..."], w: Float[Array, "..."]) -> Floa
     sums = jnp.einsum(f"{left},{right}->{block}{out}", x, w)
     count = math.prod(sums.shape[:outer])
     total = jnp.sum(coarsen(sums, count), axis=tuple(range(outer)))
-    return total * jnp.einsum(spec, x_unit, w_unit)
+    return unsigned_zero(total) * jnp.einsum(spec, x_unit, w_unit)
 
 
 def _parts(spec: str) -> tuple[str, str, str]:
