@@ -323,6 +323,14 @@ def test_start_refuses_settings_that_came_too_late(monkeypatch):
         backend.start(RunConfig())
 
 
+def test_fast_math_is_refused_where_every_bit_counts(monkeypatch):
+    seen = {"xla_cpu_enable_fast_math": "true"}
+    monkeypatch.setattr(startup, "read_flags_back", lambda: seen)
+    with pytest.raises(UserError, match="--xla_cpu_enable_fast_math, under which no arithmetic"):
+        backend.start(RunConfig(numerics="reproducible"))
+    assert "--xla_cpu_enable_fast_math=true" in backend.start(RunConfig()).xla_flags_seen
+
+
 def test_choices_of_a_frozen_autotuner_are_recorded_by_content(tmp_path):
     file = tmp_path / "choices.txt"
     file.write_bytes(b"abc")
