@@ -12,7 +12,7 @@
      "baselines": {"tkd": {"nrmse": [...]}, ...},  classical methods, each with metrics' keys
      "digests": {"init": "<64 hex>", "order": ..., "data": ..., "params": ...,
                  "predictions": ...},              sha256 of contents, mrjax.runs.digests
-     "seconds": {"setup": 1.0, "compile": ..., "train": ..., "infer": ...},
+     "seconds": {"setup": 1.0, "compile": ..., "train": ..., "infer": ..., "classical": ...},
      "memory_bytes": 123}                          peak, or null where it cannot be known
 
 Metrics are ``nrmse``, ``psnr`` [dB], ``ssim``, ``hfen``, ``dice``, as apply, fractions unless
@@ -21,11 +21,17 @@ batch statistics at the end, ``init`` trainables at the start, ``order`` the per
 examples for each epoch begun, ``data`` the training and held-out arrays, ``predictions`` the
 network's outputs by subject.
 
-Three further keys are optional: ``config``, the digest in ``config.json`` (so that a result in the
-folder of another run is noticed); ``children``, names of run folders inside this one, of which it
-is the summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each
-digest is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what
-a task adds. Other keys are refused, so a misspelled one does not go unseen.
+``compile`` holds the first use of the network on each shape of input, ``infer`` the network's
+outputs after that, ``classical`` the other methods. Older records lack ``classical``: their
+``infer`` has all three in it.
+
+Four further keys are optional: ``load``, ``{"cores": 2, "begin": 0.4, "end": 2.1}``, the machine's
+cores and its load over the minute before the run began and ended, since times of a machine that was
+busy mean little; ``config``, the digest in ``config.json`` (so that a result in the folder of
+another run is noticed); ``children``, names of run folders inside this one, of which it is the
+summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each digest
+is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what a task
+adds. Other keys are refused, so a misspelled one does not go unseen.
 """
 
 import json
@@ -46,13 +52,16 @@ LEVELS = ("not_guaranteed", "run_to_run", "machine_to_machine")
 METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice")
 DIGESTS = ("init", "order", "data", "params", "predictions")
 SECONDS = ("setup", "compile", "train", "infer")
+CLASSICAL = "classical"
+"""A further phase, which older records and other programs may lack."""
 AGAIN = "remove or move this run folder and run it again"
 """What to do with a damaged run: while its result is there, no program does it again."""
 
 _DIGEST = "64 lower-case hex digits"
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
          "baselines", "digests", "seconds", "memory_bytes")  # fmt: skip
-_OPTIONAL = ("config", "children", "extra")
+_OPTIONAL = ("config", "children", "extra", "load")
+_LOAD = ("cores", "begin", "end")
 
 
 def validate(result: Mapping[str, Any]) -> None:
@@ -77,6 +86,8 @@ def validate(result: Mapping[str, Any]) -> None:
     _check_tables(result)
     _check_digests(result["digests"])
     _check_seconds(result["seconds"])
+    if "load" in result:
+        _check_load(result["load"])
 
 
 def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
@@ -150,9 +161,16 @@ def _check_digests(digests: Any) -> None:
 
 def _check_seconds(seconds: Any) -> None:
     _require(isinstance(seconds, dict), "seconds", "an object")
-    _exact_keys(seconds, "seconds", SECONDS)
+    _exact_keys(seconds, "seconds", SECONDS, (CLASSICAL,))
     for name, value in seconds.items():
         _require(is_finite(value) and value >= 0, f"seconds.{name}", "a duration [s]")
+
+
+def _check_load(load: Any) -> None:
+    _require(isinstance(load, dict), "load", "an object")
+    _exact_keys(load, "load", _LOAD)
+    for name, value in load.items():
+        _require(is_finite(value) and value >= 0, f"load.{name}", "a number")
 
 
 def _check_names(names: Any, where: str) -> None:

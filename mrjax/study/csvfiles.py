@@ -10,13 +10,14 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic
-from mrjax.runs.result import DIGESTS, METRICS, SECONDS
+from mrjax.runs.result import CLASSICAL, DIGESTS, METRICS, SECONDS
 from mrjax.study.collected import Collected, Unit
 
 RESULTS, DIGEST_TABLE = "results.csv", "digests.csv"
 TIMING, ENVIRONMENT = "timing.csv", "environment.csv"
 
 _WHO = ("arm", "label", "part", "replicate", "factors")
+_LOAD = ("cores", "load_begin", "load_end")
 _WHAT = ("experiment", "framework", "level")
 
 
@@ -116,12 +117,14 @@ def _digests(collected: Collected) -> Iterable[Sequence[Any]]:
 
 
 def _timing(collected: Collected) -> Iterable[Sequence[Any]]:
-    yield *_WHO, "steps", *(f"{name}_seconds" for name in SECONDS), "memory_bytes", "host"
+    phases = (*SECONDS, CLASSICAL)
+    yield *_WHO, "steps", *(f"{name}_seconds" for name in phases), "memory_bytes", "host", *_LOAD
     for unit in collected.units:
         seconds = unit.result["seconds"]
         yield (
-            *(*_who(unit), unit.result["steps"], *(seconds[name] for name in SECONDS)),
+            *(*_who(unit), unit.result["steps"], *(seconds.get(name) for name in phases)),
             *(unit.result["memory_bytes"], unit.environment["host"]),
+            *((unit.result["load"] or {}).get(name.split("_")[-1]) for name in _LOAD),
         )
 
 

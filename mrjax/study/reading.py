@@ -71,6 +71,7 @@ def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
         **{field.name: getattr(origin, field.name) for field in dataclasses.fields(origin)},
         "folder": folder,
         "result": {name: found[name] for name in _KEPT}
+        | {"load": found.get("load")}
         | {"children": len(found.get("children", []))},
         "config_digest": config["digest"],
         "environment": _environment(folder, found),

@@ -58,16 +58,22 @@ class Job(NamedTuple):
         constants: what the network carries from its training subjects, as JSON.
         engine: the network in its framework.
         batches: step (from 0) to batch on the host, pure; None where a network only infers.
-        infer: state after training -> whatever `judge` needs; timed.
-        judge: (run folder, what `infer` returned) -> metrics; writes images and predictions.
+        warm_up: state -> the network's output for an input of each shape, so that what libraries
+            do once for a shape is not in the time of `infer`.
+        infer: state after training -> the network's outputs; timed.
+        classical: () -> outputs of the other methods; timed apart.
+        judge: (run folder, what `infer` and `classical` returned) -> metrics; writes images and
+            predictions.
     """
 
     digests: Mapping[str, str]
     constants: Mapping[str, Any]
     engine: Engine
     batches: Batches | None
+    warm_up: Callable[[Any], Any]
     infer: Callable[[Any], Any]
-    judge: Callable[[RunFolder, Any], Judged]
+    classical: Callable[[], Any]
+    judge: Callable[[RunFolder, Any, Any], Judged]
 
 
 def batches_of(config: configs.RunConfig, examples: pipeline.Examples | None) -> Batches | None:
@@ -126,9 +132,7 @@ def run(
                 "the same command goes on from there"
             )
             return 128 + outcome.stopped_by
-        found = job.infer(outcome.state)
-        clock.lap("infer")
-        judged = job.judge(folder, found)
+        judged = _judge(job, folder, outcome.state, clock)
         kept = job.engine.kept(outcome.state)
         of_outputs = evidence.of_outputs(kept, judged.predictions)
         content = _content(experiment, config, backend, job, judged, clock)
@@ -164,6 +168,17 @@ def _train(
     return outcome
 
 
+def _judge(job: Job, folder: RunFolder, state: Any, clock: records.Clock) -> Judged:
+    """Apply the network and the other methods, each in a time of its own."""
+    job.warm_up(state)
+    clock.lap("compile")
+    outputs = job.infer(state)
+    clock.lap("infer")
+    others = job.classical()
+    clock.lap("classical")
+    return job.judge(folder, outputs, others)
+
+
 def _content(
     experiment: str,
     config: configs.RunConfig,
@@ -185,4 +200,5 @@ def _content(
         "seconds": clock.seconds,
         "memory_bytes": job.engine.peak_memory(),
     }
-    return content | ({"extra": dict(judged.extra)} if judged.extra else {})
+    optional = {"extra": judged.extra and dict(judged.extra), "load": clock.load()}
+    return content | {name: value for name, value in optional.items() if value}

@@ -1,5 +1,6 @@
 """Small things every task's run records in the same way."""
 
+import os
 import resource
 import sys
 import time
@@ -10,17 +11,19 @@ from typing import Any
 import numpy as np
 
 import mrjax
+from mrjax.runs import result
 
 CODE_ROOT = Path(mrjax.__file__).resolve().parents[1]
-LAPS = ("setup", "compile", "train", "infer")
+LAPS = (*result.SECONDS, result.CLASSICAL)
 
 
 class Clock:
-    """Seconds of wall time by phase: setup, compile, train, infer; phases not run take 0."""
+    """Seconds of wall time by phase of `mrjax.runs.result`; phases not run take 0."""
 
     def __init__(self) -> None:
         """Start the first phase."""
         self.seconds: dict[str, float] = dict.fromkeys(LAPS, 0.0)
+        self._load = _load()
         self._since = time.perf_counter()
 
     def lap(self, phase: str) -> None:
@@ -28,6 +31,25 @@ class Clock:
         now = time.perf_counter()
         self.seconds[phase] += now - self._since
         self._since = now
+
+    def load(self) -> dict[str, float] | None:
+        """Cores of the machine, and its load when the clock was started and now; None if unknown.
+
+        Other work on the machine makes times longer than they need be, so records of them say
+        whether there was any.
+        """
+        now = _load()
+        if self._load is None or now is None:
+            return None
+        return {"cores": os.cpu_count() or 1, "begin": self._load, "end": now}
+
+
+def _load() -> float | None:
+    """Processes running or waiting to, averaged over a minute."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):  # not on every system
+        return None
 
 
 def peak_memory(devices: Sequence[Any]) -> int:

@@ -1,9 +1,11 @@
 """Whole-volume inference for volumes of any size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+T = TypeVar("T")
 Network = Callable[[np.ndarray], np.ndarray]
 
 
@@ -39,3 +41,8 @@ def whole(apply: Network, volume: np.ndarray, multiple: int) -> np.ndarray:
         slice(before, before + n) for (before, _), n in zip(margins, volume.shape[:-1], strict=True)
     )
     return result[inside]
+
+
+def one_of_each(items: Sequence[T], kind: Callable[[T], Hashable]) -> list[T]:
+    """Return the first item of every kind, such as a volume of every shape."""
+    return list({kind(item): item for item in reversed(items)}.values())

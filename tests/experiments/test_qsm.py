@@ -48,7 +48,8 @@ def test_a_run_leaves_everything_the_contract_names(base):
         assert set(table) == {"nrmse", "ssim", "psnr", "hfen"}
         assert all(len(values) == 2 and np.isfinite(values).all() for values in table.values())
     assert all(len(found["digests"][k]) == 64 for k in ("init", "order", "data", "params"))
-    assert set(found["seconds"]) == {"setup", "compile", "train", "infer"}
+    assert set(found["seconds"]) == {"setup", "compile", "train", "infer", "classical"}
+    assert all(found["load"][name] >= 0 for name in ("cores", "begin", "end"))
     assert found["memory_bytes"] > 1e7
     assert [row["step"] for row in ledger.read(base / "ledger.jsonl")] == list(range(1, 7))
     assert sum(1 for _ in (base / "images").glob("*.png")) == 2

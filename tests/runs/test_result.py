@@ -80,6 +80,10 @@ def test_no_key_may_be_missing(key):
         ("memory_bytes", 1.5),
         ("children", [1]),
         ("extra", 3),
+        ("load", {"cores": 2}),
+        ("load", {"cores": 2, "begin": -1.0, "end": 0.0}),
+        ("load", 0.5),
+        ("seconds.classic", 1.0),
         ("notes", "x"),
     ],
 )
@@ -92,6 +96,12 @@ def test_what_is_wrong_is_named(tmp_path, path, value):
     with pytest.raises(ValueError, match=key):
         result.write(tmp_path, record)
     assert not list(tmp_path.iterdir()), "a wrong result must not make a run finished"
+
+
+def test_load_and_classical_methods_may_be_told(tmp_path):
+    record = changed("seconds.classical", 0.5) | {"load": {"cores": 2, "begin": 0.0, "end": 3.5}}
+    result.write(tmp_path, record)
+    assert result.read(tmp_path) == record
 
 
 def test_memory_may_be_unknown():

@@ -1,5 +1,6 @@
 """Two sets of runs: matched, judged as pairs only where they are, and refused in one line."""
 
+import json
 import shutil
 
 import numpy as np
@@ -85,6 +86,38 @@ def test_costs_are_medians_of_runs(sides):
     # Steps of 10 and 20 ms; the first ones, of 5 and 10 s, do not count.
     assert costs["training step, median [ms]"] == ("10", "20", "B/A 2.00")
     assert costs["peak memory [MB]"] == ("900", "300", "B/A 0.33")
+
+
+@pytest.mark.parametrize(
+    "load, reason",
+    [
+        ({"cores": 2, "begin": 0.5, "end": 5.1}, "busy in 1 of 8 runs (load up to 5.1 on 2 cores)"),
+        ({"cores": 2, "begin": 2.6, "end": 1}, "busy in 1 of 8 runs (load up to 2.6 on 2 cores)"),
+        (None, "how busy the machine was is not recorded for 1 of 8 runs"),
+    ],
+)
+def test_times_of_a_busy_machine_are_no_ratio(sides, copies, load, reason):
+    path = copies[1] / "002" / "result.json"
+    found = {k: v for k, v in json.loads(path.read_text()).items() if k != "load"}
+    path.write_text(json.dumps(found | ({"load": load} if load else {})))
+    spoiled = compare.load(*copies)
+    marked = table(spoiled)["training step, median [ms]"]
+    assert marked == ("10", "20", "B/A 2.00 (not meaningful)")
+    assert table(spoiled)["peak memory [MB]"][2] == "B/A 0.33"
+    for one, expected in ((spoiled, True), (sides, False)):
+        found = analyse(one.collected)
+        told = " ".join(words.findings(one, found, compare.weights.compute(one)))
+        for text in (told, summary.table(one, found).title, compare.speed.table(one).title):
+            assert ("not meaningful" in text) is expected and (reason in text) is expected
+
+
+def test_inference_is_called_what_it_is(copies, sides):
+    assert "inference [s]" in table(sides)
+    path = copies[0] / "002" / "result.json"
+    found = json.loads(path.read_text())
+    del found["seconds"]["classical"]
+    path.write_text(json.dumps(found))
+    assert "inference, first use and classical methods [s]" in table(compare.load(*copies))
 
 
 def test_unfinished_and_unmatched_runs_are_left_out_and_named(copies):

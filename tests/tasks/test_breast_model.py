@@ -110,12 +110,12 @@ def test_masks_are_the_network_applied_slice_by_slice():
     assert batch["image"].shape == (2, 10, 10, 3)
     _, stats = built.loss_function()(state.params, state.batch_stats, batch)
     trained, engine = state._replace(batch_stats=stats), fold.engine(jax.devices(), built, found)
-    (segmented,) = fold.segment(c, found, lambda image: engine.predict(trained, image))
-    assert segmented.probability.shape == (20, 18, 2)
-    assert np.array_equal(segmented.masks["network"], segmented.probability > 0.5)
-    blocks = segmented.probability[::2, ::2]
-    assert np.array_equal(np.repeat(np.repeat(blocks, 2, 0), 2, 1), segmented.probability)
-    assert 0 < segmented.probability.min() < segmented.probability.max() < 1
+    (held_out,) = found.test
+    made = fold.probability(c, held_out, lambda image: engine.predict(trained, image))
+    assert made.shape == (20, 18, 2)
+    blocks = made[::2, ::2]
+    assert np.array_equal(np.repeat(np.repeat(blocks, 2, 0), 2, 1), made)
+    assert 0 < made.min() < made.max() < 1
 
 
 def patient(rng, mask: np.ndarray) -> DcePatient:

@@ -41,6 +41,29 @@ def median_step(unit: Unit) -> float | None:
     return float(np.median(rest)) if rest.size else None
 
 
+def reservation(sides: Sides) -> str:
+    """Why ratios of time mean nothing, "" where nothing is known against them.
+
+    Other work on the machine slows frameworks down by different factors.
+    """
+    units = [u for arm in (BASELINE, sides.arm) for u in sides.collected.of(arm)]
+    known = [u.result["load"] for u in units if u.result["load"]]
+    busy = [one for one in known if max(one["begin"], one["end"]) > one["cores"]]
+    told = []
+    if busy:
+        worst = max(busy, key=lambda one: max(one["begin"], one["end"]) / one["cores"])
+        told.append(
+            f"the machine was busy in {len(busy)} of {len(units)} runs (load up to "
+            f"{max(worst['begin'], worst['end']):.1f} on {worst['cores']:g} cores)"
+        )
+    if len(known) < len(units):
+        told.append(
+            f"how busy the machine was is not recorded for {len(units) - len(known)} of "
+            f"{len(units)} runs"
+        )
+    return " and ".join(told)
+
+
 def table(sides: Sides) -> Table:
     """Durations of single steps."""
     columns = (
@@ -63,10 +86,12 @@ def table(sides: Sides) -> Table:
             min(medians), max(medians), float(np.quantile(np.concatenate(rest), 0.95)),
             float(np.nanmedian([first for first, _ in times])),
         ))  # fmt: skip
+    reserved = reservation(sides)
     return Table(
         "steps",
         "Duration of a training step without the first of each run: medians over the runs' "
-        "medians (timing.jsonl; of a cross-validation, the first fold)",
+        "medians (timing.jsonl; of a cross-validation, the first fold)"
+        + (f"; ratios are not meaningful, since {reserved}" if reserved else ""),
         columns,
         tuple(rows),
     )

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mrjax.runs import result
 from mrjax.study.collected import Unit
-from mrjax.study.compare import settings, words
+from mrjax.study.compare import settings, speed, words
 from mrjax.study.compare.sides import Sides
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names
@@ -22,7 +23,7 @@ def table(sides: Sides, analysis: Analysis) -> Table:
         Column("comparison"),
     )  # fmt: skip
     units = (sides.collected.of(BASELINE), sides.collected.of(sides.arm))
-    rows = (*_results(analysis), *_identity(sides, units), *_costs(units))
+    rows = (*_results(analysis), *_identity(sides, units), *_costs(sides, units))
     runs = " and ".join(str(len(side)) for side in units)
     return Table(
         "summary",
@@ -38,6 +39,9 @@ def _reservations(sides: Sides) -> str:
     found = ", paired: equal digests of init, order and data" if sides.shared else ""
     if sides.settings:
         found += f"; two methods, settings differ: {settings.sentence(sides.settings)}"
+    reserved = speed.reservation(sides)
+    if reserved:
+        found += f"; ratios of time are not meaningful, since {reserved}"
     return found
 
 
@@ -61,7 +65,7 @@ def _identity(sides: Sides, units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
         yield f"distinct {name}", a, b, told
 
 
-def _costs(units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
+def _costs(sides: Sides, units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
     seconds = {
         name: [float(np.median([unit.result["seconds"][name] for unit in side])) for side in units]
         for name in ("compile", "train", "infer")
@@ -71,11 +75,19 @@ def _costs(units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
         "training step, median [ms]": [words.medians(side) for side in units],
         "compilation [s]": seconds["compile"],
         "training [s]": seconds["train"],
-        "inference [s]": seconds["infer"],
+        _inference(units): seconds["infer"],
         "peak memory [MB]": [size / 1e6 if size else None for size in sizes],
     }
+    doubt = " (not meaningful)" if speed.reservation(sides) else ""
     for name, (a, b) in costs.items():
-        yield name, _number(a), _number(b), f"B/A {b / a:.2f}" if a and b else NOTHING
+        ratio = f"B/A {b / a:.2f}{doubt if name.endswith('s]') else ''}" if a and b else NOTHING
+        yield name, _number(a), _number(b), ratio
+
+
+def _inference(units: Sequence[Sequence[Unit]]) -> str:
+    """What the time of inference is of: in older records, of more than the network."""
+    alone = all(result.CLASSICAL in unit.result["seconds"] for side in units for unit in side)
+    return "inference [s]" if alone else "inference, first use and classical methods [s]"
 
 
 def _number(value: float | None) -> str:

@@ -186,12 +186,13 @@ def _weights(distances: Distances) -> list[str]:
 
 def _speed(sides: Sides) -> list[str]:
     units = [sides.collected.of(arm) for arm in (BASELINE, sides.arm)]
-    found = []
+    found, reserved = [], speed.reservation(sides)
     a, b = (medians(side) for side in units)
     if a and b:
         found.append(
             f"A training step (median, without the first) takes {a:.3g} ms in A and {b:.3g} ms in "
             f"B, {b / a:.2f} times as long."
+            + (f" That ratio is not meaningful: {reserved}." if reserved else "")
         )
     a, b = (memory(side) for side in units)
     if a and b:

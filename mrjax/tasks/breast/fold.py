@@ -1,5 +1,6 @@
 """One fold of a breast cross-validation: train, segment the held-out patients, record."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -54,13 +55,22 @@ def job(
     built = model.build(config, platform)
     inputs = prepare(config, built)
     made = engine_of(built, inputs)
+
+    def found(state: Any, patients: Sequence[DcePatient]) -> list[np.ndarray]:
+        return [probability(config, p, lambda x: made.predict(state, x)) for p in patients]
+
+    shapes = infer.one_of_each(inputs.test, lambda p: p.signal.shape)
     return frame.Job(
         digests=digested(config, inputs),
         constants=inputs.constants(),
         engine=made,
         batches=frame.batches_of(config, inputs.examples),
-        infer=lambda state: segment(config, inputs, lambda x: made.predict(state, x)),
-        judge=lambda folder, found: _judge(folder, inputs, found),
+        warm_up=lambda state: found(state, shapes),
+        infer=lambda state: found(state, inputs.test),
+        classical=lambda: [
+            threshold.segment(p, inputs.threshold, config.shrink) for p in inputs.test
+        ],
+        judge=functools.partial(_judge, inputs),
     )
 
 
@@ -77,33 +87,30 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
     )
 
 
-def segment(config: Config, inputs: Inputs, predict: infer.Network) -> list[Segmented]:
-    """Segment every held-out patient by every method.
+def probability(config: Config, patient: DcePatient, predict: infer.Network) -> np.ndarray:
+    """Apply the network to every slice of a patient.
 
     Args:
         config: of the run.
-        inputs: gives patients and the tuned threshold.
+        patient: held out.
         predict: of the trained network, see `job`.
 
     Returns:
-        One record a patient, in their order.
+        Probability of breast [x y z], float32.
     """
-    shrink = config.shrink
-
-    def one(patient: DcePatient) -> Segmented:
-        seen = images(patient, shrink)
-        planes = [
-            infer.whole(predict, seen[:, :, z], config.multiple) for z in range(seen.shape[2])
-        ]
-        small = np.stack(planes, axis=2).astype(np.float32)
-        probability = enlarged(small, patient.signal.shape[:3], shrink)
-        by_threshold = threshold.segment(patient, inputs.threshold, shrink)
-        return Segmented(probability, {"network": probability > 0.5, "threshold": by_threshold})
-
-    return [one(patient) for patient in inputs.test]
+    seen = images(patient, config.shrink)
+    planes = [infer.whole(predict, seen[:, :, z], config.multiple) for z in range(seen.shape[2])]
+    small = np.stack(planes, axis=2).astype(np.float32)
+    return enlarged(small, patient.signal.shape[:3], config.shrink)
 
 
-def _judge(folder: RunFolder, inputs: Inputs, found: list[Segmented]) -> frame.Judged:
+def _judge(
+    inputs: Inputs, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[np.ndarray]
+) -> frame.Judged:
+    found = [
+        Segmented(p, {"network": p > 0.5, "threshold": mask})
+        for p, mask in zip(networks, others, strict=True)
+    ]
     pairs = zip(inputs.test, found, strict=True)
     known = [(s.masks, p.mask) for p, s in pairs if p.mask is not None]
     table = {

@@ -127,15 +127,32 @@ def _content(
         "metrics": {"dice": [i.median for i in intervals]},
         "baselines": {"threshold": {"dice": [median(v) for v in gathered.threshold]}},
         "digests": {d: digests.combine(f["digests"][d] for f in found) for d in result.DIGESTS},
-        "seconds": {s: sum(f["seconds"][s] for f in found) for s in result.SECONDS},
+        "seconds": _seconds(found),
         "memory_bytes": max(memory, default=None),
         "children": list(names),
+        **_load(found),
         "extra": {
             "dice_lower": [i.lower for i in intervals],
             "dice_upper": [i.upper for i in intervals],
             "patients": {m: {p: list(v) for p, v in t.items()} for m, t in by_patient.items()},
         },
     }
+
+
+def _seconds(found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Sums over the folds; of the phase that older folds lack only if all have it."""
+    every = all(result.CLASSICAL in f["seconds"] for f in found)
+    phases = (*result.SECONDS, *((result.CLASSICAL,) if every else ()))
+    return {phase: sum(f["seconds"][phase] for f in found) for phase in phases}
+
+
+def _load(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The largest loads of the folds, if all know theirs."""
+    loads = [f["load"] for f in found if "load" in f]
+    if len(loads) < len(found):
+        return {}
+    cores = {"cores": min(one["cores"] for one in loads)}
+    return {"load": cores | {k: max(one[k] for one in loads) for k in ("begin", "end")}}
 
 
 def _rows(intervals: Sequence[Interval]) -> list[list[str]]:

@@ -47,13 +47,20 @@ def job(
     built = model.build(config, platform)
     inputs = prepare(config, built)
     made = engine_of(built, inputs)
+
+    def maps(state: Any, subjects: Sequence[QsmSubject]) -> list[np.ndarray]:
+        return [_map(config, s, lambda x: made.predict(state, x)) for s in subjects]
+
+    shapes = infer.one_of_each(inputs.test, lambda s: s.field.shape)
     return frame.Job(
         digests=evidence.of_inputs(config, inputs),
         constants=inputs.constants.content(),
         engine=made,
         batches=frame.batches_of(config, inputs.patches),
-        infer=lambda state: _reconstruct(config, inputs, lambda x: made.predict(state, x)),
-        judge=lambda folder, maps: _judge(folder, inputs, maps),
+        warm_up=lambda state: maps(state, shapes),
+        infer=lambda state: maps(state, inputs.test),
+        classical=lambda: [baselines.reconstruct(s, inputs.constants.tuned) for s in inputs.test],
+        judge=functools.partial(_judge, inputs),
     )
 
 
@@ -74,7 +81,10 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
     )
 
 
-def _judge(folder: RunFolder, inputs: Inputs, maps: Maps) -> frame.Judged:
+def _judge(
+    inputs: Inputs, folder: RunFolder, networks: Sequence[np.ndarray], classical: Maps
+) -> frame.Judged:
+    maps = [{"network": n} | others for n, others in zip(networks, classical, strict=True)]
     table = evaluate.table(maps, inputs.test)
     outputs.write(folder, inputs.test, maps)
     return frame.Judged(
@@ -85,12 +95,7 @@ def _judge(folder: RunFolder, inputs: Inputs, maps: Maps) -> frame.Judged:
     )
 
 
-def _reconstruct(config: Config, inputs: Inputs, predict: infer.Network) -> Maps:
-    """Maps [ppm] of every held-out subject by every method."""
-
-    def network_map(subject: QsmSubject) -> np.ndarray:
-        chi = infer.whole(predict, subject.field[..., None], config.multiple)
-        return np.where(subject.mask, chi, 0).astype(np.float32)
-
-    tuned = inputs.constants.tuned
-    return [{"network": network_map(s)} | baselines.reconstruct(s, tuned) for s in inputs.test]
+def _map(config: Config, subject: QsmSubject, predict: infer.Network) -> np.ndarray:
+    """The network's map [ppm] of a subject."""
+    chi = infer.whole(predict, subject.field[..., None], config.multiple)
+    return np.where(subject.mask, chi, 0).astype(np.float32)

@@ -14,6 +14,7 @@ from mrjax.tasks.engine import Engine, JaxEngine, Learning
 from mrjax.tasks.varnet import baselines, model, outputs
 from mrjax.tasks.varnet.config import Config
 from mrjax.tasks.varnet.inputs import Inputs, digest, prepare
+from mrjax.train import infer
 
 Images = list[dict[str, np.ndarray]]
 
@@ -45,13 +46,20 @@ def job(
     built = model.build(config, platform)
     inputs = prepare(config, built)
     made = engine_of(built, inputs)
+
+    def images(state: Any, acquired: Sequence[baselines.Acquisition]) -> list[np.ndarray]:
+        return [_image(a, lambda x: made.predict(state, x)) for a in acquired]
+
+    shapes = infer.one_of_each(inputs.acquired, lambda a: np.shape(a["kspace"]))
     return frame.Job(
         digests=digest(config, inputs),
         constants={"tuned": dataclasses.asdict(inputs.tuned)},
         engine=made,
         batches=frame.batches_of(config, inputs.examples),
-        infer=lambda state: _reconstruct(inputs, lambda x: made.predict(state, x)),
-        judge=lambda folder, images: _judge(folder, inputs, images),
+        warm_up=lambda state: images(state, shapes),
+        infer=lambda state: images(state, inputs.acquired),
+        classical=lambda: [baselines.reconstruct(a, inputs.tuned) for a in inputs.acquired],
+        judge=functools.partial(_judge, inputs),
     )
 
 
@@ -69,7 +77,10 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
     )
 
 
-def _judge(folder: RunFolder, inputs: Inputs, images: Images) -> frame.Judged:
+def _judge(
+    inputs: Inputs, folder: RunFolder, networks: Sequence[np.ndarray], classical: Images
+) -> frame.Judged:
+    images = [{"network": n} | others for n, others in zip(networks, classical, strict=True)]
     table = outputs.table(images, inputs.test)
     outputs.write(folder, inputs.test, images)
     return frame.Judged(
@@ -80,13 +91,9 @@ def _judge(folder: RunFolder, inputs: Inputs, images: Images) -> frame.Judged:
     )
 
 
-def _reconstruct(inputs: Inputs, predict: Callable[[baselines.Acquisition], np.ndarray]) -> Images:
-    """Complex images [row column] of every held-out slice by every method."""
-
-    def network(acquired: baselines.Acquisition) -> np.ndarray:
-        batch = {k: np.asarray(acquired[k])[None] for k in ("kspace", "maps", "mask")}
-        return predict(batch)[0].astype(np.complex64)
-
-    return [
-        {"network": network(a)} | baselines.reconstruct(a, inputs.tuned) for a in inputs.acquired
-    ]
+def _image(
+    acquired: baselines.Acquisition, predict: Callable[[baselines.Acquisition], np.ndarray]
+) -> np.ndarray:
+    """The network's complex image [row column] of a slice."""
+    batch = {k: np.asarray(acquired[k])[None] for k in ("kspace", "maps", "mask")}
+    return predict(batch)[0].astype(np.complex64)
