@@ -15,7 +15,6 @@ native and in reproducible arithmetic, and prints one table of digests. The runs
 are gone on with; the exit code is 0 if only the native digests differ.
 """
 
-import importlib.util
 import os
 import shlex
 import sys
@@ -91,10 +90,9 @@ def _check(rest: list[str]) -> None:
         raise UserError(
             f"--{unused} has no effect beside --{asked}; expected --{wanted} alone; drop it"
         )
-    if importlib.util.find_spec("torch") is None:
-        raise UserError(
-            "PyTorch is not installed; expected it for a state_dict; pip install torch==2.13.0"
-        )
+    from mrjax.baseline import startup
+
+    startup.require_torch()
 
 
 def _exchange() -> str:

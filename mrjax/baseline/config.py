@@ -48,7 +48,10 @@ class Switches:
     channels_last: bool = option(
         False, "Memory format of networks and batches; no effect on varnet, whose layers have none"
     )
-    compile: bool = option(False, "torch.compile of the network; needs a C++ compiler on a CPU")
+    compile: bool = option(
+        False,
+        "torch.compile of training steps, predictions not; needs a C++ compiler on a CPU",
+    )
 
     def check(self: _Checked) -> None:
         """Raise UserError for values that do not go together."""

@@ -7,7 +7,6 @@ read their environment when they are imported.
 
 import dataclasses
 import importlib.metadata
-import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,10 @@ if TYPE_CHECKING:
 _PACKAGES = ("torch", "numpy", "scipy", "jax", "jaxlib")
 _VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE",
-    "CUBLAS_WORKSPACE_CONFIG",
+    "CUBLAS_WORKSPACE_CONFIG", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
+    "TORCHINDUCTOR_FORCE_DISABLE_CACHES",
 )  # fmt: skip
+_NO_CACHES = "TORCHINDUCTOR_FORCE_DISABLE_CACHES"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 _OF_XLA = ("XLA_FLAGS", "NPROC", "PJRT_NPROC")
@@ -69,12 +70,36 @@ class Backend:
 
 
 def require_torch() -> None:
-    """Raise UserError where PyTorch is not installed."""
-    if importlib.util.find_spec("torch") is None:
+    """Import PyTorch, whose installation may be absent, or be broken in any way.
+
+    Raises:
+        UserError: it cannot be imported; or what is there is a folder of that name.
+    """
+    advice = (
+        'pip install "mrjax[torch]" (on a CPU: --index-url https://download.pytorch.org/whl/cpu)'
+    )
+    try:
+        import torch
+
+        version = torch.__version__
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise UserError(_broken(error, advice)) from error
         raise UserError(
-            "PyTorch is not installed; expected it for experiments.baseline only; "
-            'pip install "mrjax[torch]" (on a CPU: --index-url https://download.pytorch.org/whl/cpu)'
-        )
+            "PyTorch is not installed; expected it for experiments.baseline and for networks of "
+            f"the public PyTorch VarNet; {advice}"
+        ) from error
+    except Exception as error:  # whatever loading its libraries and running its code may raise
+        raise UserError(_broken(error, advice)) from error
+    assert version
+
+
+def _broken(error: Exception, advice: str) -> str:
+    text = (str(error).splitlines() or [""])[0][:120]
+    return (
+        f"PyTorch cannot be imported ({type(error).__name__}: {text}); expected a whole "
+        f"installation, and no folder torch here; {advice}"
+    )
 
 
 def start(config: Common) -> Backend:
@@ -89,8 +114,8 @@ def start(config: Common) -> Backend:
     Raises:
         UserError: PyTorch or the device asked for is not there.
     """
-    require_torch()
-    notes = [*_prepare_jax(config), *_prepare_cublas(config)]
+    notes = [*_prepare_jax(config), *_prepare_cublas(config), *_prepare_compiler()]
+    require_torch()  # only now, since it reads its environment
     device = _device(config)
     platform = "gpu" if device.type == "cuda" else "cpu"
     _set_switches(config, device)
@@ -129,11 +154,13 @@ def without_effect(config: Common, platform: str) -> list[str]:
         "gpu": ("cpu_threads",),
     }[platform]
     absent = [name for name in here if getattr(config, name) != getattr(default, name)]
+    eager = ["--compile is for training steps; predictions are not compiled"] * config.compile
     idle = ["channels_last"] if config.task == "varnet" and config.channels_last else []
     return [
         *(f"--{name} has no effect in PyTorch" for name in foreign),
         *(f"--{name} has no effect on a {platform}" for name in absent),
         *(f"--{name} has no effect on a varnet" for name in idle),
+        *eager,
     ]
 
 
@@ -158,6 +185,13 @@ def _prepare_cublas(config: Common) -> list[str]:
         return []
     os.environ[_WORKSPACE] = new = _DETERMINISTIC_WORKSPACES[0]
     return [f"{_WORKSPACE}={old} of the environment is replaced by {new}"] if old else []
+
+
+def _prepare_compiler() -> list[str]:
+    """Compile anew in every run: what lies on disk from another one is a source of its own."""
+    old = os.environ.get(_NO_CACHES, "1")
+    os.environ[_NO_CACHES] = "1"
+    return [f"{_NO_CACHES}={old} of the environment is replaced by 1"] if old != "1" else []
 
 
 def _device(config: Common) -> "torch.device":

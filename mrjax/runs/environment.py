@@ -29,14 +29,16 @@ from mrjax.runs import code
 SCHEMA_VERSION = 1
 
 _VARIABLES = re.compile(
-    "(XLA|JAX|NVIDIA|CUDA|CUDNN|CUBLAS|OMP|MKL|OPENBLAS|NPY|TORCH|PYTORCH)_.*"
+    "(XLA|JAX|NVIDIA|CUDA|CUDNN|CUBLAS|OMP|KMP|GOMP|MKL|ONEDNN|DNNL|OPENBLAS|NPY|TORCH|PYTORCH|ATEN"
+    "|TORCHINDUCTOR|TRITON)_.*"
     "|TF_(XLA|CUDNN|ENABLE|DISABLE|FORCE|FP16|GPU|CPU)_.*|NPROC|PJRT_NPROC|GLIBC_TUNABLES|PYTHONHASHSEED"
 )
 _SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
 # Entries without a say in the numbers: where and which card of its kind, not what it computes.
 _IMMATERIAL = re.compile(
     r"schema_version|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
-    r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC)"
+    r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC"
+    r"|TORCHINDUCTOR_CACHE_DIR|TRITON_CACHE_DIR)"
     r"|backend\.(.*\.)?(notes|host|pid|time|seconds)"
 )
 # Of some hundred CPU features, those that choose among numerical code paths.
@@ -63,7 +65,7 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
             "host": platform.node(),
             "libc": "-".join(platform.libc_ver()),
         },
-        "cpu": _cpu(),
+        "cpu": _cpu(backend_facts.get("threads")),
         "variables": _variables(os.environ),
         "code": code.state(Path(code_root)),
         "backend": dict(backend_facts),
@@ -154,7 +156,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _cpu() -> dict[str, Any]:
+def _cpu(threads: int | None) -> dict[str, Any]:
+    """The processor, and the threads that the framework has, or XLA would take."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     # XLA sizes its pool by either, PJRT_NPROC first.
     given = os.environ.get("PJRT_NPROC") or os.environ.get("NPROC", "")
@@ -162,7 +165,7 @@ def _cpu() -> dict[str, Any]:
         "model": _cpuinfo("model name") or platform.processor(),
         "features": sorted((_cpuinfo("flags") or _cpuinfo("Features")).split()),
         "logical": os.cpu_count(),
-        "threads": int(given) if given.isdigit() else usable or 1,
+        "threads": threads or (int(given) if given.isdigit() else usable or 1),
     }
 
 

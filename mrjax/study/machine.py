@@ -38,7 +38,7 @@ def here() -> Machine:
         gpus=visible_gpus(),
         gpu_software=any(_installed(name) for name in _PLUGINS),
         cpu_features=_cpu_features(),
-        packages=frozenset(name for name in ("torch",) if importlib.util.find_spec(name)),
+        packages=frozenset(name for name in ("torch",) if _importable(name)),
     )
 
 
@@ -49,6 +49,12 @@ def visible_gpus() -> tuple[str, ...]:
     if not found or given is None:
         return tuple(str(i) for i in range(len(found)))
     return tuple(name for name in re.split(r"\s*,\s*", given.strip()) if name not in ("", "-1"))
+
+
+def _importable(package: str) -> bool:
+    """Whether there is such a package; a mere folder of its name, say of outputs, is none."""
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None
 
 
 def _installed(distribution: str) -> bool:

@@ -195,7 +195,7 @@ def facts(environment: Mapping[str, Any]) -> dict[str, str]:
         "python": _text(environment.get("python")),
         "versions": " ".join(f"{name}={_text(versions[name])}" for name in sorted(versions)),
         "cpu": _text(cpu.get("model")),
-        "threads": _text(cpu.get("threads")),
+        "threads": _text(backend.get("threads") or cpu.get("threads")),
         "platform": _text(backend.get("platform")),
         "device": _text(backend.get("device_kind")),
         "devices": _text(backend.get("device_count")),

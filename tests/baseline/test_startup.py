@@ -1,13 +1,19 @@
 """What a PyTorch run promises, sets and says of itself."""
 
 import dataclasses
+import importlib
 import os
+import subprocess
+import sys
 
 import pytest
+from experiments_helpers import refused
+from helpers import ROOT
 
 from mrjax.baseline import startup
 from mrjax.baseline.config import CONFIGS, Common, Qsm, VarNet
 from mrjax.errors import UserError
+from mrjax.study import machine
 
 NO = "not_guaranteed"
 SAME = "run_to_run"
@@ -40,6 +46,11 @@ def test_levels(switches, cpu, gpu):
         (Common(cpu_threads=1), "gpu", ["--cpu_threads has no effect on a gpu"]),
         (VarNet(channels_last=True), "cpu", ["--channels_last has no effect on a varnet"]),
         (Qsm(channels_last=True), "cpu", []),
+        (
+            Qsm(compile=True),
+            "gpu",
+            ["--compile is for training steps; predictions are not compiled"],
+        ),
     ],
 )
 def test_flags_without_effect_are_said(config, platform, notes):
@@ -77,6 +88,59 @@ def test_without_torch_one_line_says_how_to_install_it(monkeypatch):
     monkeypatch.undo()
 
 
+BROKEN = {
+    "raise ImportError('libcudart.so.13: cannot open shared object file')": "libcudart.so.13",
+    "raise OSError('libtorch_cpu.so: cannot open\\nmore')": "OSError: libtorch_cpu.so",
+    "import a_part_of_torch_that_is_gone": "a_part_of_torch_that_is_gone",
+    "": "__version__",
+    None: "__version__",
+}
+MAINS = {
+    "baseline": ["--task=qsm", "--preset=tiny", "--platform=cpu"],
+    "network": ["--import_varnet=/nowhere", "--workdir=w"],
+}
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_a_broken_torch_is_one_line(code, tmp_path, monkeypatch):
+    """Without code: a folder that only has its name."""
+    (tmp_path / "torch").mkdir()
+    if code is not None:
+        (tmp_path / "torch" / "__init__.py").write_text(code)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    rest = [] if code is None else sys.path
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *rest])
+    with pytest.raises(UserError, match=r"^PyTorch cannot be imported \(.*; expected .*; pip") as e:
+        startup.require_torch()
+    assert BROKEN[code] in str(e.value) and "\n" not in str(e.value)
+    sys.modules.pop("torch", None)
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_programs_end_in_one_line_where_torch_is_broken(name, tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('no libcudart')")
+    done = subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *MAINS[name]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    refused(done, "PyTorch cannot be imported (ImportError: no libcudart)")
+
+
+def test_a_folder_called_torch_is_no_pytorch_for_a_study(tmp_path, monkeypatch):
+    (tmp_path / "torch").mkdir()
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert "torch" not in machine.here().packages
+    (tmp_path / "torch" / "__init__.py").write_text("")
+    importlib.invalidate_caches()
+    assert "torch" in machine.here().packages
+
+
 @pytest.fixture
 def torch(monkeypatch):
     """Torch, whose switches are put back; and a copy of the environment to change."""
@@ -112,17 +176,20 @@ def test_switches_are_set_and_read_back(torch, on):
     assert facts["versions"]["torch"] == torch.__version__
     assert facts["level"] == (SAME if on else NO) and facts["gpu"] is None
     assert (os.environ.get("CUBLAS_WORKSPACE_CONFIG") == ":4096:8") == on
+    assert facts["variables"]["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] == "1"
     assert os.environ["JAX_PLATFORMS"] == "cpu" and os.environ["JAX_ENABLE_X64"] == "1"
 
 
 def test_what_the_environment_says_against_it_is_noted(torch):
     os.environ |= {"XLA_FLAGS": "--xla_bogus=1", "CUBLAS_WORKSPACE_CONFIG": ":0:0", "NPROC": "7"}
+    os.environ |= {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "0"}
     config = Common(platform="cpu", deterministic_algorithms=True, cpu_threads=1)
     notes = startup.start(config).notes
     assert notes == (
         "XLA_FLAGS of the environment is not used",
         "NPROC of the environment is not used",
         "CUBLAS_WORKSPACE_CONFIG=:0:0 of the environment is replaced by :4096:8",
+        "TORCHINDUCTOR_FORCE_DISABLE_CACHES=0 of the environment is replaced by 1",
     )
     assert "XLA_FLAGS" not in os.environ and os.environ["NPROC"] == "1"
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"

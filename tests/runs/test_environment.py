@@ -46,12 +46,20 @@ def test_it_says_what_matters(captured):
 def test_variables_that_change_numbers_are_kept_and_secrets_are_not(monkeypatch):
     kept = {"XLA_FLAGS": "--xla_x", "NPROC": "3", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
     kept |= {"NPY_DISABLE_CPU_FEATURES": "AVX2", "NVIDIA_TF32_OVERRIDE": "0"}
+    kept |= {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX", "KMP_BLOCKTIME": "0"}
+    kept |= {"ATEN_CPU_CAPABILITY": "avx2", "GOMP_SPINCOUNT": "1", "TRITON_INTERPRET": "1"}
+    kept |= {"TORCHINDUCTOR_MAX_AUTOTUNE": "1"}
     for name, value in (kept | {"JAX_API_KEY": "x", "XLA_TOKEN": "x", "EDITOR": "x"}).items():
         monkeypatch.setenv(name, value)
     found = environment.capture({}, ROOT)
     assert found["variables"].items() >= kept.items()
     assert not {"JAX_API_KEY", "XLA_TOKEN", "EDITOR"} & found["variables"].keys()
     assert found["cpu"]["threads"] == 3
+
+
+def test_threads_are_those_the_framework_says_it_has(monkeypatch):
+    monkeypatch.setenv("NPROC", "3")
+    assert environment.capture({"threads": 1}, ROOT)["cpu"]["threads"] == 1
 
 
 def test_threads_are_the_usable_ones_unless_set(monkeypatch):
@@ -75,6 +83,7 @@ def test_threads_are_the_usable_ones_unless_set(monkeypatch):
         ("cpu.features", ["avx9000"], "avx9000 only here"),
         ("variables.NVIDIA_TF32_OVERRIDE", "7", "none there, 7 here"),
         ("variables.XLA_FLAGS", "--xla_new=1", "--xla_new=1"),
+        ("variables.ONEDNN_MAX_CPU_ISA", "AVX2", "none there, AVX2 here"),
     ],
 )
 def test_what_can_change_numbers_is_a_difference(captured, name, value, phrase):
@@ -94,6 +103,7 @@ def test_what_can_change_numbers_is_a_difference(captured, name, value, phrase):
         ("cpu.logical", 99),
         ("code.commit", "0" * 40),
         ("variables.CUDA_VISIBLE_DEVICES", "3"),
+        ("variables.TORCHINDUCTOR_CACHE_DIR", "/tmp/elsewhere"),
         ("backend.notes", []),
         ("backend.variables.XLA_FLAGS", "--xla_a=1"),
         ("backend.variables.NPROC", "2"),
