@@ -67,4 +67,5 @@ def test_jax_and_pytorch_start_from_the_same_and_part(tmp_path):
     apart = {row["weights"]: float(row["median"]) for row in rows(tmp_path / "compare", "weights")}
     assert 0 < apart["all with a gradient"] < 1e-3 < apart["biases before normalization"]
     differing = {(row["what"], row["entry"]) for row in rows(tmp_path / "compare", "surroundings")}
-    assert {("packages", "torch"), ("settings", "cudnn_benchmark")} <= differing
+    assert {("packages", "torch"), ("framework", "framework")} <= differing
+    assert not any(what == "settings" for what, _ in differing)

@@ -52,7 +52,8 @@ def test_the_page_says_all_that_was_found(page):
         "Equivalence within the margin (2 % of the baseline&#39;s mean",
         "Pitman-Morgan",
         "takes 10 ms in A and 20 ms in B, 2.00 times as long",
-        "Peak memory: 900 MB in A, 300 MB in B",
+        "Peak memory: 900 MB in A, 300 MB in B (medians over runs). Counted is, in A: the whole "
+        "process; in B: the whole process, JAX in it.",
         "Without a true gradient, and apart: running means",
         "torch 2.13.0 in B only",
     ):
@@ -86,6 +87,15 @@ def test_runs_without_steps_have_no_curves_weights_or_times(roots, tmp_path):
     said = text(compare.write(tmp_path / "page", compare.load(*copies)))
     assert "Weights were not compared" in said and "Loss curves" not in said
     assert "000, 001, 002: no checkpoint of the same step in both" in said
+
+
+def test_memory_of_a_gpu_is_its_allocators(roots, tmp_path):
+    copies = [shutil.copytree(root, tmp_path / root.name) for root in roots]
+    for run in (run for root in copies for run in root.iterdir()):
+        two_sets.change(run / "environment.json", backend={"platform": "gpu"})
+    sides = compare.load(*copies)
+    said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
+    assert "Counted is, in A and B: what the framework's allocator had in use" in said[-1]
 
 
 def test_a_draw_is_no_shift(roots, tmp_path):

@@ -29,12 +29,59 @@ def test_frameworks_differ_in_packages_and_switches(roots):
     pairs = compare.load(*roots).pairs
     told = surroundings.sentences(surroundings.differences(pairs))
     assert told == [
-        "Settings: --cudnn_benchmark false in B only.",
         "Framework: framework jax in A, pytorch in B.",
         "Packages: jax 0.10.2 in A only; torch 2.13.0 in B only.",
     ]
     same = surroundings.same(pairs)
     assert "processor Some CPU" in same and "numpy 2.4.6" in same and "sources bbbbbbbbbb" in same
+
+
+JAX = {"xla_deterministic": False, "xla_autotune": "auto", "conv_form": "auto", "xla_cpu_isa": ""}
+TORCH = {"cudnn_benchmark": False, "channels_last": False, "compile": False}
+JAX_SAYS = {"matmul_precision": "highest", "x64": True, "compilation_cache": "off"}
+PRECISIONS = {"matmul_fp32_precision": "ieee", "conv_fp32_precision": "ieee"}
+
+
+def frameworks(roots, tmp_path, ours=(), theirs=(), precisions=PRECISIONS):
+    """Two sets with the switches and facts that real runs have, and further ones."""
+    copies = [shutil.copytree(root, tmp_path / root.name) for root in roots]
+    change(copies[0], "config", config=JAX | dict(ours))
+    change(copies[0], "environment", backend=JAX_SAYS)
+    switches = TORCH | dict(theirs)
+    change(copies[1], "config", config=JAX | {"task": "qsm"} | switches)
+    facts = {"switches": switches | precisions | {"onednn": True, "mkl": True}}
+    change(copies[1], "environment", backend=facts)
+    change(copies[1], "environment", variables={"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"})
+    return surroundings.differences(compare.load(*copies).pairs)
+
+
+def test_switches_that_nobody_set_do_not_hide_what_differs(roots, tmp_path):
+    found = frameworks(roots, tmp_path / "usual")
+    assert [one.entry for one in found] == ["framework", "jax", "torch"]
+    found = frameworks(
+        roots, tmp_path / "set", {"xla_deterministic": True}, {"cudnn_benchmark": True}
+    )
+    assert found[:2] == [
+        ("settings", "cudnn_benchmark", "", "true"),
+        ("settings", "xla_deterministic", "true", ""),
+    ]
+    assert len(found) == 5
+
+
+def test_precision_of_products_has_one_name(roots, tmp_path):
+    found = frameworks(roots, tmp_path, precisions={"conv_fp32_precision": "tf32"})
+    assert ("framework", "TF32", "no", "allowed") in found
+
+
+def test_threads_are_those_that_computed(copies):
+    """Records of PyTorch runs once held XLA's number, too."""
+    change(copies[1], "environment", cpu={"threads": 2}, backend={"threads": 1})
+    pairs = compare.load(*copies).pairs
+    assert surroundings.differences(pairs) == [("processor", "threads", "2", "1")]
+    assert not any("threads" in line for line in surroundings.same(pairs))
+    change(copies[1], "environment", backend={"threads": 2})
+    pairs = compare.load(*copies).pairs
+    assert surroundings.differences(pairs) == [] and "threads 2" in surroundings.same(pairs)
 
 
 def test_seeds_that_vary_alike_are_no_difference(roots, copies):

@@ -30,6 +30,9 @@ _NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
 _SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
          ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
 _WORDS = {"device_kind": "device", "model": "processor", "python": "Python"}
+# Facts of one framework that are so in all its runs of ours, unless somebody interferes.
+_USUAL = {"x64": True, "threefry_partitionable": True, "compilation_cache": "off",
+          "onednn": True, "mkl": True, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # fmt: skip
 _MOST = 12  # entries of a sentence, words of a list
 
 
@@ -65,7 +68,10 @@ def _other_code(pairs: Pairs) -> bool:
 
 
 def differences(pairs: Pairs) -> list[Difference]:
-    """What differs between the sets, taken as a whole: seeds that vary in both alike do not."""
+    """What differs between the sets, taken as a whole: seeds that vary in both alike do not.
+
+    Between two frameworks, switches that only one has are left out as long as nobody set them.
+    """
     a, b = _both(pairs)
     keys = sorted(a.keys() | b.keys(), key=lambda key: (_ORDER.index(key[0]), key[1]))
     found = [
@@ -119,11 +125,24 @@ Values = dict[tuple[str, str], set[Any]]
 def _both(pairs: Pairs) -> tuple[Values, Values]:
     """(group, entry) -> its values in the runs of a set."""
     sides: tuple[Values, Values] = {}, {}
+    unlike = any(settings.differ(a, b) for a, b in pairs)
     for pair in pairs:
         for values, unit in zip(sides, pair, strict=True):
             for key, value in _facts(unit):
-                values.setdefault(key, set()).add(value)
+                if not (unlike and _as_always(key, value)):
+                    values.setdefault(key, set()).add(value)
     return sides
+
+
+def _as_always(key: tuple[str, str], value: Any) -> bool:
+    """Whether an entry says that a switch of one framework is as it is when nobody sets it."""
+    group, entry = key
+    if group == "settings":
+        return entry == "task" or (entry in settings.ALONE and value == settings.ALONE[entry])
+    entry = entry.removeprefix("switches.")
+    # What is a setting is told there.
+    known = entry in settings.ALONE or _USUAL.get(entry) == value
+    return group in ("framework", "environment variables") and known
 
 
 def _facts(unit: Unit) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -132,7 +151,25 @@ def _facts(unit: Unit) -> Iterator[tuple[tuple[str, str], Any]]:
     for name, value in settings.of(unit).items():
         if name not in _NOT_ASKED_FOR:
             yield ("settings", name), _hashable(value)
-    yield from _entries(_environment(unit), "")
+    environment = _environment(unit)
+    for key, value in _entries(environment, ""):
+        yield from _one_name(key, value, environment)
+
+
+def _one_name(
+    key: tuple[str, str], value: Any, environment: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, str], Any]]:
+    """An entry under the name it has in every framework."""
+    backend = environment.get("backend")
+    told = isinstance(backend, Mapping) and "threads" in backend
+    if key == ("framework", "threads"):
+        yield ("processor", "threads"), value
+    elif key == ("framework", "matmul_precision"):
+        yield ("framework", "TF32"), "no" if value == "highest" else "allowed"
+    elif key[0] == "framework" and key[1].endswith("_fp32_precision"):
+        yield ("framework", "TF32"), "allowed" if value == "tf32" else "no"
+    elif key != ("processor", "threads") or not told:  # else those of XLA in a torch process
+        yield key, value
 
 
 def _entries(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[tuple[str, str], Any]]:

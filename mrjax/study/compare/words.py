@@ -197,9 +197,26 @@ def _speed(sides: Sides) -> list[str]:
     a, b = (memory(side) for side in units)
     if a and b:
         found.append(
-            f"Peak memory: {a / 1e6:.0f} MB in A, {b / 1e6:.0f} MB in B (medians over runs)."
+            f"Peak memory: {a / 1e6:.0f} MB in A, {b / 1e6:.0f} MB in B (medians over runs). "
+            f"{_measures(units)}"
         )
     return found
+
+
+def _measures(sides: Sequence[Sequence[Unit]]) -> str:
+    """What was counted as memory on either side."""
+    a, b = (" or ".join(sorted({_measure(unit) for unit in side})) for side in sides)
+    return f"Counted is, in A and B: {a}." if a == b else f"Counted is, in A: {a}; in B: {b}."
+
+
+def _measure(unit: Unit) -> str:
+    framework, platform = unit.result["framework"], unit.environment["platform"]
+    if framework not in ("jax", "pytorch") or platform not in ("cpu", "gpu"):
+        return "what its program recorded"
+    if platform == "gpu":
+        return "what the framework's allocator had in use on the GPU, without libraries' own"
+    # JAX draws weights and order there.
+    return f"the whole process{', JAX in it' if framework == 'pytorch' else ''}"
 
 
 def medians(units: Sequence[Unit]) -> float | None:
