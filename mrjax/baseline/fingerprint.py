@@ -13,8 +13,9 @@ from torch import Tensor
 from mrjax.runs import digests
 
 _SMALL = 1 << 16
-_BLOCK = {"cpu": 1 << 15, "cuda": 1 << 24}
-"""Elements mixed at a time: on a CPU what its cache holds and torch leaves to one thread."""
+_BLOCK = {"cpu": 1 << 15, "cuda": 1 << 20}
+"""Elements mixed at a time: on a CPU what its cache holds and torch leaves to one thread; on a GPU
+little beside a network, since what the digest takes counts as the run's memory."""
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 Sizes = tuple[tuple[str, int], ...]
@@ -45,7 +46,7 @@ def fingerprint(leaves: Mapping[str, Tensor]) -> Tensor:
     for group in together.values():
         bits = torch.cat(list(group.values()))
         sizes = tuple((name, values.numel()) for name, values in group.items())
-        parts += _mixed(bits, _offsets(sizes, bits.device), 0)
+        parts += _mixed(bits, _offsets(sizes, bits.is_cuda), 0)
     return torch.stack(parts).sum() if parts else torch.zeros((), dtype=torch.int64)
 
 
@@ -60,15 +61,21 @@ def _bits(leaf: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=16)
-def _offsets(sizes: Sizes, device: torch.device) -> Tensor:
-    """Seed of the name plus the weighted place, for leaves one after the other."""
-    return torch.cat([_places(size, device) + _signed(digests.seed(name)) for name, size in sizes])
+def _offsets(sizes: Sizes, pinned: bool) -> Tensor:
+    """Seed of the name plus the weighted place, for leaves one after the other; on the host."""
+    found = torch.cat([_places(size) + _signed(digests.seed(name)) for name, size in sizes])
+    return found.pin_memory() if pinned else found
 
 
 @functools.lru_cache(maxsize=8)
-def _places(size: int, device: torch.device) -> Tensor:
-    """0, 1, 2 ... times the index factor."""
-    return torch.arange(size, device=device).mul_(_signed(digests.INDEX_FACTOR))
+def _places(size: int) -> Tensor:
+    """0, 1, 2 ... times the index factor; on the host."""
+    return torch.arange(size).mul_(_signed(digests.INDEX_FACTOR))
+
+
+def _stays(device: torch.device) -> bool:
+    """Whether tables may be kept where the tensors are: not in a GPU's memory."""
+    return device.type == "cpu"
 
 
 def _mixed(bits: Tensor, offsets: Tensor | None, start: int) -> Iterator[Tensor]:
@@ -84,14 +91,20 @@ def _mixed(bits: Tensor, offsets: Tensor | None, start: int) -> Iterator[Tensor]
             v &= (1 << 8 * part.element_size()) - 1
         v *= _signed(digests.BITS_FACTOR)
         if offsets is None:
-            v += _places(block, bits.device)[: part.numel()]
+            v += _places(block)[: part.numel()] if _stays(bits.device) else _counted(s)
             v += _signed(start + first * digests.INDEX_FACTOR)
         else:
-            v += offsets[first : first + block]
+            here = offsets[first : first + block]
+            v += here if _stays(bits.device) else s.copy_(here, non_blocking=True)
         for places, factor in digests.MIX_STEPS:
             v ^= _logical_shift(v, places, s)
             v *= _signed(factor)
         yield v.bitwise_xor_(_logical_shift(v, digests.MIX_LAST, s)).sum()
+
+
+def _counted(out: Tensor) -> Tensor:
+    """The same as `_places`, made where it is used."""
+    return torch.arange(out.numel(), out=out).mul_(_signed(digests.INDEX_FACTOR))
 
 
 def _logical_shift(value: Tensor, places: int, out: Tensor) -> Tensor:

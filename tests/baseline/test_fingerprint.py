@@ -35,14 +35,42 @@ def test_every_bit_pattern(rng, dtype):
     assert int(found) % 2**64 == digests.fingerprint({k: array for k, (_, array) in pairs.items()})
 
 
+@pytest.mark.parametrize("stays", [True, False])
 @pytest.mark.parametrize("size", [1, 99, 100, 101, 250, 1000])
-def test_blocks_and_groups_change_nothing(rng, monkeypatch, size):
+def test_blocks_and_groups_change_nothing(rng, monkeypatch, size, stays):
+    """Nor does it whether tables stay where the tensors are, as on a CPU, or not, as on a GPU."""
+    module._places.cache_clear()
+    monkeypatch.setattr(module, "_stays", lambda device: stays)
     monkeypatch.setattr(module, "_SMALL", 100)
     monkeypatch.setitem(module._BLOCK, "cpu", 64)
     arrays = {f"x/{n}": rng.standard_normal(n).astype(np.float32) for n in (size, 7, 65)}
     arrays["y"] = rng.standard_normal((size, 2))
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     assert int(fingerprint(tensors)) % 2**64 == digests.fingerprint(arrays)
+
+
+def test_a_large_leaf_leaves_no_table_where_it_must_not_stay(monkeypatch):
+    module._places.cache_clear()
+    leaf = {"w": torch.arange(1 << 17, dtype=torch.float32)}
+    expected = int(fingerprint(leaf))
+    assert module._places.cache_info().currsize == 1
+    module._places.cache_clear()
+    monkeypatch.setattr(module, "_stays", lambda device: False)
+    assert int(fingerprint(leaf)) == expected
+    assert module._places.cache_info().currsize == 0
+
+
+def test_digests_take_little_memory_of_a_gpu():
+    """Of 256 MB of weights: two blocks of 8 MB, and nothing when they are done."""
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    leaves = {"w": torch.arange(1 << 26, dtype=torch.float32), "b": torch.arange(9.0)}
+    placed = {k: v.cuda() for k, v in leaves.items()}
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    assert int(fingerprint(placed)) == int(fingerprint(leaves))
+    assert torch.cuda.memory_allocated() - before <= 1 << 16
+    assert torch.cuda.max_memory_allocated() - before <= 20e6
 
 
 def test_views_are_digested_in_their_own_axes(rng):
