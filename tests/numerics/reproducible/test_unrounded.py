@@ -5,11 +5,12 @@ are compared.
 """
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mrjax.numerics.host import dft_matrices
-from mrjax.numerics.reproducible import conv, correlate, fourier, functions
+from mrjax.numerics.reproducible import conv, correlate, fourier, functions, rbf
 from mrjax.numerics.reproducible.rounding import quotient, root
 from mrjax.numerics.reproducible.sums import product_bits
 
@@ -84,6 +85,27 @@ def test_every_step_of_the_exponential(rng):
     x = np.concatenate([rng.uniform(-700, 700, 5000), rng.uniform(-1, 1, 5000)])
     same_bits(jax.jit(functions.exponential)(x), exponential(x, sealed))
     assert np.sum(exponential(x, lambda y: y) != exponential(x, sealed)) > 100
+
+
+def changed_by_compiling(function, *arrays):
+    """How many float64 results differ from those of one operation after another."""
+    return np.sum(np.asarray(jax.jit(function)(*arrays)) != np.asarray(function(*arrays)))
+
+
+@pytest.mark.parametrize("function", [rbf._sum, rbf._slope])
+def test_gaussians_hold_nothing_to_fuse(rng, monkeypatch, function):
+    """The control, products without seals, changes wherever the compiler fuses a plain line."""
+    x = jnp.asarray(rng.uniform(-1.2, 1.2, (500, 2)), jnp.float32)
+    weights = jnp.asarray(rng.standard_normal((2, 7)), jnp.float32)
+
+    def of(x, weights):
+        return function(rbf._place(x, weights.shape[1], -0.7, 1.1), weights)
+
+    assert not changed_by_compiling(of, x, weights)
+    line = jnp.asarray(rng.standard_normal((3, 500)))
+    fuses = changed_by_compiling(lambda a, b, c: a * b + c, *line) > 0
+    monkeypatch.setattr(rbf, "sealed", lambda y: y)
+    assert (changed_by_compiling(lambda *a: of(*a), x, weights) > 0) == fuses
 
 
 def integers(rng, bits, *shape):
