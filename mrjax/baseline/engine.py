@@ -21,6 +21,8 @@ from mrjax.train.sharding import HostBatch
 from mrjax.train.step import Evidence, State
 
 Batch = Mapping[str, Tensor]
+_MOMENTS = {"exp_avg": "mu", "exp_avg_sq": "nu", "momentum_buffer": "trace"}
+"""PyTorch's names of what optimizers keep -> optax's."""
 LOW_PRECISION = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -96,7 +98,8 @@ class TorchEngine:
         The statistics that this changes are put back, and no update is done.
 
         Raises:
-            UserError: torch.compile fails, or an operation is not deterministic though all must be.
+            UserError: torch.compile fails, the GPU has too little memory, or an operation is not
+                deterministic though all must be.
         """
         trainee = self.start()
         trainee.network.train()
@@ -106,6 +109,8 @@ class TorchEngine:
         step = Step(self._task, trainee, forward, self._first_channels)
         with _one_line(config):
             step.warm_up(self._on_device(batches(0)))
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)  # a time of compilation, not of training
         return Ready(trainee, step, lambda i: self._on_device(batches(i)), step.names)
 
     def kept(self, state: Trainee) -> State:
@@ -171,10 +176,16 @@ class Step:
         # Views on storage that stays: every update is in place.
         self._params = {f"params/{k}": v for k, v in params.items()}
         self._stats = {f"batch_stats/{k}": v for k, v in stats.items()}
-        self.names = [*(f"gradients/{k}" for k in params), *self._params]
+        self._moments = {
+            f"optimizer/0/{_MOMENTS[kind]}/{path}": tensor
+            for kind, tensors in trainee.moments().items()
+            for path, tensor in zip(params, tensors.values(), strict=True)
+        }
+        self._paths, self.names = tuple(params), []
 
     def warm_up(self, batch: Batch) -> None:
-        """Run both passes once and undo what they changed."""
+        """Run both passes once and undo what they changed; name what a step looks at."""
+        self.names = sorted(self._tensors(batch, dict.fromkeys(self._paths, torch.zeros(()))))
         before = {k: v.clone() for k, v in self._stats.items()}
         self._loss(batch).backward()
         self._trainee.optimizer.zero_grad(set_to_none=True)
@@ -197,8 +208,19 @@ class Step:
         elif self._task.project is not None:
             self._task.project(trainee.network)
         digests = (fingerprint(self._params | self._stats), of_gradients, fingerprint(batch))
-        broken = first_not_finite({**gradients, **self._params})
+        tensors = self._tensors(batch, gradients)
+        broken = first_not_finite({name: tensors[name] for name in self.names})
         return trainee, evidence(loss, digests, broken, skipped=not done)
+
+    def _tensors(self, batch: Batch, gradients: Batch) -> dict[str, Tensor]:
+        """Everything that passes through a step, by the names of `mrjax.train.step.tensors`."""
+        return {
+            **{f"batch/{k}": v for k, v in batch.items()},
+            **{f"gradients/{k}": v for k, v in gradients.items()},
+            **self._stats,
+            **self._moments,
+            **self._params,
+        }
 
     def _loss(self, batch: Batch) -> Tensor:
         return self._task.loss(self._forward, self._arrange(batch))
@@ -214,6 +236,14 @@ def _one_line(config: RunConfig) -> Iterator[None]:
     """Turn what the first passes can tell the user into one line."""
     try:
         yield
+    except UserError:
+        raise
+    except torch.OutOfMemoryError as error:
+        text = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"the GPU has too little memory for a training step ({text[:120]}); expected as much "
+            "as its activations need; lower --batch_size or --width, or free the GPU"
+        ) from error
     except Exception as error:
         text = (str(error).splitlines() or [""])[0]
         if "does not have a deterministic implementation" in text:

@@ -66,10 +66,16 @@ def _sent(value: Tensor) -> Tensor:
 def first_not_finite(tensors: Mapping[str, Tensor]) -> Tensor:
     """Return the place of the first tensor with a value that is not finite, or `finite.NONE`.
 
-    Looked at is the sum of magnitudes of each, one fast pass; it overflows for finite values only
-    where they are some 1e30, past help.
+    Looked at is the sum of each, of magnitudes on a GPU, where all are then one pass; it overflows
+    for finite values only where they are some 1e30, past help.
     """
-    norms = torch._foreach_norm(list(tensors.values()), 1)  # pyright: ignore
-    broken = ~torch.stack(norms).isfinite()
+    values = [t if t.is_floating_point() else _parts(t) for t in tensors.values()]
+    sums = torch._foreach_norm(values, 1) if values[0].is_cuda else [t.sum() for t in values]  # pyright: ignore
+    broken = ~torch.stack(sums).isfinite()
     place = torch.argmax(broken.to(torch.uint8))  # of the first, on ties
     return torch.where(broken.any(), place, finite.NONE)
+
+
+def _parts(value: Tensor) -> Tensor:
+    """Numbers that are finite where those of a tensor are; integers always are."""
+    return torch.view_as_real(value) if value.is_complex() else torch.zeros(1, device=value.device)

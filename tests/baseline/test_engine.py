@@ -163,7 +163,39 @@ def test_the_first_tensor_that_is_not_finite_is_named(batches):
     _, evidence = ready.step(ready.state, ready.batches(0))
     assert ready.names[int(evidence.not_finite)].startswith("params/")
     _, evidence = ready.step(ready.state, ready.batches(1))
-    assert ready.names[int(evidence.not_finite)].startswith("gradients/")
+    assert ready.names[int(evidence.not_finite)].startswith("batch_stats/")
+
+
+def test_a_batch_that_is_not_finite_is_named_as_in_jax(batches):
+    c = config()
+    ready, built = engine(c).begin(c, batches), model.build(c, "cpu")
+    _, evidence = ready.step(ready.state, ready.batches(0))
+    assert int(evidence.not_finite) == finite.NONE
+    arithmetic = built.arithmetic
+    step = jax.jit(
+        rule.make_step(
+            built.loss_function(), built.optimizer, arithmetic=arithmetic, dynamic_scale=False
+        )
+    )
+    state = built.initial_state()
+    names = finite.names(rule.tensors(batches(0), state.params, state))
+    # Counts of updates apart, every tensor is looked at, in the same order.
+    assert ready.names == [name for name in names if not name.endswith("/count")]
+    for key, value in (("image", np.nan), ("image", -np.inf), ("mask", np.nan)):
+        spoiled = {k: v.copy() for k, v in batches(0).items()}
+        spoiled[key][1, 2, 3, 0] = value
+        _, theirs = step(state, jax.tree.map(jax.numpy.asarray, spoiled))
+        _, ours = ready.step(ready.state, {k: torch.from_numpy(v) for k, v in spoiled.items()})
+        found = ready.names[int(ours.not_finite)]
+        assert found == names[int(theirs.not_finite)] == f"batch/{key}"
+
+
+def test_a_moment_that_overflows_is_named(batches):
+    c = config()
+    ready = engine(c).begin(c, batches)
+    moments(ready.state, ready.state.network.get_parameter("out.weight"))[1].fill_(np.inf)
+    _, evidence = ready.step(ready.state, ready.batches(0))
+    assert ready.names[int(evidence.not_finite)] == "optimizer/0/nu/out/kernel"
 
 
 def scales(gradients: list[bool], start: float, count: int) -> list[tuple[float, int]]:
@@ -253,8 +285,38 @@ def test_what_the_first_pass_tells_the_user_is_one_line(batches):
         engine(c, loss=broken).begin(c, batches)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_mistakes_and_a_full_gpu_are_no_missing_compiler(batches, compiled):
+    def mistaken(net, batch):
+        raise UserError("wrong; expected right; mend it")
+
+    def full(net, batch):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+
+    c = config(compile=compiled)
+    with pytest.raises(UserError, match=r"^wrong; expected right; mend it$"):
+        engine(c, loss=mistaken).begin(c, batches)
+    with pytest.raises(UserError, match=r"too little memory.*\(CUDA out.*2 GiB.\); .*--batch_size"):
+        engine(c, loss=full).begin(c, batches)
+
+
+def test_warming_up_ends_before_training_begins(batches, monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    c = config()
+    made = engine(c)
+    made.begin(c, batches)
+    assert not waited
+    made._on_device = lambda batch: {k: torch.from_numpy(v) for k, v in batch.items()}
+    made._device = torch.device("cuda")
+    made.begin(c, batches)
+    assert waited == [torch.device("cuda")]
+
+
 def test_a_step_takes_what_it_was_made_for(batches):
     made = engine(config())
     step = made.begin(config(), batches).step
     assert isinstance(step, Step)
-    assert [n.split("/")[0] for n in step.names].count("params") == len(step.names) / 2
+    kinds = [name.split("/")[0] for name in step.names]
+    assert kinds.count("params") == kinds.count("gradients") == kinds.count("optimizer") / 2 > 0
