@@ -96,3 +96,14 @@ def test_networks_of_other_shapes_are_left_out(roots, tmp_path):
     found = weights.compute(compare.load(*copies))
     assert found.pairs == () and "000, 001, 002: the networks have different" in found.remark
     assert weights.figures(tmp_path, found) == []
+
+
+def test_weights_in_another_unit_are_as_the_title_says(roots, tmp_path):
+    copies = [shutil.copytree(roots[0], tmp_path / name) for name in ("one", "other")]
+    for path in copies[1].glob("*/checkpoints/*.npz"):
+        with np.load(path) as content:
+            np.savez(path, **{name: 2 * content[name] for name in content.files})
+    sides = compare.load(*copies)
+    found = weights.compute(sides)
+    assert found.of(weights.ALL, 60) == [0.0] * 3
+    assert "0 for weights equal up to scale" in weights.table(sides, found).title

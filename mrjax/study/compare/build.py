@@ -58,8 +58,9 @@ def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Secti
 _DISTANCES = (
     "Distances of weights are normalized L2 distances, taken over all leaves of a kind together, "
     "from the checkpoints that both runs of a pair kept (of a cross-validation, those of the first "
-    "fold). Biases of convolutions before batch normalization have no true gradient and are "
-    "reported apart, with the running statistics."
+    "fold); they are 0 for weights equal up to scale. Reported apart is what no true gradient "
+    "moves: biases of convolutions before batch normalization and the running means that follow "
+    "them, without effect on the output, and running variances, which have one."
 )
 
 

@@ -90,7 +90,8 @@ def table(sides: Sides) -> Table:
     return Table(
         "steps",
         "Duration of a training step without the first of each run: medians over the runs' "
-        "medians (timing.jsonl; of a cross-validation, the first fold)"
+        "medians (timing.jsonl; of a cross-validation, the first fold); each step is averaged with "
+        "the one after it, and the 95th percentile is one of these averages"
         + (f"; ratios are not meaningful, since {reserved}" if reserved else ""),
         columns,
         tuple(rows),

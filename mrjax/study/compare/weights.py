@@ -2,8 +2,9 @@
 
 Biases of convolutions before batch normalisation have no true gradient: the normalisation takes
 out whatever is added before it, so what drives them is rounding error alone, which Adam scales to
-full steps. Running means follow these biases. Both say nothing about the network, so they are kept
-apart from the rest.
+full steps. Running means follow these biases. Both say nothing about the network. Running variances
+are moved by no gradient either, but they follow the kernels and the network's output depends on
+them: where they lie apart, the networks do. All three are kept apart from what a gradient moves.
 """
 
 import itertools
@@ -24,7 +25,7 @@ from mrjax.study.statistics import images as statistics
 
 ALL = "all with a gradient"
 APART = ("running means", "running variances", "biases before normalization")
-"""Kinds that no true gradient moves."""
+"""Kinds that no true gradient moves; of these only the running variances change the output."""
 
 _KINDS = {
     "kernel": "convolution kernels",
@@ -190,7 +191,7 @@ def table(sides: Sides, found: Distances) -> Table:
     return Table(
         "weights",
         f"Normalized L2 distance of weights in pairs of {sides.arm} and baseline, "
-        "|a/|a| - b/|b||: 0 for equal weights, 1.4 for unrelated ones",
+        "|a/|a| - b/|b||: 0 for weights equal up to scale, 1.4 for unrelated ones",
         columns,
         tuple(rows),
     )
