@@ -87,9 +87,21 @@ def test_the_scope_counts_under_transformations():
     assert {what.split()[0] for what in found if "past" in what} <= {"reduce_sum"}, found
 
 
-def looped(x, _):
-    """A sum whose carry is whole at the start and not after a turn."""
-    return jnp.sum(jax.lax.fori_loop(0, 3, lambda _, total: total + wide(x) * 0.3, 0 * wide(x)))
+def looped(x, y):
+    """A sum of three values, which are whole at the start and not after a turn."""
+    return jnp.sum(jax.lax.fori_loop(0, 3, lambda _, value: value + wide(x), 0 * wide(x)))
+
+
+def repeated(x, y):
+    """The same while something holds that is not known before."""
+    start = jnp.zeros((4, 4))
+    return jnp.sum(jax.lax.while_loop(lambda v: v[0, 0] < 3, lambda v: v + wide(x), start))
+
+
+def chosen(x, y):
+    """One of two branches is whole."""
+    branches = (lambda v: v, grid.nearest)
+    return jnp.sum(jax.lax.cond(x[0, 0] > y[0, 0], *branches, wide(x)))
 
 
 wide, narrow = steps.wide, steps.narrow
@@ -98,7 +110,10 @@ PLANTED = {
     "sum": lambda x, y: jnp.sum(x),
     "sum in float64": lambda x, y: jnp.sum(wide(x)),
     "sum of integers over 3": lambda x, y: jnp.sum(steps.quotient(grid.nearest(wide(x)), wide(y))),
-    "sum of a loop": looped,
+    "sum of integers in float32": lambda x, y: jnp.sum(grid.nearest(x)),
+    "sum after a loop": looped,
+    "sum after repetition": repeated,
+    "sum after a choice": chosen,
     "cumsum": lambda x, y: jnp.cumsum(wide(x)),
     "prod": lambda x, y: jnp.prod(wide(x)),
     "window": lambda x, y: jax.lax.reduce_window(x, 0.0, jax.lax.add, (2, 2), (1, 1), "valid"),
