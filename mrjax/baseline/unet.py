@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mrjax.baseline import forms
+
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
-_POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
 
 
 class BatchNorm(nn.Module):
@@ -141,7 +142,7 @@ class UNet(nn.Module):
         for level in range(self.levels):
             x = self._pair(f"down{level}", x)
             skips.append(x)
-            x = _POOL[self.dims](x, 2)
+            x = forms.max_pool(x)
         x = self._pair("bottom", x)
         for level in reversed(range(self.levels)):
             up = self.get_submodule(f"up{level}")(x)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mrjax.baseline import forms
 from mrjax.baseline.rbf import CheapRbf, NodeByNode
 from mrjax.losses import MAGNITUDE_EPS
 
@@ -69,10 +70,7 @@ class Cell(nn.Module):
         """Return the gradient of the learned energy, complex as the image."""
         kernels = self.conv_kernel[..., 0], self.conv_kernel[..., 1]
         margin, half = self.window, self.window // 2
-        padded = [
-            functional.pad(part[:, None], (margin,) * 4, mode="reflect")
-            for part in (image.real, image.imag)
-        ]
+        padded = [forms.reflected(part[:, None], margin) for part in (image.real, image.imag)]
         responses = [
             functional.conv2d(part, kernel, padding=half)
             for part, kernel in zip(padded, kernels, strict=True)
@@ -98,7 +96,7 @@ class TunedCell(Cell):
         kernel = self.conv_kernel[:, 0].permute(0, 3, 1, 2)
         parts = torch.view_as_real(image).permute(0, 3, 1, 2)
         margin, half = 2 * (self.window // 2), self.window // 2
-        padded = functional.pad(parts, (margin,) * 4, mode="reflect")
+        padded = forms.reflected(parts, margin)
         response = functional.conv2d(padded, kernel)
         back = functional.conv_transpose2d(self._active(response), kernel, padding=2 * half)
         inside = back.permute(0, 2, 3, 1).to(kernel.dtype)

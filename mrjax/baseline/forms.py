@@ -1,0 +1,116 @@
+"""Pooling and reflection in forms whose gradients are the same bits every time, on a GPU too.
+
+PyTorch's own gradients of both add in the order in which threads arrive there, and
+``torch.use_deterministic_algorithms`` refuses them. Here every gradient is made of whole blocks,
+one after the other, in the order in which PyTorch's loops on a CPU add, so that both forms give
+equal bits there.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional
+
+_POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """Return maxima over windows of 2 along each axis of (b, c, *space), of even lengths.
+
+    The first of equal maxima, in row-major order, gets the gradient.
+    """
+    return _applied(FirstMaximum, x) if _asked(x) else _POOL[x.ndim - 2](x, 2)
+
+
+def reflected(x: Tensor, margin: int) -> Tensor:
+    """Return (b, c, row, column) continued by its mirror image, without its edge, on all sides.
+
+    Args:
+        x: longer than `margin` along rows and columns.
+        margin: rows and columns added on each side.
+    """
+    if _asked(x):
+        return _applied(Reflection, x, margin)
+    return functional.pad(x, (margin,) * 4, mode="reflect")
+
+
+def _asked(x: Tensor) -> bool:
+    """Whether PyTorch's own form, faster and on a CPU deterministic, must not be used."""
+    return x.is_cuda and torch.are_deterministic_algorithms_enabled()
+
+
+def _applied(function: type[Function], *arguments: Any) -> Tensor:
+    found: Any = function.apply(*arguments)
+    return found
+
+
+def _corners(x: Tensor) -> Iterator[Tensor]:
+    """Yield the 2^d strided views of x, in row-major order of their place in a window."""
+    for place in itertools.product((0, 1), repeat=x.ndim - 2):
+        yield x[(..., *(slice(first, None, 2) for first in place))]
+
+
+class FirstMaximum(Function):
+    """Pooling that keeps each window's place of the maximum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return the maxima; a value that is not a number is one, as in PyTorch."""
+        first, *others = _corners(x)
+        largest, place = first, torch.zeros_like(first, dtype=torch.uint8)
+        for number, corner in enumerate(others, 1):
+            larger = (corner > largest) | corner.isnan()
+            largest = torch.where(larger, corner, largest)
+            place.masked_fill_(larger, number)
+        ctx.save_for_backward(place)
+        ctx.like = x.shape, x.stride()
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Return the gradient by x: selections, no sum."""
+        (gradient,), (place,) = gradients, ctx.saved_tensors
+        shape, stride = ctx.like
+        found = torch.empty_strided(shape, stride, dtype=gradient.dtype, device=gradient.device)
+        for number, corner in enumerate(_corners(found)):
+            # Plus 0, which makes a negative zero positive, as adding to zeros does.
+            corner.copy_(torch.where(place == number, gradient + 0, 0))
+        return found
+
+
+class Reflection(Function):
+    """Continuation by mirror images, whose gradient is the sum of nine blocks."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, margin: int) -> Tensor:
+        """Return the continued image."""
+        ctx.margin = margin
+        for axis in (-1, -2):
+            n = x.shape[axis]
+            before = x.narrow(axis, 1, margin).flip(axis)
+            after = x.narrow(axis, n - 1 - margin, margin).flip(axis)
+            x = torch.cat([before, x, after], dim=axis)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient by x: blocks from the top left to the bottom right."""
+        (gradient,), m = gradients, ctx.margin
+        rows, columns = (n - 2 * m for n in gradient.shape[-2:])
+        found = torch.zeros_like(gradient[..., :rows, :columns])
+        for row, column in itertools.product(_blocks(rows, m), _blocks(columns, m)):
+            there, here, turned = zip(row, column, strict=True)
+            axes = [axis for axis, turn in zip((-2, -1), turned, strict=True) if turn]
+            found[(..., *here)] += gradient[(..., *there)].flip(axes)
+        return found, None
+
+
+def _blocks(n: int, m: int) -> Iterator[tuple[slice, slice, bool]]:
+    """Yield where a block lies in the continued axis, where it is from, whether it is mirrored."""
+    yield slice(0, m), slice(1, m + 1), True
+    yield slice(m, m + n), slice(0, n), False
+    yield slice(m + n, None), slice(n - 1 - m, n - 1), True
