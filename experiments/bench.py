@@ -30,6 +30,7 @@ from typing import NoReturn
 from absl import app, flags
 
 from mrjax import backend
+from mrjax.baseline import startup
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 
@@ -146,6 +147,7 @@ def main(_: list[str]) -> None:
     task = FLAGS.task
     try:
         config = config_of(task if task in SIZES else "qsm", given, FLAGS.threads)
+        startup.require_torch()
         backend.reexec(config)
     except UserError as error:
         _refuse(error)

@@ -31,6 +31,20 @@ def call(experiment: str, *flags: str, check: bool = True) -> subprocess.Complet
     return done
 
 
+ABSENT = """
+import runpy, sys
+sys.modules["torch"] = None
+sys.argv = [{experiment!r}, *{argv!r}]
+runpy.run_module("experiments.{experiment}", run_name="__main__")
+"""
+
+
+def without_torch(experiment: str, *argv: str) -> subprocess.CompletedProcess:
+    """Run an experiment where PyTorch is not installed."""
+    command = [sys.executable, "-c", ABSENT.format(experiment=experiment, argv=argv)]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+
+
 def result(workdir: Path) -> dict:
     return json.loads((workdir / "result.json").read_text())
 

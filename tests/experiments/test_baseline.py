@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from experiments_helpers import SECONDS, digests, environment, refused, result
+from experiments_helpers import SECONDS, digests, environment, refused, result, without_torch
 from experiments_helpers import call as run_experiment
 from helpers import ROOT
 
@@ -218,29 +218,16 @@ def test_mistakes_end_in_one_line(tmp_path, asked, words):
     refused(done, *words)
 
 
-ABSENT = """
-import runpy, sys
-sys.modules["torch"] = None
-sys.argv = ["baseline", *{argv!r}]
-runpy.run_module("experiments.baseline", run_name="__main__")
-"""
-
-
-def without_torch(*argv: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", ABSENT.format(argv=argv)]
-    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
-
-
 @pytest.mark.parametrize("task", ["qsm", "breast"])
 def test_without_torch_it_says_how_to_install_it(tmp_path, task):
-    done = without_torch(f"--task={task}", *flags(task, f"--workdir={tmp_path / 'w'}"))
+    done = without_torch("baseline", f"--task={task}", *flags(task, f"--workdir={tmp_path / 'w'}"))
     refused(done, "PyTorch is not installed", 'pip install "mrjax[torch]"')
     assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize("asked", [(), ("--task=varnet",)])
 def test_help_needs_no_torch_and_lists_the_tasks_flags(asked):
-    done = without_torch(*asked, "--help")
+    done = without_torch("baseline", *asked, "--help")
     assert done.returncode == 0, done.stderr
     assert ("--task=varnet" if asked else "--task=qsm|varnet|breast") in done.stdout
     assert "--[no]cudnn_benchmark" in done.stdout

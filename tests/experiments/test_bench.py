@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from experiments_helpers import refused, without_torch
 from helpers import ROOT
 
 pytest.importorskip("torch", reason="needs torch, the benchmark's other side")
@@ -72,6 +73,10 @@ def test_forms_of_every_convolution():
     for record in found:
         assert record["chosen"]["product"] in record["product_ms"]
         assert record["chosen"]["kernel_gradient"] in record["kernel_gradient_ms"]
+
+
+def test_without_torch_it_says_how_to_install_it():
+    refused(without_torch("bench", "--task=qsm"), "PyTorch is not installed", "pip install")
 
 
 @pytest.mark.parametrize(
