@@ -86,8 +86,8 @@ def require_torch() -> None:
         if error.name != "torch":
             raise UserError(_broken(error, advice)) from error
         raise UserError(
-            "PyTorch is not installed; expected it for experiments.baseline and for networks of "
-            f"the public PyTorch VarNet; {advice}"
+            "PyTorch is not installed; expected it for experiments.baseline and bench, and for "
+            f"networks of the public PyTorch VarNet; {advice}"
         ) from error
     except Exception as error:  # whatever loading its libraries and running its code may raise
         raise UserError(_broken(error, advice)) from error
