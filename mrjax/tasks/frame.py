@@ -12,6 +12,7 @@ import numpy as np
 
 from mrjax import config as configs
 from mrjax.data import pipeline
+from mrjax.errors import RunFailed
 from mrjax.runs import environment, result
 from mrjax.runs.folder import RunFolder, open_run
 from mrjax.tasks import evidence, records, trained
@@ -105,7 +106,7 @@ def run(
 
     Raises:
         UserError: for files, shapes or a run folder that cannot be used.
-        RunFailed: if training diverges.
+        RunFailed: if training diverges, or the network's output is not finite.
     """
     clock = records.Clock()
     path = config.folder(experiment)
@@ -133,6 +134,7 @@ def run(
             )
             return 128 + outcome.stopped_by
         judged = _judge(job, folder, outcome.state, clock)
+        _check_finite(judged.predictions)
         kept = job.engine.kept(outcome.state)
         of_outputs = evidence.of_outputs(kept, judged.predictions)
         content = _content(experiment, config, backend, job, judged, clock)
@@ -142,6 +144,17 @@ def run(
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
     sys.stdout.write(f"finished: {folder.path}\n")
     return 0
+
+
+def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:
+    """Refuse to give a digest to an output that is no number."""
+    for name, output in predictions.items():
+        wrong = output.size - np.count_nonzero(np.isfinite(output))
+        if wrong:
+            raise RunFailed(
+                f"the network's output for {name} is not finite in {wrong} of {output.size} "
+                "values; no result is written; check the weights and the scale of the data"
+            )
 
 
 def _train(
