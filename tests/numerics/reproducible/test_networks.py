@@ -102,3 +102,15 @@ def test_what_is_not_finite_is_named(task, rng):
     state, evidence = step(huge, good)
     part = first_broken(built, state, evidence, good)
     assert part is not None and part.split("/")[0] in ("batch_stats", "gradients")
+
+
+@pytest.mark.parametrize("task", ["qsm", "breast"])
+def test_an_overflow_behind_all_normalisation_is_named(task, rng):
+    """A sigmoid of infinity would be 1, and hide it."""
+    built, step, like = compiled(task)
+    batch = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
+    start = built.initial_state()
+    out = {**start.params["out"], "kernel": jnp.full_like(start.params["out"]["kernel"], 3e38)}
+    state, evidence = step(start._replace(params={**start.params, "out": out}), batch)
+    part = first_broken(built, state, evidence, batch)
+    assert part is not None and part.startswith("gradients/")
