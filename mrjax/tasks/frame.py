@@ -128,22 +128,22 @@ def run(
         clock.lap("setup")
         outcome = _train(config, job, folder, clock)
         if outcome.stopped_by:
-            records.say(
-                f"stopped by signal {outcome.stopped_by} after step {outcome.step}; "
-                "the same command goes on from there"
-            )
-            return 128 + outcome.stopped_by
+            return _stopped(outcome.stopped_by, outcome.step)
         judged = _judge(job, folder, outcome.state, clock)
-        _check_finite(judged.predictions)
-        kept = job.engine.kept(outcome.state)
-        of_outputs = evidence.of_outputs(kept, judged.predictions)
         content = _content(experiment, config, backend, job, judged, clock)
-        content["digests"] = {**job.digests, **of_outputs}
-        result.write(folder.path, content)
+        of_outputs = evidence.of_outputs(job.engine.kept(outcome.state), judged.predictions)
+        result.write(folder.path, content | {"digests": {**job.digests, **of_outputs}})
     if judged.table:
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
     sys.stdout.write(f"finished: {folder.path}\n")
     return 0
+
+
+def _stopped(signal: int, step: int) -> int:
+    records.say(
+        f"stopped by signal {signal} after step {step}; the same command goes on from there"
+    )
+    return 128 + signal
 
 
 def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:
@@ -189,7 +189,9 @@ def _judge(job: Job, folder: RunFolder, state: Any, clock: records.Clock) -> Jud
     clock.lap("infer")
     others = job.classical()
     clock.lap("classical")
-    return job.judge(folder, outputs, others)
+    judged = job.judge(folder, outputs, others)
+    _check_finite(judged.predictions)
+    return judged
 
 
 def _content(

@@ -33,10 +33,10 @@ def test_the_first_use_of_a_network_is_compilation_and_other_methods_are_no_infe
         return does
 
     def judge(*found: object):
-        return found
+        return frame.Judged([], {}, {}, {"found": found})
 
     job = frame.Job({}, {}, None, None, costs(16, "lost"), costs(1, "n"), costs(4, "c"), judge)
-    assert frame._judge(job, None, "state", clock) == (None, "n", "c")
+    assert frame._judge(job, None, "state", clock).extra == {"found": (None, "n", "c")}
     assert clock.seconds == {"setup": 0, "compile": 16, "train": 0, "infer": 1, "classical": 4}
 
 

@@ -65,8 +65,8 @@ whatever order it is met.
   the CPU.
 - A compiler told to be unsafe (``--xla_cpu_enable_fast_math``, reassociation), one that sees
   through ``reduce_precision`` or a barrier, or a rounding mode that is not to nearest.
-- An operation past the arithmetic, or one in it that breaks its rules: a test walks the graph of every
-  training step for both.
+- An operation past the arithmetic, or one in it that breaks its rules: a test walks the graph of
+  every training step for both.
 - Data made on the host by functions that depend on it: see :mod:`mrjax.numerics.host`.
 - Other shapes: blocks follow the shape, so a sum of products of more than 2^13 terms is not, to the
   last bit, that of the same numbers in another layout. And another batch is another training.
