@@ -28,13 +28,17 @@ def leaky_relu(x: Float[Array, "..."], slope: float) -> Float[Array, "..."]:
 @exact
 def _leak(x: Array, place: Array, slope: float) -> Array:
     """Return x where place > 0, slope * x elsewhere; subnormal numbers are zeros in both."""
-    return narrow(jnp.where(wide(place) > 0, wide(x), wide(x) * _single(slope)))
+    # Compared with the smallest normal number: it is the same whether the device flushes or not.
+    return narrow(wide(x) * jnp.where(place >= _SMALLEST, 1.0, _single(slope)))
 
 
 leaky_relu.defvjp(
     lambda x, slope: (_leak(x, x, slope), x),
     lambda slope, x, gradient: (_leak(gradient, x, slope),),
 )
+
+
+_SMALLEST = np.float32(2.0**-126)
 
 
 def _single(value: float) -> float:
@@ -68,9 +72,10 @@ def normalise(
     Returns:
         float32, every step rounded; the factor scale / sqrt(var + eps) is one number a channel.
     """
-    factor = div(scale, sqrt(add(var, jnp.full_like(var, eps))))
-    centred = sub(x, _per_channel(mean, x))
-    return add(mul(centred, _per_channel(factor, x)), _per_channel(bias, x))
+    factor = stored(div(scale, stored(sqrt(add(var, jnp.full_like(var, eps))))))
+    centred = stored(sub(x, _per_channel(mean, x)))
+    scaled = stored(mul(centred, _per_channel(factor, x)))
+    return stored(add(scaled, _per_channel(bias, x)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
