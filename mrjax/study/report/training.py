@@ -90,6 +90,7 @@ def _changes(
             axis.plot(ends, [place, place], color=style.RED, linewidth=1.2)
         fill = style.RED if effect.shifted else "white"
         axis.plot(middle, place, "o", ms=4.5, mfc=fill, mec=style.RED)
+    axis.locator_params(axis="x", nbins=5)
     axis.set_xlabel(names.change_label(study))
 
 
