@@ -38,6 +38,7 @@ from typing import Any
 
 from absl import flags
 
+from mrjax import command
 from mrjax.errors import RunFailed, UserError
 
 ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
@@ -100,7 +101,7 @@ _BOOL("help", False, "Show this help")
 def main(argv: list[str]) -> int:
     """Parse and act; a user's mistake is one line and exit code 2."""
     try:
-        rest = _parsed(argv)
+        rest = command.parsed(FLAGS, argv[1:])
         if FLAGS.help:
             print(__doc__, FLAGS.get_help())
             return 0
@@ -121,14 +122,6 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; jobs submitted to Slurm go on", file=sys.stderr)
         return 130
-
-
-def _parsed(argv: list[str]) -> list[str]:
-    """What is no flag."""
-    try:
-        return FLAGS(argv)[1:]
-    except UnicodeDecodeError as error:
-        raise UserError("--flagfile is no text; expected flags, one a line; correct it") from error
 
 
 def _act(rest: list[str]) -> int:

@@ -176,23 +176,45 @@ def parse(config_class: type, presets: Presets, argv: Sequence[str]) -> flags.Fl
     configs.define_flags(config_class, values, presets)
     flags.DEFINE_boolean("help", False, "Show this page", short_name="h", flag_values=values)
     flags.DEFINE_multi_string("sweep", [], "Values to run through", flag_values=values)
+    rest = parsed(values, argv, lambda text: _illegal(config_class, text))
+    if rest:
+        raise UserError(f"{rest[0]!r} is not a flag; expected --flag=value; see --help")
+    return values
+
+
+def parsed(
+    values: flags.FlagValues, argv: Sequence[str], illegal: Callable[[str], str] | None = None
+) -> list[str]:
+    """Parse arguments into `values`, for any program.
+
+    Args:
+        values: the flags there are.
+        argv: arguments, without the program.
+        illegal: absl's text on a value that a flag cannot take -> what to say instead.
+
+    Returns:
+        What is no flag.
+
+    Raises:
+        UserError: for anything that is not a flag with a value it can take.
+    """
     try:
-        _, *rest = values(["program", *argv])
+        return values(["program", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
         raise UserError(_unknown(error.flagname, list(values))) from error
     except flags.IllegalFlagValueError as error:
-        raise UserError(_illegal(config_class, str(error))) from error
+        text = str(error)
+        raise UserError(
+            illegal(text) if illegal else f"{text}; expected another value; see --help"
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(
-            f"--flagfile is not text ({error.reason}); expected one flag a line in UTF-8; "
+            f"--flagfile is no text ({error.reason}: not text in UTF-8); expected one flag a line; "
             "name another file"
         ) from error
     except flags.Error as error:
         text = str(error).removeprefix("ERROR:: ")
         raise UserError(f"{text}; expected --flag=value; see --help") from error
-    if rest:
-        raise UserError(f"{rest[0]!r} is not a flag; expected --flag=value; see --help")
-    return values
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
