@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from helpers import ROOT
@@ -29,6 +32,37 @@ def call(experiment: str, *flags: str, check: bool = True) -> subprocess.Complet
     if check:
         assert done.returncode == 0, done.stderr
     return done
+
+
+def start(experiment: str, *flags: str, stderr: int = subprocess.PIPE) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", f"experiments.{experiment}", *flags],
+        cwd=ROOT,
+        env=environment(),
+        stderr=stderr,
+        text=True,
+    )
+
+
+def wait_for(sign: Callable[[], bool], every: float = 0.02) -> None:
+    """Return when a started process has given its sign; fail when it gives none."""
+    deadline = time.monotonic() + SECONDS
+    while not sign():
+        assert time.monotonic() < deadline, "the process gave no sign"
+        time.sleep(every)
+
+
+def kill(experiment: str, *flags: str, sign: Callable[[], bool], after: float = 0) -> int:
+    """Kill -9 an experiment `after` seconds from its sign.
+
+    Returns:
+        Its return code: -9, or 0 where it had ended before.
+    """
+    process = start(experiment, *flags, stderr=subprocess.DEVNULL)
+    wait_for(lambda: sign() or process.poll() is not None)
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    return process.wait()
 
 
 ABSENT = """

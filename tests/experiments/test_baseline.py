@@ -2,18 +2,14 @@
 
 import json
 import random
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-from experiments_helpers import SECONDS, digests, environment, refused, result, without_torch
 from experiments_helpers import call as run_experiment
-from helpers import ROOT
+from experiments_helpers import digests, kill, refused, result, without_torch
 
 from mrjax.runs import ledger
 
@@ -105,20 +101,13 @@ def test_the_same_command_gives_the_same_bits_and_another_thread_count_does_not(
 def test_killed_at_random_a_run_continues_bit_for_bit(base, tmp_path):
     workdir = tmp_path / "killed"
     asked = flags("qsm", "--deterministic_algorithms", f"--workdir={workdir}")
+    started = (workdir / "ledger.jsonl").exists
     moment = random.Random(0)
-    for _ in range(2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.baseline", "--task=qsm", *asked],
-            cwd=ROOT,
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + SECONDS
-        while not (workdir / "ledger.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(moment.uniform(0, 0.2))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    codes = [
+        kill("baseline", "--task=qsm", *asked, sign=started, after=moment.uniform(0, 0.2))
+        for _ in range(2)
+    ]
+    assert codes[0] == -9
     in_torch("qsm", "--deterministic_algorithms", f"--workdir={workdir}")
     assert digests(workdir) == digests(base)
     assert (workdir / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()

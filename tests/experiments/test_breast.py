@@ -4,15 +4,21 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments_helpers import SECONDS, digests, environment, refused, result
 from experiments_helpers import call as run_experiment
-from helpers import ROOT, shared
+from experiments_helpers import (
+    digests,
+    kill,
+    refused,
+    result,
+    start,
+    wait_for,
+)
+from helpers import shared
 
 from mrjax.data.formats.dce import write_dce_mat
 from mrjax.physics.phantoms.breast import breast
@@ -28,16 +34,6 @@ MICRO = (
 
 def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
     return run_experiment("breast", *MICRO, *flags, check=check)
-
-
-def start(*flags: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.breast", *MICRO, *flags],
-        cwd=ROOT,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 CHILDREN = ["repetition_000/fold_00", "repetition_000/fold_01"]
@@ -116,16 +112,11 @@ def test_a_finished_cross_validation_returns_at_once_and_says_so(base):
 def test_killed_at_random_it_continues_bit_for_bit(base, tmp_path):
     """First inside a fold's training, then whenever; finished folds are not done again."""
     workdir = tmp_path / "killed"
+    training = (workdir / CHILDREN[0] / "ledger.jsonl").exists
+    flags = (*MICRO, f"--workdir={workdir}")
     moment = random.Random(0)
-    for _ in range(2):
-        process = start(f"--workdir={workdir}")
-        deadline = time.monotonic() + SECONDS
-        while not (workdir / CHILDREN[0] / "ledger.jsonl").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(moment.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    codes = [kill("breast", *flags, sign=training, after=moment.uniform(0, 0.5)) for _ in range(2)]
+    assert codes[0] == -9
     call(f"--workdir={workdir}")
     assert digests(workdir) == digests(base)
     for name in CHILDREN:
@@ -136,12 +127,9 @@ def test_killed_at_random_it_continues_bit_for_bit(base, tmp_path):
 def test_sigterm_reaches_the_fold_and_the_whole_goes_on_later(base, tmp_path):
     workdir = tmp_path / "stopped"
     long = ("--steps=100000", f"--workdir={workdir}", "--checkpoint_every=0")
-    process = start(*long)
+    process = start("breast", *MICRO, *long)
     child = workdir / CHILDREN[0]
-    deadline = time.monotonic() + SECONDS
-    while not (child / "ledger.jsonl").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for((child / "ledger.jsonl").exists)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)

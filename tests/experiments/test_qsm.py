@@ -2,17 +2,15 @@
 
 import json
 import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import experiments_helpers
 import numpy as np
 import pytest
 import scipy.io
-from experiments_helpers import SECONDS, digests, environment, refused, result
+from experiments_helpers import SECONDS, digests, environment, kill, refused, result
 from helpers import ROOT
 
 from mrjax.runs import ledger
@@ -22,10 +20,6 @@ MICRO = (
     "--preset=tiny --steps=6 --checkpoint_every=2 --width=2 --levels=1 --volume=16 --patch=8 "
     "--n_train=2 --n_test=2 --batch_size=2 --platform=cpu"
 ).split()
-
-
-def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "experiments.qsm", *MICRO, *flags]
 
 
 def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
@@ -96,17 +90,12 @@ def test_a_finished_run_returns_at_once_and_says_so(base):
 def test_killed_at_random_a_run_continues_bit_for_bit(base, tmp_path):
     workdir = tmp_path / "killed"
     flags = ("--xla_deterministic", f"--workdir={workdir}")
+    started = (workdir / "ledger.jsonl").exists
     moment = random.Random(0)
-    for _ in range(2):
-        process = subprocess.Popen(
-            command(*flags), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + SECONDS
-        while not (workdir / "ledger.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(moment.uniform(0, 0.2))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    codes = [
+        kill("qsm", *MICRO, *flags, sign=started, after=moment.uniform(0, 0.2)) for _ in range(2)
+    ]
+    assert codes[0] == -9
     call(*flags)
     assert digests(workdir) == digests(base)
     assert (workdir / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()

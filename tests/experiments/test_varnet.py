@@ -1,17 +1,13 @@
 """`python -m experiments.varnet` as a user runs it."""
 
 import json
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from experiments_helpers import SECONDS, call, digests, environment, refused, result
-from helpers import ROOT
+from experiments_helpers import call, digests, kill, refused, result
 
 from mrjax.errors import UserError
 from mrjax.runs import ledger
@@ -81,13 +77,8 @@ def test_each_source_changes_its_own_digests(base, tmp_path, flag, changed):
 
 def test_killed_a_run_continues_bit_for_bit(base, tmp_path):
     workdir = tmp_path / "killed"
-    command = [sys.executable, "-m", "experiments.varnet", *MICRO, f"--workdir={workdir}"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + SECONDS
-    while not list((workdir / "checkpoints").glob("*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    saved = lambda: any((workdir / "checkpoints").glob("*.npz"))  # noqa: E731
+    assert kill("varnet", *MICRO, f"--workdir={workdir}", sign=saved) == -9
     varnet(f"--workdir={workdir}")
     assert digests(workdir) == digests(base)
     assert (workdir / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()
