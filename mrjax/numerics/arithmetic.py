@@ -23,6 +23,10 @@ class Arithmetic(Protocol):
     they can be fields of Linen modules. Arrays have batches first and channels last.
     """
 
+    def flush(self, x: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
+        """Return x as results of this arithmetic are: what JAX has added may be subnormal."""
+        ...
+
     def add(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
         """Return x + y, broadcast."""
         ...

@@ -114,8 +114,7 @@ def make_step(
         grads, (loss, stats) = gradient(state.params, state.batch_stats, batch, state.scale.value)
         if dynamic_scale:
             grads = jax.tree.map(lambda g: g / state.scale.value.astype(g.dtype), grads)
-        # A sum of cotangents may be subnormal, on some hardware; times 1 is nothing in native.
-        grads = jax.tree.map(lambda g: arithmetic.mul(g, jnp.ones((), g.dtype)), grads)
+        grads = jax.tree.map(arithmetic.flush, grads)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = jax.tree.map(arithmetic.add, state.params, updates)
         params = params if project is None else project(params)

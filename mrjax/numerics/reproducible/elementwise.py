@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Inexact
 
 from mrjax.numerics.reproducible.rounding import narrow, quotient, root, wide
 from mrjax.numerics.reproducible.sums import exact_sum
+from mrjax.numerics.stored import stored
 
 Number = Inexact[Array, "..."]
 exact = jax.named_scope("order_free")
@@ -27,6 +28,13 @@ def by_parts(operation: Callable[..., Array], *arrays: Array) -> Array:
         return operation(*arrays)
     real, imag = ([part(x) for x in arrays] for part in (jnp.real, jnp.imag))
     return jax.lax.complex(operation(*real), operation(*imag))
+
+
+@exact
+def flush(x: Number) -> Number:
+    """Return x, subnormal numbers as zeros and NaN as the one of its bit patterns in use."""
+    _check_types(x)
+    return stored(by_parts(lambda part: narrow(wide(part)), x))
 
 
 def add(x: Number, y: Number) -> Number:

@@ -7,6 +7,7 @@ in them is a float32 number or has been rounded to one by :func:`r`.
 
 import functools
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -99,21 +100,36 @@ def batch_norm(
     return _forward(x, scale, bias, eps)[0]
 
 
-Channels = tuple[Array, Array, Array]
-"""Mean, scale and deviation sqrt(var + eps) of each channel: what the gradient needs besides x."""
+class _Saved(NamedTuple):
+    """What the gradient needs: x - mean, and scale and sqrt(var + eps) of each channel."""
+
+    centred: Array
+    scale: Array
+    deviation: Array
+
+
+# What is read for every voxel, or more than once, is stored: XLA's CPU compiler would compute a
+# channel's mean anew for each voxel, and x - mean for each reader.
 
 
 @exact
 def _forward(
     x: Array, scale: Array, bias: Array, eps: float
-) -> tuple[tuple[Array, Array, Array], tuple[Array, Channels]]:
-    mean = narrow(_mean(x))
-    centred = r(wide(x) - _per_channel(wide(mean), x))
-    var = narrow(_mean(centred * centred))
-    deviation = r(root(r(wide(var) + _single(eps))))
-    factor = r(quotient(wide(scale), deviation))
-    y = narrow(r(centred * _per_channel(factor, x)) + _per_channel(wide(bias), x))
-    return (stored(y), mean, var), (x, (mean, scale, narrow(deviation)))
+) -> tuple[tuple[Array, Array, Array], _Saved]:
+    x = stored(x)
+    mean = stored(narrow(_mean(x)))
+    centred = stored(narrow(wide(x) - _per_channel(wide(mean), x)))
+    distance = wide(centred)
+    var = stored(narrow(_mean(distance * distance)))
+    deviation = stored(narrow(root(r(wide(var) + _single(eps)))))
+    factor = _once(r(quotient(wide(scale), wide(deviation))))
+    y = narrow(r(distance * _per_channel(factor, x)) + _per_channel(wide(bias), x))
+    return (stored(y), mean, var), _Saved(centred, scale, deviation)
+
+
+def _once(x: Array) -> Array:
+    """A rounded number of each channel, computed once."""
+    return wide(stored(narrow(x)))
 
 
 def _mean(x: Array) -> Array:
@@ -127,7 +143,7 @@ def _divided(value: Array, x: Array) -> Array:
 
 @exact
 def _backward(
-    eps: float, saved: tuple[Array, Channels], gradients: tuple[Array, Array, Array]
+    eps: float, saved: _Saved, gradients: tuple[Array, Array, Array]
 ) -> tuple[Array, Array, Array]:
     """Return f g + C (x - mean) + D: three products and sums, with C and D of each channel.
 
@@ -135,17 +151,15 @@ def _backward(
     the gradient by x is f (g - M) - f N / s^2 (x - mean); that of the mean itself is 1 / n, that
     of the variance 2 (x - mean) / n.
     """
-    x, (mean, scale, deviation) = saved
-    g, by_mean, by_var = (wide(gradient) for gradient in gradients)
-    scale, s = wide(scale), wide(deviation)
-    centred = r(wide(x) - _per_channel(wide(mean), x))
+    g, by_mean, by_var = (wide(stored(gradient)) for gradient in gradients)
+    x, scale, s = (wide(value) for value in saved)
     axes = tuple(range(x.ndim - 1))
-    total, moment = exact_sum(g, axes), exact_sum(g * centred, axes)
-    f = r(quotient(scale, s))
-    constant = r(r(_divided(by_mean, x)) - r(f * r(_divided(total, x))))
+    total, moment = exact_sum(g, axes), exact_sum(g * x, axes)
+    f = _once(r(quotient(scale, s)))
+    constant = _once(r(r(_divided(by_mean, x)) - r(f * r(_divided(total, x)))))
     share = r(quotient(r(quotient(r(f * r(_divided(moment, x))), s)), s))
-    slope = r(r(_divided(2 * by_var, x)) - share)
-    by_x = g * _per_channel(f, x) + centred * _per_channel(slope, x) + _per_channel(constant, x)
+    slope = _once(r(r(_divided(2 * by_var, x)) - share))
+    by_x = g * _per_channel(f, x) + x * _per_channel(slope, x) + _per_channel(constant, x)
     return stored(narrow(by_x)), narrow(quotient(r(moment), s)), narrow(total)
 
 

@@ -3,6 +3,8 @@
 Adam's corrections 1 - beta^t are carried as averages of ones, made as those of the gradients are:
 a power function would be another one in every library. The updates are to be added to the
 parameters by :func:`mrjax.numerics.reproducible.elementwise.add`.
+
+A rule is applied to all parameters in a row: one loop to compile instead of one for each tensor.
 """
 
 from typing import Any, NamedTuple
@@ -10,9 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from mrjax.numerics.reproducible.elementwise import add, div, mul, sqrt
+from mrjax.numerics.stored import stored
 
 FIRST_DECAY, SECOND_DECAY, EPS = 0.9, 0.999, 1e-8
 
@@ -56,7 +60,11 @@ def _step_of(learning_rate: optax.ScalarOrSchedule, count: Array) -> Array:
 
 
 def _average(old: Array, decay: float, new: Array) -> Array:
-    return add(mul(_constant(decay), old), mul(_constant(1 - decay), new))
+    return stored(add(mul(_constant(decay), old), mul(_constant(1 - decay), new)))
+
+
+def _row(tree: PyTree) -> Float[Array, " all"]:
+    return ravel_pytree(tree)[0]
 
 
 def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
@@ -79,18 +87,16 @@ def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
 
     def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, AdamState]:
         del params
-        one, step = _constant(1), _step_of(learning_rate, state.count)
-        mu = jax.tree.map(lambda m, g: _average(m, FIRST_DECAY, g), state.mu, updates)
-        nu = jax.tree.map(lambda v, g: _average(v, SECOND_DECAY, mul(g, g)), state.nu, updates)
+        one, step = _constant(1), stored(_step_of(learning_rate, state.count))
+        g, as_tree = ravel_pytree(updates)
+        mu = _average(_row(state.mu), FIRST_DECAY, g)
+        nu = _average(_row(state.nu), SECOND_DECAY, mul(g, g))
         mu_weight = _average(state.mu_weight, FIRST_DECAY, one)
         nu_weight = _average(state.nu_weight, SECOND_DECAY, one)
-
-        def direction(m: Array, v: Array) -> Array:
-            size = add(sqrt(div(v, nu_weight)), _constant(EPS))
-            return div(mul(step, div(m, mu_weight)), size)
-
-        new = AdamState(add(state.count, one), mu, nu, mu_weight, nu_weight)
-        return jax.tree.map(direction, mu, nu), new
+        size = add(sqrt(div(nu, nu_weight)), _constant(EPS))
+        direction = stored(div(mul(step, div(mu, mu_weight)), size))
+        new = AdamState(add(state.count, one), as_tree(mu), as_tree(nu), mu_weight, nu_weight)
+        return as_tree(direction), new
 
     return optax.GradientTransformation(init, update)
 
@@ -111,9 +117,10 @@ def sgd(learning_rate: optax.ScalarOrSchedule, momentum: float) -> optax.Gradien
 
     def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, MomentumState]:
         del params
-        step, decay = _step_of(learning_rate, state.count), _constant(momentum)
-        trace = jax.tree.map(lambda g, t: add(g, mul(decay, t)), updates, state.trace)
-        new = MomentumState(add(state.count, _constant(1)), trace)
-        return jax.tree.map(lambda t: mul(step, t), trace), new
+        step, decay = stored(_step_of(learning_rate, state.count)), _constant(momentum)
+        g, as_tree = ravel_pytree(updates)
+        trace = stored(add(g, mul(decay, _row(state.trace))))
+        new = MomentumState(add(state.count, _constant(1)), as_tree(trace))
+        return as_tree(stored(mul(step, trace))), new
 
     return optax.GradientTransformation(init, update)

@@ -98,6 +98,20 @@ def test_adam_is_optaxs_adam(rng):
     np.testing.assert_allclose(trained(AR.adam(0.1), grads)[-1], p, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("rule", [AR.adam(0.1), AR.sgd(0.1, 0.9)])
+def test_tensors_do_not_know_of_each_other(rng, rule):
+    """All are updated in one row: each as if it were alone, in its own place and shape."""
+    shapes = {"kernel": (3, 4), "scalar": (), "bias": (5,)}
+    grads = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    start = jax.tree.map(jnp.zeros_like, grads)
+    together, state = jax.jit(rule.update)(grads, rule.init(start))
+    for name, g in grads.items():
+        alone, _ = jax.jit(rule.update)(g, rule.init(start[name]))
+        assert alone.shape == together[name].shape
+        np.testing.assert_array_equal(strict.bits(alone), strict.bits(together[name]))
+    assert jax.tree.structure(state) == jax.tree.structure(rule.init(start))
+
+
 @pytest.mark.parametrize("rule", [AR.adam(schedule), AR.sgd(schedule, 0.9)])
 def test_states_are_single_precision_and_own_their_buffers(rule):
     """A training step donates them all; a schedule finds the count."""

@@ -52,6 +52,15 @@ def test_operands_keep_their_sign_and_nothing_below_the_normal_numbers():
     assert list(np.signbit(wide(x))) == [True, False, True, False, True]
 
 
+def test_flush(rng):
+    """A gradient that JAX has added up becomes what a product by 1 makes of it."""
+    x = np.concatenate([strict.any_float(rng, 100_000), strict.SPECIAL])
+    expected = strict.bits(strict.apply(np.multiply, x, np.float32(1)))
+    np.testing.assert_array_equal(strict.bits(jax.jit(AR.flush)(x)), expected)
+    complex_x = x.astype(np.complex64)
+    np.testing.assert_array_equal(strict.bits(np.real(jax.jit(AR.flush)(complex_x))), expected)
+
+
 def test_kinds_of_nan_become_one():
     kinds = np.array([0x7FC00001, 0xFFC00000, 0x7F800001, 0xFFFFFFFF], np.uint32)
     result = AR.mul(kinds.view(np.float32), np.ones(4, np.float32))
