@@ -51,6 +51,7 @@ def keep_constants(
 
 
 def load(
+    experiment: str,
     config: RunConfig,
     from_run: str,
     architecture: Sequence[str],
@@ -59,6 +60,7 @@ def load(
     """Read the network of a finished run.
 
     Args:
+        experiment: whose network is wanted: ``qsm``, for instance.
         config: of this run; has the fields of `architecture`.
         from_run: folder of the finished run.
         architecture: fields of the configuration that must agree.
@@ -75,6 +77,12 @@ def load(
         raise UserError(
             f"--from_run={from_run} holds no finished run (no result.json); expected the "
             "run folder of a trained network; finish that run first or correct the path"
+        )
+    theirs = jsonfile.read(folder.result, "the result of a run", "name another --from_run")
+    if theirs.get("experiment") != experiment:
+        raise UserError(
+            f"--from_run={from_run} is a run of {theirs.get('experiment')}; expected one of "
+            f"{experiment}; name another run"
         )
     _check_architecture(config, folder, architecture)
     found = newest_leaves(folder)

@@ -92,6 +92,11 @@ def test_a_trained_network_infers_the_same_images_again(base, tmp_path):
     refused(varnet(*flags, check=False), "width 2", "--width=2")
 
 
+def test_a_network_of_another_task_is_refused(base, tmp_path):
+    flags = ("--preset=tiny", "--steps=0", f"--from_run={base}", f"--workdir={tmp_path / 'w'}")
+    refused(call("qsm", *flags, check=False), "is a run of varnet", "expected one of qsm")
+
+
 def test_it_trains_from_files(tmp_path):
     data = tmp_path / "data"
     sizes = ["--n_train=2", "--n_test=1", "--rows=20", "--columns=24", "--coils=2"]

@@ -111,5 +111,5 @@ def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshol
             f"--from_run={config.from_run} is a whole cross-validation; expected the run folder of "
             f"one of its folds; name for instance {Path(config.from_run, child)}"
         )
-    weights, constants = trained.load(config, config.from_run, ARCHITECTURE, built.shapes)
+    weights, constants = trained.load("breast", config, config.from_run, ARCHITECTURE, built.shapes)
     return weights, Threshold(**constants["threshold"])

@@ -44,7 +44,7 @@ def load(config: Config, built: model.Model) -> tuple[trained.Weights, Constants
     Raises:
         UserError: if there is no finished run, or its network is another one.
     """
-    weights, content = trained.load(config, config.from_run, ARCHITECTURE, built.shapes)
+    weights, content = trained.load("qsm", config, config.from_run, ARCHITECTURE, built.shapes)
     tuned = Tuned(**content["tuned"])
     return weights, Constants(Normalisation(**content["normalisation"]), tuned)
 

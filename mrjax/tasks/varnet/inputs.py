@@ -59,7 +59,9 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     if examples is not None:
         pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
     if config.from_run:
-        initial, constants = trained.load(config, config.from_run, ARCHITECTURE, built.shapes)
+        initial, constants = trained.load(
+            "varnet", config, config.from_run, ARCHITECTURE, built.shapes
+        )
         tuned = baselines.Tuned(**constants["tuned"])
     else:
         initial = trained.Weights(built.initial_params(), None)
