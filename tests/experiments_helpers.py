@@ -44,12 +44,12 @@ def start(experiment: str, *flags: str, stderr: int = subprocess.PIPE) -> subpro
     )
 
 
-def wait_for(sign: Callable[[], bool], every: float = 0.02) -> None:
+def wait_for(sign: Callable[[], bool]) -> None:
     """Return when a started process has given its sign; fail when it gives none."""
     deadline = time.monotonic() + SECONDS
     while not sign():
         assert time.monotonic() < deadline, "the process gave no sign"
-        time.sleep(every)
+        time.sleep(0.02)
 
 
 def kill(experiment: str, *flags: str, sign: Callable[[], bool], after: float = 0) -> int:

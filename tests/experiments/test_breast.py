@@ -10,14 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from experiments_helpers import call as run_experiment
-from experiments_helpers import (
-    digests,
-    kill,
-    refused,
-    result,
-    start,
-    wait_for,
-)
+from experiments_helpers import digests, kill, refused, result, start, wait_for
 from helpers import shared
 
 from mrjax.data.formats.dce import write_dce_mat
