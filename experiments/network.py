@@ -22,6 +22,7 @@ from pathlib import Path
 
 from absl import flags
 
+from mrjax import command
 from mrjax.errors import UserError
 
 FLAGS = flags.FlagValues()
@@ -48,13 +49,13 @@ def main(argv: list[str]) -> int:
     try:
         if argv[1:2] == ["prove"]:
             return _prove(argv[1:])
-        rest = FLAGS(argv)[1:]
+        rest = command.parsed(FLAGS, argv[1:])
         if FLAGS.help:
             print(__doc__, FLAGS.get_help(), "\n\nprove:\n", PROVE.get_help())
             return 0
         _check(rest)
         print(_exchange())
-    except (UserError, flags.Error) as error:
+    except UserError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
     return 0
@@ -63,7 +64,7 @@ def main(argv: list[str]) -> int:
 def _prove(argv: list[str]) -> int:
     from mrjax.prove import proof
 
-    if rest := PROVE(argv)[1:]:
+    if rest := command.parsed(PROVE, argv[1:]):
         raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
     if PROVE.help:
         print(__doc__, PROVE.get_help())
