@@ -78,7 +78,9 @@ def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x i
     Returns:
         One voxel shorter at each end; distance in voxels.
     """
-    centre = x[:, 1:-1, 1:-1, 1:-1]
+    # Flushed is what would otherwise, or whose gradient would, be computed for each neighbour.
+    x = ar.flush(x.reshape(x.shape[:4]))
+    centre = ar.flush(x[:, 1:-1, 1:-1, 1:-1])
     total = jnp.zeros_like(centre)
     for offset in itertools.product((-1, 0, 1), repeat=3):
         squared = sum(o * o for o in offset)
@@ -86,8 +88,9 @@ def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x i
             continue
         place = tuple(slice(1 + o, n - 1 + o) for o, n in zip(offset, x.shape[1:4], strict=True))
         rise = rectify(ar.sub(x[:, *place], centre))
-        total = ar.add(total, ar.mul(rise, jnp.asarray(1 / math.sqrt(squared), x.dtype)))
-    return total
+        share = ar.mul(rise, jnp.asarray(1 / math.sqrt(squared), x.dtype))
+        total = ar.flush(ar.add(total, share))
+    return total.reshape(*total.shape, 1)
 
 
 def gradient_difference(ar: Arithmetic, x: Batch, y: Batch) -> Float[Array, ""]:

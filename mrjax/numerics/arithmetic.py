@@ -24,7 +24,10 @@ class Arithmetic(Protocol):
     """
 
     def flush(self, x: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-        """Return x as results of this arithmetic are: what JAX has added may be subnormal."""
+        """Return x as results of this arithmetic are: what JAX has added may be subnormal.
+
+        Computed once, as its gradient is: for what has many readers.
+        """
         ...
 
     def add(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:

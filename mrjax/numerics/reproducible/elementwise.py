@@ -30,9 +30,14 @@ def by_parts(operation: Callable[..., Array], *arrays: Array) -> Array:
     return jax.lax.complex(operation(*real), operation(*imag))
 
 
+@jax.custom_vjp
 @exact
 def flush(x: Number) -> Number:
-    """Return x, subnormal numbers as zeros and NaN as the one of its bit patterns in use."""
+    """Return x, subnormal numbers as zeros and NaN as the one of its bit patterns in use.
+
+    Stored, as its gradient is: to be used where a number has many readers, which would each
+    compute it anew.
+    """
     _check_types(x)
     return stored(by_parts(lambda part: narrow(wide(part)), x))
 
@@ -155,6 +160,7 @@ def _shape_of(x: Array) -> Array:
     return jax.lax.broadcast_in_dim(jnp.zeros((), bool), x.shape, ())
 
 
+flush.defvjp(lambda x: (flush(x), None), lambda _, gradient: (flush(gradient),))
 total.defvjp(lambda x, axes: (total(x, axes), _shape_of(x)), _total_backward)
 mean.defvjp(lambda x, axes: (mean(x, axes), _shape_of(x)), _mean_backward)
 

@@ -61,6 +61,12 @@ def test_flush(rng):
     np.testing.assert_array_equal(strict.bits(np.real(jax.jit(AR.flush)(complex_x))), expected)
 
 
+def test_the_gradient_of_flush_is_flushed():
+    _, gradient = jax.vjp(AR.flush, jnp.ones(3, jnp.float32))
+    (found,) = gradient(jnp.asarray([1.0, -1e-40, 1e-40], jnp.float32))
+    np.testing.assert_array_equal(strict.bits(found), strict.bits(np.float32([1.0, -0.0, 0.0])))
+
+
 def test_kinds_of_nan_become_one():
     kinds = np.array([0x7FC00001, 0xFFC00000, 0x7F800001, 0xFFFFFFFF], np.uint32)
     result = AR.mul(kinds.view(np.float32), np.ones(4, np.float32))
