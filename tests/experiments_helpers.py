@@ -14,17 +14,24 @@ from helpers import ROOT
 SECONDS = 300
 
 
-def environment() -> dict[str, str]:
-    """This process's environment without what would reach JAX."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
+COMPILED_QUICKLY = "--xla_backend_optimization_level=0"
+"""XLA_FLAGS for programs that are compiled for longer than they run: a third less CPU time."""
 
 
-def call(experiment: str, *flags: str, check: bool = True) -> subprocess.CompletedProcess:
+def environment(xla_flags: str = COMPILED_QUICKLY) -> dict[str, str]:
+    """This process's environment, without what would reach JAX but XLA_FLAGS."""
+    found = {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
+    return {**found, "XLA_FLAGS": xla_flags}
+
+
+def call(
+    experiment: str, *flags: str, check: bool = True, xla_flags: str = COMPILED_QUICKLY
+) -> subprocess.CompletedProcess:
     """Run ``python -m experiments.<experiment>``; a failure shows what it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{experiment}", *flags],
         cwd=ROOT,
-        env=environment(),
+        env=environment(xla_flags),
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -85,6 +92,24 @@ def result(workdir: Path) -> dict:
 
 def digests(workdir: Path) -> dict[str, str]:
     return result(workdir)["digests"]
+
+
+def only_the_instruction_set_changes_bits(folder: Path, experiment: str, *flags: str) -> None:
+    """Compiled as users' programs are: the same command, the same bits; elsewhere others.
+
+    The instruction set stands in for the device model: the positive control.
+    """
+    first, again, elsewhere = (folder / name for name in ("first", "again", "elsewhere"))
+    for workdir, isa in ((first, []), (again, []), (elsewhere, ["--xla_cpu_isa=SSE4_2"])):
+        call(experiment, *flags, *isa, f"--workdir={workdir}", xla_flags="")
+    assert digests(again) == digests(first)
+    assert (again / "ledger.jsonl").read_bytes() == (first / "ledger.jsonl").read_bytes()
+    images = [
+        {p.name: p.read_bytes() for p in (w / "predictions").iterdir()} for w in (first, again)
+    ]
+    assert images[0] == images[1] and images[0]
+    before, after = digests(first), digests(elsewhere)
+    assert {k for k in before if before[k] != after[k]} == {"params", "predictions"}
 
 
 def refused(done: subprocess.CompletedProcess, *words: str) -> None:

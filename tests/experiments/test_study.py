@@ -134,7 +134,7 @@ def micro(tmp_path_factory) -> Path:
         "--arm=isa: --xla_cpu_isa=SSE4_2", "--arm=far: resource=far",
         "--infer_arm=infer_isa: --xla_cpu_isa=SSE4_2",
     )  # fmt: skip
-    said = study("run", path, "--slots=2").stdout
+    said = call("study", "run", f"--study={path}", "--slots=2", xla_flags="").stdout
     assert "[4/4]" in said and "not run here: far" in said
     return path
 
