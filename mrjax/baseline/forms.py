@@ -18,6 +18,11 @@ from torch.nn import functional
 _POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
 
 
+def divisor(x: Tensor) -> Tensor:
+    """Return x with 1 for 0 and NaN for infinity, as `mrjax.numerics.exact.divisor` does."""
+    return torch.where(x == 0, 1, torch.where(x < torch.inf, x, torch.nan))
+
+
 def max_pool(x: Tensor) -> Tensor:
     """Return maxima over windows of 2 along each axis of (b, c, *space), of even lengths.
 

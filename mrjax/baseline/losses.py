@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mrjax.baseline import nets, unet, varnet
+from mrjax.baseline import forms, nets, unet, varnet
 
 Batch = Mapping[str, Tensor]
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
@@ -93,8 +93,7 @@ def varnet_reconstruct(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor
     kspace, maps = (batch[name].to(_COMPLEX[dtype]) for name in ("kspace", "maps"))
     mask = batch["mask"].to(dtype)
     first = varnet.adjoint_model(kspace, maps, mask)
-    scale = first.abs().amax(dim=(1, 2), keepdim=True)
-    scale = torch.where(scale > 0, scale, 1)
+    scale = forms.divisor(first.abs().amax(dim=(1, 2), keepdim=True))
     return network(first / scale, kspace / scale[:, None], maps, mask), scale
 
 

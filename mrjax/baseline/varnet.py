@@ -173,7 +173,7 @@ def project(network: nn.Module) -> None:
             kernel, axes = cell.conv_kernel, (1, 2, 3, 4)
             kernel -= kernel.mean(dim=axes, keepdim=True)
             norm = kernel.square().sum(dim=axes, keepdim=True).sqrt()
-            kernel /= torch.where(norm > 0, norm, 1)
+            kernel /= forms.divisor(norm)
             cell.lamb.clamp_(min=0)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.exact import reflect
+from mrjax.numerics.exact import divisor, reflect
 from mrjax.physics import sense
 
 LIMIT = 1.0
@@ -181,7 +181,7 @@ def zero_mean_unit_norm(
     axes, shape = (0, 1, 2), (1, 1, 1, kernel.shape[-1])
     centred = ar.sub(kernel, ar.mean(kernel, axes).reshape(shape))
     norm = ar.sqrt(ar.sum(ar.mul(centred, centred), axes)).reshape(shape)
-    return ar.div(centred, jnp.where(norm > 0, norm, 1))
+    return ar.div(centred, divisor(norm))
 
 
 def initial_kernel(kernel: Float[np.ndarray, "window window 2 f"]) -> np.ndarray:

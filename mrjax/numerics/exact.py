@@ -65,6 +65,19 @@ def _zero_or_nan(x: Array) -> Array:
     return jnp.where(jnp.isnan(x), jnp.full_like(x, jnp.nan), jnp.zeros_like(x))
 
 
+def divisor(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """What to divide by to bring numbers to the scale x: 1 for 0.
+
+    Args:
+        x: not negative; no gradient is taken.
+
+    Returns:
+        x, with NaN for infinity: a quotient by it would be 0, and what overflowed be forgotten.
+    """
+    finite = jnp.where(x < jnp.inf, x, jnp.full_like(x, jnp.nan))
+    return jnp.where(x == 0, jnp.ones_like(x), finite)
+
+
 def reflect(
     ar: Arithmetic, x: Float[Array, "b row column c"], margin: int
 ) -> Float[Array, "b larger_row larger_column c"]:

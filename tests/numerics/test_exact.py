@@ -71,3 +71,8 @@ def test_reflection_and_its_gradient_equal_slow_numpy(rng, rows, columns, margin
 def test_an_image_too_small_to_reflect_is_refused():
     with pytest.raises(ValueError, match="no reflection of 3"):
         exact.reflect(AR, jnp.zeros((1, 3, 8, 1)), 3)
+
+
+def test_a_divisor_hides_nothing():
+    x = jnp.asarray([0.0, -0.0, 2.0, np.inf, np.nan], jnp.float32)
+    np.testing.assert_array_equal(exact.divisor(x), [1, 1, 2, np.nan, np.nan])

@@ -14,6 +14,7 @@ from mrjax import losses
 from mrjax.nets import varnet
 from mrjax.nets.initial import initialise
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.exact import divisor
 from mrjax.physics import sense
 from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
 from mrjax.tasks.trained import Weights
@@ -88,8 +89,7 @@ class Model:
         kspace, maps = (batch[k].astype(COMPLEX[dtype]) for k in ("kspace", "maps"))
         mask = batch["mask"].astype(dtype)
         first = sense.adjoint(ar, kspace, maps, mask)
-        scale = jnp.max(losses.magnitude(ar, first), axis=(1, 2), keepdims=True)
-        scale = jnp.where(scale > 0, scale, 1)
+        scale = divisor(jnp.max(losses.magnitude(ar, first), axis=(1, 2), keepdims=True))
         image, samples = ar.div(first, scale), ar.div(kspace, scale[:, None])
         return jnp.asarray(self.net.apply({"params": params}, image, samples, maps, mask)), scale
 

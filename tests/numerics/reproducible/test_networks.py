@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import small_networks as networks
 
+from mrjax.nets.varnet import zero_mean_unit_norm
+from mrjax.numerics.reproducible import Reproducible
 from mrjax.train import finite
 from mrjax.train.step import tensors
 
@@ -114,3 +116,21 @@ def test_an_overflow_behind_all_normalisation_is_named(task, rng):
     state, evidence = step(start._replace(params={**start.params, "out": out}), batch)
     part = first_broken(built, state, evidence, batch)
     assert part is not None and part.startswith("gradients/")
+
+
+@pytest.mark.parametrize("factor", [1e19, 1e30])
+def test_a_scale_that_overflows_is_named(rng, factor):
+    """What is finite, divided by an infinite scale, would be a batch of zeros."""
+    built, step, like = compiled("varnet")
+    good = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
+    batch = {k: v * np.float32(factor) if k != "mask" else v for k, v in good.items()}
+    state, evidence = step(built.initial_state(), batch)
+    assert not np.isfinite(evidence.loss)
+    part = first_broken(built, state, evidence, batch)
+    assert part is not None and part.startswith("gradients/")
+
+
+@pytest.mark.parametrize("factor", [1e19, 1e30])
+def test_filters_whose_norm_overflows_are_not_a_number(rng, factor):
+    kernel = rng.standard_normal((3, 3, 2, 4)).astype(np.float32) * np.float32(factor)
+    assert np.isnan(zero_mean_unit_norm(Reproducible(), jnp.asarray(kernel))).all()
