@@ -40,8 +40,10 @@ sum. What remains for JAX are additions of two rounded float32 numbers, where a 
 + - * / sqrt              1/2 unit in the last place; each part of a complex product of float32
                           numbers is a float64 sum of two exact products, rounded
 sum of n terms            n 2^-(B + 1) M with B = 62 - ceil(log2 n), at most 51; one rounding
-K products                K 2^-b M M' with b = (53 - ceil(log2 K)) // 2, but at least 20 (19 where
-                          a window or a plane has more than 2^13 places); one rounding.
+K products                K 2^-b M M' with b = (53 - ceil(log2 k)) // 2 for the k products of a
+                          block; one rounding. At least 20 bits, because k <= 2^13, but for windows
+                          of more places and for the kernel gradients of planes of more voxels, of
+                          which each is a block (192 x 192: 19 and 18 bits; 512 x 512: 18 and 17).
                           Typically the square root of K instead of K. K = 216: 22 bits; TF32 has
                           11, bfloat16 8
 transform of n points     sqrt(n) 2^(1 - b) M with b = (52 - ceil(log2 n)) // 2; one rounding
@@ -53,16 +55,16 @@ The errors are relative to the largest magnitude, not to each: a feature 2^-20 b
 its grid is not seen by a convolution. For images that is below their noise.
 
 **Special values.** Subnormal float32 numbers are zeros, as operands and as results (what is below
-2^-126 after rounding to 24 bits). A sum that is zero is +0. Overflow gives infinity, and a
-function that would hide one (sigmoid, Gaussians) NaN: a run ends at the first tensor that is not
-finite. NaN has one bit pattern. NaN or infinity on a grid makes every result on this grid NaN, in
-whatever order it is met.
+2^-126 after rounding to 24 bits). A sum that is zero is +0. Overflow gives infinity, and a function
+that would hide one (sigmoid, Gaussians, a scale to divide by) NaN: a run ends at the first tensor
+that is not finite. Results have one bit pattern for NaN. NaN or infinity on a grid makes every
+result on this grid NaN, in whatever order it is met.
 
 **What could break it.**
 
 - A product that is not a sum of products: Fourier or Winograd convolutions, float64 emulated in
-  fewer bits. Every run tries its device first (:mod:`check`); convolutions are matrix products off
-  the CPU.
+  fewer bits. Every run tries its first device first, at one shape of each operation
+  (:mod:`check`); convolutions are matrix products off the CPU.
 - A compiler told to be unsafe (``--xla_cpu_enable_fast_math``, reassociation), one that sees
   through ``reduce_precision`` or a barrier, or a rounding mode that is not to nearest.
 - An operation past the arithmetic, or one in it that breaks its rules: a test walks the graph of
@@ -71,8 +73,9 @@ whatever order it is met.
 - Other shapes: blocks follow the shape, so a sum of products of more than 2^13 terms is not, to the
   last bit, that of the same numbers in another layout. And another batch is another training.
 
-Shown so far on CPUs: SSE4.2, AVX and AVX2, one and two threads, one to four devices, both forms of
-convolution (tests/numerics/reproducible/test_bits.py).
+Shown so far on CPUs: SSE4.2, AVX, AVX2 and AVX-512, one and two threads, one to four devices, both
+forms of convolution, two versions of jax (tests/numerics/reproducible/test_bits.py; whole
+trainings: experiments/results/prove).
 
 Source: Demmel and Nguyen, "Fast reproducible floating-point summation", ARITH 2013 (grids); Ozaki,
 Ogita, Oishi and Rump, Numer Algorithms 59:95 (2012) (exact products by splitting); Figueroa, "When
