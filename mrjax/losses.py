@@ -78,17 +78,16 @@ def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x i
     Returns:
         One voxel shorter at each end; distance in voxels.
     """
+    offsets = [o for o in itertools.product((-1, 0, 1), repeat=3) if any(o)]
     # Flushed is what would otherwise, or whose gradient would, be computed for each neighbour.
-    x = ar.flush(x.reshape(x.shape[:4]))
-    centre = ar.flush(x[:, 1:-1, 1:-1, 1:-1])
-    total = jnp.zeros_like(centre)
-    for offset in itertools.product((-1, 0, 1), repeat=3):
-        squared = sum(o * o for o in offset)
-        if squared == 0:
-            continue
+    middle, *images = ar.copies(ar.flush(x.reshape(x.shape[:4])), 1 + len(offsets))
+    centres = ar.copies(ar.flush(middle[:, 1:-1, 1:-1, 1:-1]), len(offsets))
+    total = jnp.zeros_like(centres[0])
+    for offset, image, centre in zip(offsets, images, centres, strict=True):
         place = tuple(slice(1 + o, n - 1 + o) for o, n in zip(offset, x.shape[1:4], strict=True))
-        rise = rectify(ar.sub(x[:, *place], centre))
-        share = ar.mul(rise, jnp.asarray(1 / math.sqrt(squared), x.dtype))
+        rise = rectify(ar.sub(image[:, *place], centre))
+        distance = math.sqrt(sum(o * o for o in offset))
+        share = ar.mul(rise, jnp.asarray(1 / distance, x.dtype))
         total = ar.flush(ar.add(total, share))
     return total.reshape(*total.shape, 1)
 

@@ -100,10 +100,11 @@ class Stage(nn.Module):
         )
         rbf = self.param("rbf", _zeros, (self.width, self.nodes), jnp.float32)
         data_weight = self.param("data_weight", _zeros, (), jnp.float32)
-        smooth = regulariser_gradient(ar, image, kernel, rbf)
-        residual = ar.sub(sense.forward(ar, image, maps, mask), kspace)
+        filtered, measured, start = ar.copies(image, 3)
+        smooth = regulariser_gradient(ar, filtered, kernel, rbf)
+        residual = ar.sub(sense.forward(ar, measured, maps, mask), kspace)
         data = ar.mul(sense.adjoint(ar, residual, maps, mask), data_weight)
-        return ar.sub(ar.sub(image, smooth), data)
+        return ar.sub(ar.sub(start, smooth), data)
 
 
 class VarNet(nn.Module):

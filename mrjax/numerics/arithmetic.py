@@ -30,6 +30,13 @@ class Arithmetic(Protocol):
         """
         ...
 
+    def copies(self, x: Inexact[Array, "..."], n: int) -> tuple[Array, ...]:
+        """Return x n times, for n uses: their gradients are added here, the last one's first.
+
+        Those of a value with up to two uses need no copies: JAX's one addition is IEEE's.
+        """
+        ...
+
     def add(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
         """Return x + y, broadcast."""
         ...

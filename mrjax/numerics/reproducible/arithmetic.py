@@ -28,6 +28,10 @@ class Reproducible:
         """Return x, subnormal numbers as zeros, computed once."""
         return elementwise.flush(x)
 
+    def copies(self, x: Array, n: int) -> tuple[Array, ...]:
+        """Return x n times, for n uses, whose gradients are added in rounded steps."""
+        return elementwise.copies(x, n)
+
     def add(self, x: Array, y: Array) -> Array:
         """Return x + y, broadcast."""
         return elementwise.add(x, y)

@@ -42,6 +42,16 @@ def flush(x: Number) -> Number:
     return stored(by_parts(lambda part: narrow(wide(part)), x))
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def copies(x: Number, n: int) -> tuple[Number, ...]:
+    """Return x n times. Gradients are added in rounded steps, the last one's first.
+
+    JAX's own additions leave a subnormal sum to the device, which flushes it before the next
+    addition or does not.
+    """
+    return (x,) * n
+
+
 def add(x: Number, y: Number) -> Number:
     """Return x + y, rounded once."""
     return _add(*_alike(x, y))
@@ -161,6 +171,10 @@ def _shape_of(x: Array) -> Array:
 
 
 flush.defvjp(lambda x: (flush(x), None), lambda _, gradient: (flush(gradient),))
+copies.defvjp(
+    lambda x, n: (copies(x, n), None),
+    lambda n, _, gradients: (functools.reduce(_stored_sum, reversed(gradients)),),
+)
 total.defvjp(lambda x, axes: (total(x, axes), _shape_of(x)), _total_backward)
 mean.defvjp(lambda x, axes: (mean(x, axes), _shape_of(x)), _mean_backward)
 
@@ -179,6 +193,10 @@ def _sub(x: Array, y: Array) -> Array:
 
 _add.defvjp(lambda x, y: (_add(x, y), None), lambda _, g: (g, g))
 _sub.defvjp(lambda x, y: (_sub(x, y), None), lambda _, g: (g, _negative(g)))
+
+
+def _stored_sum(x: Array, y: Array) -> Array:
+    return stored(_add(x, y))
 
 
 def _negative(x: Array) -> Array:

@@ -90,3 +90,11 @@ def test_not_a_number_spreads_over_its_sum_and_no_further():
     x = jnp.asarray([[1.0, np.nan, 2.0], [1.0, 2.0, 3.0], [np.inf, 1.0, -np.inf]], jnp.float32)
     result = np.asarray(AR.sum(x, (1,)))
     np.testing.assert_array_equal(strict.bits(result), strict.bits([np.nan, 6, np.nan]))
+
+
+def test_gradients_of_copies_are_flushed_before_the_next_is_added():
+    """The last one's first: 1.5e-38 - 1.3e-38 is subnormal, and so nothing."""
+    x = jnp.zeros(1, jnp.float32)
+    gradients = tuple(jnp.full(1, g, jnp.float32) for g in (1.2e-38, -1.3e-38, 1.5e-38))
+    _, back = jax.vjp(lambda x: AR.copies(x, 3), x)
+    np.testing.assert_array_equal(back(gradients)[0], np.float32([1.2e-38]))
