@@ -29,7 +29,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
-from mrjax import backend
+from mrjax import backend, command
 from mrjax.baseline import startup
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
@@ -127,12 +127,12 @@ def records(task: str, config: RunConfig) -> Iterator[dict]:
 def parse(argv: list[str]) -> list[str]:
     """Parse the command line; a mistake is one line on stderr and exit code 2."""
     try:
-        program, *rest = FLAGS(argv)
-    except flags.Error as error:
+        rest = command.parsed(FLAGS, argv[1:])
+    except UserError as error:
         return _refuse(error)
     if rest:
         return _refuse(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
-    return [program]
+    return argv[:1]
 
 
 def _refuse(message: object) -> NoReturn:

@@ -81,7 +81,7 @@ def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x i
     offsets = [o for o in itertools.product((-1, 0, 1), repeat=3) if any(o)]
     # Flushed is what would otherwise, or whose gradient would, be computed for each neighbour.
     middle, *images = ar.copies(ar.flush(x.reshape(x.shape[:4])), 1 + len(offsets))
-    centres = ar.copies(ar.flush(middle[:, 1:-1, 1:-1, 1:-1]), len(offsets))
+    centres = ar.copies(middle[:, 1:-1, 1:-1, 1:-1], len(offsets))
     total = jnp.zeros_like(centres[0])
     for offset, image, centre in zip(offsets, images, centres, strict=True):
         place = tuple(slice(1 + o, n - 1 + o) for o, n in zip(offset, x.shape[1:4], strict=True))

@@ -65,6 +65,11 @@ def _zero_or_nan(x: Array) -> Array:
     return jnp.where(jnp.isnan(x), jnp.full_like(x, jnp.nan), jnp.zeros_like(x))
 
 
+def finite_or_nan(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The same with NaN for infinity, which a function that is finite there would hide."""
+    return jax.lax.select(jnp.abs(x) < jnp.inf, x, jnp.full_like(x, jnp.nan))
+
+
 def divisor(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """What to divide by to bring numbers to the scale x: 1 for 0.
 
@@ -74,8 +79,7 @@ def divisor(x: Float[Array, "..."]) -> Float[Array, "..."]:
     Returns:
         x, with NaN for infinity: a quotient by it would be 0, and what overflowed be forgotten.
     """
-    finite = jnp.where(x < jnp.inf, x, jnp.full_like(x, jnp.nan))
-    return jnp.where(x == 0, jnp.ones_like(x), finite)
+    return jnp.where(x == 0, jnp.ones_like(x), finite_or_nan(x))
 
 
 def reflect(

@@ -85,6 +85,12 @@ def test_one_fold_alone_is_that_of_the_whole(base, tmp_path):
         assert (tmp_path / "w" / name).read_bytes() == (base / CHILDREN[1] / name).read_bytes()
 
 
+def test_the_same_command_gives_the_same_bits(base, tmp_path):
+    call(f"--workdir={tmp_path / 'again'}")
+    again, first = result(tmp_path / "again"), result(base)
+    assert again["digests"] == first["digests"] and again["metrics"] == first["metrics"]
+
+
 def test_only_the_instruction_set_changes_the_bits(tmp_path):
     only_the_instruction_set_changes_bits(tmp_path, "breast", *MICRO, "--fold=0")
 

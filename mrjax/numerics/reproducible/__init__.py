@@ -32,7 +32,8 @@ polynomials of such steps; there is no call of a library's function.
 
 **Gradients** are given by hand for every operation, by the same rules, because a derivative that
 JAX makes sums and multiplies as it likes: broadcasting is an operation whose gradient is an exact
-sum. What remains for JAX are additions of two rounded float32 numbers, where a value has two uses.
+sum. What remains for JAX are additions of two rounded float32 numbers, where a value has two uses;
+of more uses they are added here (:func:`elementwise.copies`), unless all but two terms are zeros.
 
 **Errors.** With M the power of two above the largest magnitude of a grid (one for each factor):
 

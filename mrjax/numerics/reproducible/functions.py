@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mrjax.numerics.exact import finite_or_nan
 from mrjax.numerics.reproducible.elementwise import exact, mul, sub
 from mrjax.numerics.reproducible.grid import nearest, power
 from mrjax.numerics.reproducible.rounding import (
-    finite_or_nan,
     narrow,
     quotient,
     sealed,

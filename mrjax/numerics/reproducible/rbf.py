@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mrjax.numerics.exact import finite_or_nan
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.functions import exponential
 from mrjax.numerics.reproducible.grid import MANTISSA, log2_ceil, nearest, units
 from mrjax.numerics.reproducible.rounding import (
-    finite_or_nan,
     narrow,
     quotient,
     sealed,

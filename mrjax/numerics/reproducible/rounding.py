@@ -74,11 +74,6 @@ def unsigned_zero(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.lax.select(x == 0, jnp.zeros_like(x), x)
 
 
-def finite_or_nan(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The same with NaN for infinity, which a function that is finite there would hide."""
-    return jax.lax.select(jnp.abs(x) < jnp.inf, x, jnp.full_like(x, jnp.nan))
-
-
 def quotient(x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
     """The IEEE float64 quotient x / y of two arrays of one shape.
 
