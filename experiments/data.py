@@ -15,6 +15,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
+from mrjax import command
 from mrjax.errors import UserError
 
 FLAGS = flags.FlagValues()
@@ -53,13 +54,13 @@ for _name, _default, _least, _help in (
 def main(argv: list[str]) -> int:
     """Parse, make, store; a user's mistake is one line and exit code 2."""
     try:
-        rest = FLAGS(argv)[1:]
+        rest = command.parsed(FLAGS, argv[1:])
         if FLAGS.help:
             print(__doc__, FLAGS.get_help())
             return 0
         _check(rest)
         print(_build() if FLAGS.build else _write())
-    except (UserError, flags.Error) as error:
+    except UserError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
     return 0
