@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.exact import absolute, rectify
+from mrjax.numerics.exact import absolute, parts, rectify
 
 Batch = Float[Array, "b x y z 1"]
 SPACE = (1, 2, 3)
@@ -146,7 +146,7 @@ def magnitude(ar: Arithmetic, image: Complex[Array, "..."], eps: float = 0.0) ->
     Returns:
         Real array of the same shape.
     """
-    real, imag = jnp.real(image), jnp.imag(image)
+    real, imag = parts(image)
     square = ar.add(ar.mul(real, real), ar.mul(imag, imag))
     return ar.sqrt(ar.add(square, jnp.asarray(eps, square.dtype)) if eps else square)
 
@@ -172,8 +172,7 @@ def complex_mse(
 
     Source: rixez/pytorch_mri_variationalnetwork, models.py, loss_type "complex".
     """
-    parts = [jnp.stack([jnp.real(z), jnp.imag(z)]) for z in (x, y)]
-    return mse(ar, *parts)
+    return mse(ar, *(jnp.stack(parts(z)) for z in (x, y)))
 
 
 MAGNITUDE_EPS = 1e-12

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.exact import divisor, reflect
+from mrjax.numerics.exact import divisor, parts, reflect
 from mrjax.physics import sense
 
 LIMIT = 1.0
@@ -27,12 +27,14 @@ _zeros = nn.initializers.zeros
 
 def to_channels(image: Complex[Array, "*axes"]) -> Float[Array, "*axes 2"]:
     """Real and imaginary part as the last axis."""
-    return jnp.stack([jnp.real(image), jnp.imag(image)], axis=-1)
+    return jnp.stack(parts(image), axis=-1)
 
 
 def to_complex(channels: Float[Array, "*axes 2"]) -> Complex[Array, "*axes"]:
     """Inverse of `to_channels`."""
-    return jax.lax.complex(channels[..., 0], channels[..., 1])
+    # An index would have a gradient that adds zeros; that of a split is a concatenation.
+    real, imag = jax.lax.split(channels, (1, 1), axis=channels.ndim - 1)
+    return jax.lax.complex(real.reshape(channels.shape[:-1]), imag.reshape(channels.shape[:-1]))
 
 
 def regulariser_gradient(

@@ -8,7 +8,7 @@ select, as in :mod:`mrjax.numerics.pooling`, and the third adds by the arithmeti
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.stored import stored
@@ -63,6 +63,27 @@ rectify.defvjp(lambda x: (rectify(x), x), _rectify_backward)
 def _zero_or_nan(x: Array) -> Array:
     """0, and NaN where x is one: what is wrong shall stay visible."""
     return jnp.where(jnp.isnan(x), jnp.full_like(x, jnp.nan), jnp.zeros_like(x))
+
+
+@jax.custom_vjp
+def parts(z: Complex[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Real and imaginary part. Their gradients become one number; JAX's own would add zeros.
+
+    Args:
+        z: any shape.
+
+    Returns:
+        Two arrays of that shape.
+    """
+    return jnp.real(z), jnp.imag(z)
+
+
+def _parts_backward(_: None, gradients: tuple[Array, Array]) -> tuple[Array]:
+    by_real, by_imag = gradients
+    return (jax.lax.complex(by_real, -by_imag),)
+
+
+parts.defvjp(lambda z: (parts(z), None), _parts_backward)
 
 
 def finite_or_nan(x: Float[Array, "..."]) -> Float[Array, "..."]:

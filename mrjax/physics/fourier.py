@@ -1,5 +1,6 @@
 """Centred orthonormal discrete Fourier transform."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Inexact
 
@@ -22,7 +23,7 @@ def centred_fft(
     Returns:
         Complex array of the same shape.
     """
-    return jnp.fft.fftshift(ar.fft(jnp.fft.ifftshift(x, axes=axes), axes), axes=axes)
+    return _centred(ar.fft(_uncentred(x, axes), axes), axes)
 
 
 def centred_ifft(
@@ -38,4 +39,25 @@ def centred_ifft(
     Returns:
         Complex array of the same shape.
     """
-    return jnp.fft.fftshift(ar.ifft(jnp.fft.ifftshift(x, axes=axes), axes), axes=axes)
+    return _centred(ar.ifft(_uncentred(x, axes), axes), axes)
+
+
+def _centred(x: Array, axes: tuple[int, ...]) -> Array:
+    """Move index 0 to n // 2."""
+    for axis in axes:
+        x = _exchanged(x, axis, x.shape[axis] - x.shape[axis] // 2)
+    return x
+
+
+def _uncentred(x: Array, axes: tuple[int, ...]) -> Array:
+    """Move index n // 2 to 0."""
+    for axis in axes:
+        x = _exchanged(x, axis, x.shape[axis] // 2)
+    return x
+
+
+def _exchanged(x: Array, axis: int, first: int) -> Array:
+    """The first numbers of an axis behind the others; unlike `jnp.roll`, its gradient moves too."""
+    axis %= x.ndim
+    head, tail = jax.lax.split(x, (first, x.shape[axis] - first), axis=axis)
+    return jnp.concatenate([tail, head], axis)

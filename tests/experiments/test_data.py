@@ -58,7 +58,7 @@ def test_knees_are_the_same_in_the_data_set_and_in_files(tmp_path):
         ((), "neither or both of --build and --write; expected exactly one"),
         (("--write=nifti",), "--data_dir is not given; expected"),
         (("--write=dicom",), "qsmnet_mat|qsmnet_hdf5|nifti"),
-        (("--wirte=nifti",), "Did you mean: write"),
+        (("--wirte=nifti",), "did you mean --write?"),
         (("--n_train=0",), "n_train"),
         (("--rows=2",), "rows"),
         (("nifti",), "unknown argument nifti"),

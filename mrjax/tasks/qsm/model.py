@@ -82,12 +82,12 @@ class Model:
             output, changed = self.net.apply(
                 {"params": params, "batch_stats": stats}, inputs, True, mutable=["batch_stats"]
             )
-            output = output.astype(dtype)
-            predicted = restore(ar, output, constants.chi_mean, constants.chi_std)
+            modelled, plain, differentiated = ar.copies(output.astype(dtype), 3)
+            predicted = restore(ar, modelled, constants.chi_mean, constants.chi_std)
             parts = (
-                (1.0, losses.l1(ar, output, target)),
+                (1.0, losses.l1(ar, plain, target)),
                 (config.model_weight, losses.model(ar, predicted, field, mask, kernel)),
-                (config.gradient_weight, losses.gradient_difference(ar, output, target)),
+                (config.gradient_weight, losses.gradient_difference(ar, differentiated, target)),
             )
             total = jnp.zeros((), dtype)
             for weight, part in parts:

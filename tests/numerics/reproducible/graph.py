@@ -14,9 +14,11 @@ from jax.extend.core import Literal
 SCOPE = "order_free"
 
 WHOLE, SINGLE, POWER, BARRED, APART = "whole", "single", "power", "barred", "apart"
+FLUSHED = "flushed"
 """Properties. Integers times one unit; of 24 bits at most; a power of two; straight from an
-optimisation barrier; no inexact product that a compiler may fuse with an addition."""
-ALL = frozenset([WHOLE, SINGLE, POWER, BARRED, APART])
+optimisation barrier; no inexact product that a compiler may fuse with an addition; no sum of
+JAX's, which is subnormal on one device and zero on another."""
+ALL = frozenset([WHOLE, SINGLE, POWER, BARRED, APART, FLUSHED])
 KEPT = ALL - {BARRED}
 
 MOVES = set(
@@ -38,7 +40,11 @@ HOLDERS = {"custom_jvp_call", "custom_vjp_call", "jit", "scan", "while", "cond"}
 """Have jaxprs of their own, which are walked."""
 
 ONE_SUM = {"add_any"}
-"""Of two cotangents, both rounded to float32 before: one IEEE addition, with nothing to fuse it."""
+"""Of two cotangents, both rounded to float32 before: one IEEE addition, with nothing to fuse it.
+What it returns may be subnormal, so that it is not to be added to again."""
+
+PASSES = MOVES | TAKES | set("abs complex convert_element_type imag max min neg real".split())
+"""What is subnormal stays so."""
 
 STEPS = set(
     "add sub mul div sqrt clamp round reduce_precision optimization_barrier reduce_sum dot_general "
@@ -73,19 +79,19 @@ def of_value(value) -> frozenset:
     """Properties of constants; NaN has all."""
     x = np.asarray(value)
     if not np.issubdtype(x.dtype, np.inexact):
-        return frozenset([WHOLE, APART])
+        return frozenset([WHOLE, APART, FLUSHED])
     x = x[np.isfinite(x)]
     holds = {
         WHOLE: np.all(x == np.rint(x)),
         SINGLE: x.dtype.kind == "f" and np.all(x == x.astype(np.float32)),
         POWER: x.dtype.kind == "f" and np.all(np.abs(np.frexp(x)[0]) == 0.5),
     }
-    return frozenset([APART, *(name for name, true in holds.items() if true)])
+    return frozenset([APART, FLUSHED, *(name for name, true in holds.items() if true)])
 
 
 def of_input(variable) -> frozenset:
     single = dtype_of(variable) in (jnp.float32, jnp.complex64)
-    return frozenset([APART, SINGLE] if single else [APART])
+    return frozenset([APART, FLUSHED, SINGLE] if single else [APART, FLUSHED])
 
 
 def short(variable) -> bool:
@@ -144,7 +150,9 @@ def made(eqn, given) -> frozenset:
         bits = eqn.params.get("mantissa_bits", 52)
         new = {"round": {WHOLE}, "shift_left": {POWER}}.get(name, set())
         result = frozenset([APART, *new, *([SINGLE] if bits <= 23 else [])])
-    return result | of_input(eqn.outvars[0]) - {APART}
+    result |= of_input(eqn.outvars[0]) - {APART}
+    left = FLUSHED not in common and name in PASSES
+    return result - {FLUSHED} if left or name in ONE_SUM else result
 
 
 def broken(eqn, given, uses) -> str | None:
@@ -217,6 +225,8 @@ class Walk:
             return
         outside = None if allowed(eqn) else "is past the arithmetic"
         fault = broken(eqn, given, uses) if within else outside
+        if eqn.primitive.name in ONE_SUM and not all(FLUSHED in tags for tags in given):
+            fault = "adds to a sum that may be subnormal"
         if fault:
             place = source_info_util.summarize(eqn.source_info)
             self.found[f"{eqn.primitive.name} {fault}, at {place}"] += 1
