@@ -95,6 +95,25 @@ def test_scale_grows_after_enough_finite_steps(start, batch):
     assert state.scale.finite_steps == 0
 
 
+class Flushing(Native):
+    """An arithmetic in which gradients below 1 are zeros."""
+
+    def flush(self, x):
+        return jnp.where(jnp.abs(x) < 1, 0, x)
+
+
+def test_gradients_are_flushed_before_they_are_used(start, batch):
+    away = {"x": batch["x"] + 0.5}
+    step = jax.jit(
+        make_step(quadratic, optax.sgd(RATE), arithmetic=Flushing(), dynamic_scale=False)
+    )
+    state, evidence = step(start(), away)
+    gradient = start().params["w"] - away["x"].mean(0)
+    assert abs(gradient[0]) == 0.5 and abs(gradient[1]) > 1
+    assert evidence.grads == fingerprint({"w": gradient.at[0].set(0)})
+    assert state.params["w"][0] == start().params["w"][0]
+
+
 def first_broken(state, evidence, batch) -> str | None:
     names = finite.names(tensors(batch, state.params, state))
     place = int(evidence.not_finite)
@@ -113,6 +132,15 @@ def test_the_first_tensor_that_is_not_finite_is_named(start, batch):
     state, evidence = jax.jit(far)(start(), {"x": batch["x"] * 1000})
     assert np.isfinite(evidence.loss)
     assert first_broken(state, evidence, batch) == "params/w"
+
+
+def test_an_overflow_in_the_optimizer_is_named(start, batch):
+    """Adam's second moment overflows first, and its update is then zero."""
+    step = make_step(quadratic, optax.adam(RATE), arithmetic=AR, dynamic_scale=False)
+    begin = initial_state(start().params, start().batch_stats, optax.adam(RATE))
+    state, evidence = jax.jit(step)(begin, {"x": batch["x"] * 1e25})
+    assert np.isfinite(state.params["w"]).all()
+    assert first_broken(state, evidence, batch) == "optimizer/0/nu/w"
 
 
 def test_a_skipped_step_is_no_failure(start, batch):

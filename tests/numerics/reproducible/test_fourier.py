@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from helpers import draw, isometry_test
 
-from mrjax.numerics.reproducible import Reproducible
+from mrjax.numerics.host import dft_matrices
+from mrjax.numerics.reproducible import Reproducible, fourier
 from mrjax.numerics.reproducible.fourier import transform
 
 AR = Reproducible()
@@ -35,6 +36,26 @@ def test_error_of_one_axis(rng, n):
     error = np.asarray(AR.fft(x, (1,))) - expected
     bound = n**0.5 * 2.0 ** (1 - bits) * largest + np.abs(expected) * 2.0**-24
     assert np.all(np.abs(error.real) <= bound) and np.all(np.abs(error.imag) <= bound)
+
+
+def slow_sums(q: np.ndarray, bits: int) -> np.ndarray:
+    """The forward transform of lines of integers, in Python's integers: (2, lines, n)."""
+    cosine, sine = (np.rint(m * 2.0**bits).astype(int).astype(object) for m in dft_matrices(64))
+    real, imag = q.astype(int).astype(object)
+    return np.stack([real @ cosine + imag @ sine, imag @ cosine - real @ sine])
+
+
+def test_the_largest_sums_are_exact(rng, monkeypatch):
+    """Numbers of largest magnitude and of the signs of the cosines and sines of one frequency."""
+    seen, ours = [], fourier._sums
+    monkeypatch.setattr(fourier, "_sums", lambda *a: seen.append((a, ours(*a))) or seen[-1][1])
+    cosine, sine = (np.sign(m[:6]) for m in dft_matrices(64))
+    x = rng.uniform(0.9, 1, cosine.shape) * cosine + 1j * rng.uniform(0.9, 1, sine.shape) * sine
+    fourier._along(jnp.asarray(x.astype(np.complex64)), 1, False)
+    ((q, bits, _), sums), *_ = seen
+    exact = slow_sums(np.asarray(q), bits)
+    assert np.max(np.abs(exact)) > 2**51
+    np.testing.assert_array_equal(np.asarray(sums).astype(int).astype(object), exact)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.complex64])

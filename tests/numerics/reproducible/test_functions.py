@@ -7,7 +7,7 @@ import pytest
 from helpers import draw
 from numerics.reproducible import strict
 
-from mrjax.numerics.reproducible import Reproducible
+from mrjax.numerics.reproducible import Reproducible, rbf
 from mrjax.numerics.reproducible.functions import exponential
 
 AR = Reproducible()
@@ -68,8 +68,27 @@ def test_gaussians_and_their_gradients(rng, nodes, shape):
     terms = gaussians(x.astype(np.float64), np.abs(w).astype(np.float64), low, high)
     bound = terms * 2.0**-28 + np.abs(expected) * 2.0**-24 + 2.0**-126
     assert np.all(np.abs(value - expected) <= bound)
-    for result, wanted in zip(pull(g), reference(g.astype(np.float64)), strict=True):
-        np.testing.assert_allclose(result, wanted, rtol=0, atol=2e-7 * np.max(np.abs(wanted)))
+    (by_x, by_w), (x_wanted, w_wanted) = pull(g), reference(g.astype(np.float64))
+    np.testing.assert_allclose(by_x, x_wanted, rtol=0, atol=2e-7 * np.max(np.abs(x_wanted)))
+    sizes = jax.vjp(lambda w: gaussians(x.astype(np.float64), w, low, high), w.astype(np.float64))
+    positions, axes = g[..., 0].size, tuple(range(g.ndim - 1))
+    largest = np.ldexp(1.0, np.frexp(np.abs(g).max(axes))[1])[:, None]
+    grid = positions * 2.0 ** ((positions - 1).bit_length() - 53) * largest
+    (terms,) = sizes[1](np.abs(g).astype(np.float64))
+    bound = terms * 2.0**-28 + grid + np.abs(w_wanted) * 2.0**-24
+    assert np.all(np.abs(by_w - w_wanted) <= bound)
+
+
+def test_the_gradient_by_weights_is_exact_before_it_is_rounded(rng, monkeypatch):
+    """A permutation of large terms would otherwise show in the last bits of float64."""
+    seen = []
+    monkeypatch.setattr(rbf, "narrow", lambda x: seen.append(np.asarray(x)) or x)
+    place, g = jnp.asarray(rng.normal(size=(1000, 2))), rng.uniform(0.9, 1, (1000, 2))
+    g = jnp.asarray(g.astype(np.float32))
+    for order in (slice(None), rng.permutation(1000)):
+        rbf._weight_gradient(place[order] / 2, g[order], 9)
+    assert np.max(seen[0]) > 900 / 2
+    np.testing.assert_array_equal(*seen)
 
 
 def test_far_from_all_nodes_there_is_nothing():

@@ -87,6 +87,22 @@ def test_the_scope_counts_under_transformations():
     assert {what.split()[0] for what in found if "past" in what} <= {"reduce_sum"}, found
 
 
+def used(times):
+    """Gradient of a value used so many times, whose gradients JAX adds."""
+
+    def operation(x, y):
+        _, pull = jax.vjp(lambda v: [elementwise.mul(v, y) for _ in range(times)], x)
+        return pull([y] * times)
+
+    return operation
+
+
+def test_a_sum_of_jax_that_is_added_to_is_found():
+    assert not faults(used(2))
+    (found,) = faults(used(3))
+    assert found.startswith("add_any adds to a sum that may be subnormal")
+
+
 def looped(x, y):
     """A sum of three values, which are whole at the start and not after a turn."""
     return jnp.sum(jax.lax.fori_loop(0, 3, lambda _, value: value + wide(x), 0 * wide(x)))
