@@ -13,7 +13,8 @@ import jax
 import numpy as np
 from mrjax.train.sharding import place_batches
 
-place, batch_of = place_batches(jax.devices(), lambda step: {"x": np.arange(12.0).reshape(4, 3) + step})
+numbers = np.arange(12.0).reshape(4, 3)
+place, batch_of = place_batches(jax.devices(), lambda step: {"x": numbers + step})
 state, batch = place({"w": np.zeros((4, 3))}), batch_of(7)
 parts = {s.device.id: np.asarray(s.data).tolist() for s in batch["x"].addressable_shards}
 wholes = [list(s.data.shape) for s in state["w"].addressable_shards]

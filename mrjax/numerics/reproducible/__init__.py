@@ -33,7 +33,8 @@ polynomials of such steps; there is no call of a library's function.
 **Gradients** are given by hand for every operation, by the same rules, because a derivative that
 JAX makes sums and multiplies as it likes: broadcasting is an operation whose gradient is an exact
 sum. What remains for JAX are additions of two rounded float32 numbers, where a value has two uses;
-of more uses they are added here (:func:`elementwise.copies`), unless all but two terms are zeros.
+of more uses they are added here (:func:`elementwise.copies`), because a subnormal sum is flushed
+before the next addition on one device and not on another.
 
 **Errors.** With M the power of two above the largest magnitude of a grid (one for each factor):
 
@@ -49,7 +50,9 @@ K products                K 2^-b M M' with b = (53 - ceil(log2 k)) // 2 for the 
                           11, bfloat16 8
 transform of n points     sqrt(n) 2^(1 - b) M with b = (52 - ceil(log2 n)) // 2; one rounding
 sigmoid                   0.51 units in the last place (tested at 4 * 10^5 points)
-Gaussian sums             2^-28 of the sum of magnitudes of the terms; one rounding
+Gaussian sums             2^-28 of the sum of magnitudes of the terms; one rounding. Gradients: see
+                          :func:`rbf.rbf`
+batch normalisation       each step rounded; gradients: see :func:`layers.batch_norm`
 ========================  ========================================================================
 
 The errors are relative to the largest magnitude, not to each: a feature 2^-20 below the largest of

@@ -95,7 +95,14 @@ def batch_norm(
         eps: added to the variance.
 
     Returns:
-        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32.
+        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32. With c = x - mean,
+        s = sqrt(var + eps), f = scale / s, a gradient g of the first, and E its mean over a
+        channel, the error of the gradient by x is at most 2^-24 times
+
+            5 |f g| + 7 |f E g| + |f c| (E |g c| + 17 |E g c|) / s^2,
+
+        that by scale, of n terms, 2^-24 n (E |g c| + 5 |E g c|) / s. Both besides what c errs by:
+        it is taken from the rounded mean. That by bias is exact but for one rounding.
     """
     return _forward(x, scale, bias, eps)[0]
 

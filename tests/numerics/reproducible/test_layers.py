@@ -38,6 +38,34 @@ def test_batch_norm_agrees_with_float64(shape):
         np.testing.assert_allclose(value, reference, rtol=0, atol=2e-6 * largest)
 
 
+def bounds(x, scale, g, by_mean, by_var):
+    """Errors of the gradients by x, scale and bias, as `layers.batch_norm` states them."""
+    unit, axes = 2.0**-24, tuple(range(x.ndim - 1))
+    mean = x.mean(axes)
+    c, s = x - mean, np.sqrt(x.var(axes) + EPS)
+    n, f, shift = c[..., 0].size, np.abs(scale / s), unit * np.abs(mean)
+    m, moment = np.abs(g.mean(axes)), np.abs((g * c).mean(axes))
+    size = np.abs(g * c).mean(axes)
+    slope = f * (size + 17 * moment) / s**2 + 4 * np.abs(by_var) / n
+    terms = 5 * f * np.abs(g) + 7 * f * m + 2 * np.abs(by_mean) / n + np.abs(c) * slope
+    moved = f * (moment + np.abs(c) * m) / s**2 + 2 * np.abs(by_var) / n
+    by_x = unit * terms + shift * moved
+    by_scale = unit * n * (size + 5 * moment) / s + shift * n * m / s
+    return by_x, by_scale, unit * n * m
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (3, 4, 6, 2), (2, 12, 24, 32, 2)])
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_of_the_gradients_are_bounded(shape, seed):
+    arguments, gradients = example(shape, seed)
+    wide = jax.tree.map(lambda a: a.astype(np.float64), (arguments, gradients))
+    expected = batch_norm_and_gradients(*wide, Native("float64").batch_norm)[3:]
+    ours = batch_norm_and_gradients(arguments, gradients)[3:]
+    allowed = bounds(*wide[0][:2], *wide[1])
+    for value, reference, bound in zip(ours, expected, allowed, strict=True):
+        assert np.all(np.abs(value - reference) <= bound)
+
+
 def test_batch_norm_is_strict_float32_on_exact_sums():
     (x, scale, bias), _ = example((3, 4, 6, 2))
     y, mean, var = layers.batch_norm(x, scale, bias, EPS)
