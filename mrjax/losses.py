@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.exact import absolute, parts, rectify
+from mrjax.numerics.exact import absolute, parts, rectify, safe_unit
 
 Batch = Float[Array, "b x y z 1"]
 SPACE = (1, 2, 3)
@@ -149,6 +149,24 @@ def magnitude(ar: Arithmetic, image: Complex[Array, "..."], eps: float = 0.0) ->
     real, imag = parts(image)
     square = ar.add(ar.mul(real, real), ar.mul(imag, imag))
     return ar.sqrt(ar.add(square, jnp.asarray(eps, square.dtype)) if eps else square)
+
+
+def largest_magnitude(
+    ar: Arithmetic, images: Complex[Array, "b row column"]
+) -> Float[Array, "b 1 1"]:
+    """Largest magnitude of each image; no gradient is taken.
+
+    Args:
+        ar: what computes.
+        images: of any unit: their squares may be out of range.
+
+    Returns:
+        In the unit of the images.
+    """
+    largest = jnp.max(jnp.stack([jnp.abs(part) for part in parts(images)]), axis=(0, 2, 3))
+    unit = safe_unit(largest.reshape(-1, 1, 1))
+    scaled = magnitude(ar, ar.div(images, unit))
+    return ar.mul(unit, jnp.max(scaled, axis=(1, 2), keepdims=True))
 
 
 def mse(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.exact import divisor, parts, reflect
+from mrjax.numerics.exact import divisor, parts, reflect, safe_unit
 from mrjax.physics import sense
 
 LIMIT = 1.0
@@ -183,6 +183,7 @@ def zero_mean_unit_norm(
     """Subtract each filter's mean and divide by its norm; a filter of zeros stays one."""
     axes, shape = (0, 1, 2), (1, 1, 1, kernel.shape[-1])
     centred = ar.sub(kernel, ar.mean(kernel, axes).reshape(shape))
+    centred = ar.div(centred, safe_unit(jnp.max(jnp.abs(centred), axes).reshape(shape)))
     norm = ar.sqrt(ar.sum(ar.mul(centred, centred), axes)).reshape(shape)
     return ar.div(centred, divisor(norm))
 

@@ -103,6 +103,19 @@ def divisor(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(x == 0, jnp.ones_like(x), finite_or_nan(x))
 
 
+def safe_unit(largest: Float[Array, "..."]) -> Float[Array, "..."]:
+    """What to divide numbers by before their squares are added: 1, unless those would be lost.
+
+    Args:
+        largest: largest magnitude of the numbers.
+
+    Returns:
+        1 from 2^-40 to 2^40, so that ordinary numbers keep their bits; `divisor` of others.
+    """
+    ordinary = (largest > 2.0**-40) & (largest < 2.0**40)
+    return jnp.where(ordinary, jnp.ones_like(largest), divisor(largest))
+
+
 def reflect(
     ar: Arithmetic, x: Float[Array, "b row column c"], margin: int
 ) -> Float[Array, "b larger_row larger_column c"]:

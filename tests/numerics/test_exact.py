@@ -73,6 +73,20 @@ def test_an_image_too_small_to_reflect_is_refused():
         exact.reflect(AR, jnp.zeros((1, 3, 8, 1)), 3)
 
 
+def test_a_safe_unit_is_one_for_ordinary_numbers():
+    x = jnp.asarray([0.0, 1e-30, 1e-9, 1.0, 1e9, 1e30, np.inf, np.nan], jnp.float32)
+    expected = np.array([1, 1e-30, 1, 1, 1, 1e30, np.nan, np.nan], np.float32)
+    np.testing.assert_array_equal(exact.safe_unit(x), expected)
+
+
+def test_parts_have_one_gradient(rng):
+    z, g = (rng.normal(size=(3, 4)) + 1j * rng.normal(size=(3, 4)) for _ in range(2))
+    pull = jax.vjp(exact.parts, jnp.asarray(z))[1]
+    reference = jax.vjp(lambda z: (jnp.real(z), jnp.imag(z)), jnp.asarray(z))[1]
+    pair = jnp.asarray(g.real), jnp.asarray(g.imag)
+    np.testing.assert_array_equal(pull(pair)[0], reference(pair)[0])
+
+
 def test_a_divisor_hides_nothing():
     x = jnp.asarray([0.0, -0.0, 2.0, np.inf, np.nan], jnp.float32)
     np.testing.assert_array_equal(exact.divisor(x), [1, 1, 2, np.nan, np.nan])

@@ -36,7 +36,7 @@ class Native:
         return x
 
     def copies(self, x: Array, n: int) -> tuple[Array, ...]:
-        """Return x n times: JAX adds the gradients, the last one's first."""
+        """Return x n times: JAX adds the gradients."""
         return (x,) * n
 
     def add(self, x: Array, y: Array) -> Array:

@@ -49,6 +49,7 @@ def copies(x: Number, n: int) -> tuple[Number, ...]:
     JAX's own additions leave a subnormal sum to the device, which flushes it before the next
     addition or does not.
     """
+    _check_types(x)
     return (x,) * n
 
 

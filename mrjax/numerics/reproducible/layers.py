@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from mrjax.numerics.reproducible.elementwise import add, div, exact, mul, sqrt, sub
 from mrjax.numerics.reproducible.rounding import narrow, quotient, r, root, wide
+from mrjax.numerics.reproducible.rounding import shortened as t
 from mrjax.numerics.reproducible.sums import exact_sum
 from mrjax.numerics.stored import stored
 
@@ -95,14 +96,19 @@ def batch_norm(
         eps: added to the variance.
 
     Returns:
-        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32. With c = x - mean,
-        s = sqrt(var + eps), f = scale / s, a gradient g of the first, and E its mean over a
-        channel, the error of the gradient by x is at most 2^-24 times
+        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32.
 
-            5 |f g| + 7 |f E g| + |f c| (E |g c| + 17 |E g c|) / s^2,
+    Errors of the gradients: with g that of the first result (and none of the others), c = x - mean,
+    s^2 = var + eps, f = |scale| / s, E the mean over the n terms of a channel, H(y) the error
+    2^-(B + 1) M of E y by its grid (`exact_sum`) and u = 2^-24. The rounded mean is wrong by
+    d = u |mean| + H(x) and s^2, as a part of itself, by e = (d^2 + H(c^2)) / s^2. For e below 0.1
+    errors are at most, besides 2^-126:
 
-        that by scale, of n terms, 2^-24 n (E |g c| + 5 |E g c|) / s. Both besides what c errs by:
-        it is taken from the rounded mean. That by bias is exact but for one rounding.
+        by x      f u (5 |g| + 7 |E g| + |c| (E |g c| + 17 |E g c|) / s^2) + f H(g)
+                  + f (|c| H(g c) + d |E g c| + d |c E g|) / s^2
+                  + f e (|g| + |E g| + 2 |c E g c| / s^2)
+        by scale  n (u (E |g c| + 5 |E g c|) + H(g c) + d |E g| + e |E g c|) / s
+        by bias   n (u |E g| + H(g))
     """
     return _forward(x, scale, bias, eps)[0]
 
@@ -163,11 +169,12 @@ def _backward(
     axes = tuple(range(x.ndim - 1))
     total, moment = exact_sum(g, axes), exact_sum(g * x, axes)
     f = _once(r(quotient(scale, s)))
-    constant = _once(r(r(_divided(by_mean, x)) - r(f * r(_divided(total, x)))))
-    share = r(quotient(r(quotient(r(f * r(_divided(moment, x))), s)), s))
-    slope = _once(r(r(_divided(2 * by_var, x)) - share))
+    mean_of_g, mean_of_moment = (t(_divided(value, x)) for value in (total, moment))
+    constant = stored(t(t(_divided(by_mean, x)) - t(f * mean_of_g)))
+    share = t(quotient(t(quotient(t(f * mean_of_moment), s)), s))
+    slope = stored(t(t(_divided(2 * by_var, x)) - share))
     by_x = g * _per_channel(f, x) + x * _per_channel(slope, x) + _per_channel(constant, x)
-    return stored(narrow(by_x)), narrow(quotient(r(moment), s)), narrow(total)
+    return stored(narrow(by_x)), narrow(quotient(t(moment), s)), narrow(total)
 
 
 batch_norm.defvjp(_forward, _backward)

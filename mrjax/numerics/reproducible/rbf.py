@@ -54,7 +54,8 @@ def rbf(
         rounding. NaN for infinite x, which is an overflow. The gradient g of the result gives one
         by x with an error of at most 2^-23 |g| S / s, and one by the weights of 2^-28 of its terms
         |g| exp() and n 2^-(53 - ceil(log2 n)) M, for n positions of each channel and M the power
-        of two above the largest |g|; one rounding each.
+        of two above the largest |g|; one rounding each. All for |w| and |w g| / s below 2^100:
+        far from all nodes the Gaussians are not 0 but 2^-233.
     """
     return narrow(_sum(_place(x, weights.shape[1], low, high), weights))
 

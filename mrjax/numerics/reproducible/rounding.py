@@ -45,6 +45,11 @@ def r(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=23)
 
 
+def shortened(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Round to 24 bits in the range of float64: for a step whose result is multiplied again."""
+    return jax.lax.reduce_precision(x, exponent_bits=11, mantissa_bits=23)
+
+
 def narrow(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """The result of an operation: rounded once, float32, and with one bit pattern for NaN.
 

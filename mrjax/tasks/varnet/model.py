@@ -89,7 +89,7 @@ class Model:
         kspace, maps = (batch[k].astype(COMPLEX[dtype]) for k in ("kspace", "maps"))
         mask = batch["mask"].astype(dtype)
         first = sense.adjoint(ar, kspace, maps, mask)
-        scale = divisor(jnp.max(losses.magnitude(ar, first), axis=(1, 2), keepdims=True))
+        scale = divisor(losses.largest_magnitude(ar, first))
         image, samples = ar.div(first, scale), ar.div(kspace, scale[:, None])
         return jnp.asarray(self.net.apply({"params": params}, image, samples, maps, mask)), scale
 

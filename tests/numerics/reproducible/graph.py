@@ -12,6 +12,7 @@ from jax._src import source_info_util
 from jax.extend.core import Literal
 
 SCOPE = "order_free"
+SINGLES = (jnp.float32, jnp.complex64)
 
 WHOLE, SINGLE, POWER, BARRED, APART = "whole", "single", "power", "barred", "apart"
 FLUSHED = "flushed"
@@ -43,8 +44,18 @@ ONE_SUM = {"add_any"}
 """Of two cotangents, both rounded to float32 before: one IEEE addition, with nothing to fuse it.
 What it returns may be subnormal, so that it is not to be added to again."""
 
-PASSES = MOVES | TAKES | set("abs complex convert_element_type imag max min neg real".split())
+PASSES = (
+    MOVES
+    | TAKES
+    | set(
+        "abs complex conj convert_element_type imag max min neg real reduce_max "
+        "reduce_precision".split()
+    )
+)
 """What is subnormal stays so."""
+
+READS = ONE_SUM | set("add sub eq ge gt le lt ne".split())
+"""Return something else for a subnormal operand than for zero, though not 0 itself."""
 
 STEPS = set(
     "add sub mul div sqrt clamp round reduce_precision optimization_barrier reduce_sum dot_general "
@@ -90,7 +101,7 @@ def of_value(value) -> frozenset:
 
 
 def of_input(variable) -> frozenset:
-    single = dtype_of(variable) in (jnp.float32, jnp.complex64)
+    single = dtype_of(variable) in SINGLES
     return frozenset([APART, FLUSHED, SINGLE] if single else [APART, FLUSHED])
 
 
@@ -152,7 +163,8 @@ def made(eqn, given) -> frozenset:
         result = frozenset([APART, *new, *([SINGLE] if bits <= 23 else [])])
     result |= of_input(eqn.outvars[0]) - {APART}
     left = FLUSHED not in common and name in PASSES
-    return result - {FLUSHED} if left or name in ONE_SUM else result
+    summed = name in {*ONE_SUM, "add", "sub"} and dtype_of(eqn.outvars[0]) in SINGLES
+    return result - {FLUSHED} if left or summed else result
 
 
 def broken(eqn, given, uses) -> str | None:
@@ -171,6 +183,14 @@ def broken(eqn, given, uses) -> str | None:
         whole = wide and all(WHOLE in tags for tags in given)
         return None if whole or one_term(eqn) else "adds floats"
     return None if allowed(eqn) or name in STEPS | TAKES else "is none of the arithmetic's"
+
+
+def sees_subnormals(eqn, given) -> bool:
+    """Whether the result depends on whether a sum of JAX's was flushed."""
+    name = eqn.primitive.name
+    if name not in READS or all(FLUSHED in tags for tags in given):
+        return False
+    return not (name in ("eq", "ne") and eqn.invars[0] is eqn.invars[1])  # asks for NaN
 
 
 def uses_of(jaxpr) -> dict:
@@ -225,8 +245,8 @@ class Walk:
             return
         outside = None if allowed(eqn) else "is past the arithmetic"
         fault = broken(eqn, given, uses) if within else outside
-        if eqn.primitive.name in ONE_SUM and not all(FLUSHED in tags for tags in given):
-            fault = "adds to a sum that may be subnormal"
+        if sees_subnormals(eqn, given):
+            fault = "reads a sum that may be subnormal"
         if fault:
             place = source_info_util.summarize(eqn.source_info)
             self.found[f"{eqn.primitive.name} {fault}, at {place}"] += 1

@@ -100,7 +100,28 @@ def used(times):
 def test_a_sum_of_jax_that_is_added_to_is_found():
     assert not faults(used(2))
     (found,) = faults(used(3))
-    assert found.startswith("add_any adds to a sum that may be subnormal")
+    assert found.startswith("add_any reads a sum that may be subnormal")
+
+
+def of_jax(x, y):
+    """A sum of two gradients that JAX adds; nothing is wrong with it."""
+    return used(2)(x, y)[0]
+
+
+READ = {
+    "raw sums": lambda x, y: x + y + x,
+    "sum added": lambda x, y: of_jax(x, y) + y,
+    "sum compared": lambda x, y: jnp.where(of_jax(x, y) > 0, x, y),
+    "conjugate": lambda x, y: jnp.conj(jax.lax.complex(of_jax(x, y), y)) - jax.lax.complex(x, y),
+    "largest": lambda x, y: jnp.max(of_jax(x, y)) - y,
+    "rounded": lambda x, y: jax.lax.reduce_precision(of_jax(x, y), 8, 23) - y,
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_depends_on_a_subnormal_sum_is_found(name):
+    assert not faults(of_jax)
+    assert any("reads a sum" in found for found in faults(READ[name]))
 
 
 def looped(x, y):

@@ -118,19 +118,39 @@ def test_an_overflow_behind_all_normalisation_is_named(task, rng):
     assert part is not None and part.startswith("gradients/")
 
 
-@pytest.mark.parametrize("factor", [1e19, 1e30])
-def test_a_scale_that_overflows_is_named(rng, factor):
+def scaled(batch, factor, names):
+    return {k: v * np.float32(factor) if k in names else v for k, v in batch.items()}
+
+
+@pytest.mark.parametrize("factor", [1e-35, 1e-20, 1e19, 1e35])
+def test_the_unit_of_k_space_does_not_matter(rng, factor):
+    """Squares of such numbers are out of range."""
+    built, step, like = compiled("varnet")
+    good = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
+    batch = scaled(good, factor, ("kspace", "reference"))
+    (_, expected), (_, evidence) = (step(built.initial_state(), b) for b in (good, batch))
+    assert evidence.not_finite == finite.NONE
+    np.testing.assert_allclose(evidence.loss, expected.loss, rtol=1e-5)
+
+
+def test_a_scale_that_overflows_is_named(rng):
     """What is finite, divided by an infinite scale, would be a batch of zeros."""
     built, step, like = compiled("varnet")
     good = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
-    batch = {k: v * np.float32(factor) if k != "mask" else v for k, v in good.items()}
+    batch = scaled(good, 1e30, ("kspace", "maps"))
     state, evidence = step(built.initial_state(), batch)
     assert not np.isfinite(evidence.loss)
     part = first_broken(built, state, evidence, batch)
     assert part is not None and part.startswith("gradients/")
 
 
-@pytest.mark.parametrize("factor", [1e19, 1e30])
-def test_filters_whose_norm_overflows_are_not_a_number(rng, factor):
-    kernel = rng.standard_normal((3, 3, 2, 4)).astype(np.float32) * np.float32(factor)
-    assert np.isnan(zero_mean_unit_norm(Reproducible(), jnp.asarray(kernel))).all()
+def test_filters_of_any_size_get_unit_norm(rng):
+    kernel = rng.standard_normal((3, 3, 2, 4)).astype(np.float32)
+    expected = zero_mean_unit_norm(Reproducible(), jnp.asarray(kernel))
+    np.testing.assert_allclose((np.asarray(expected) ** 2).sum((0, 1, 2)), 1, rtol=1e-6)
+    for factors in ((1e-36, 1e-20, 1, 1e20), (1e36, 1e-19, 1e19, 1e-10)):
+        found = zero_mean_unit_norm(Reproducible(), jnp.asarray(kernel * np.float32(factors)))
+        np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-7)
+    kernel[0, 0, 0, 1] = np.inf
+    broken = np.isnan(zero_mean_unit_norm(Reproducible(), jnp.asarray(kernel)))
+    assert broken.all((0, 1, 2)).tolist() == [False, True, False, False]
