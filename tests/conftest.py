@@ -5,6 +5,8 @@ CI sets it, so that a missing installation there cannot pass for a green run.
 """
 
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "1"
@@ -17,7 +19,16 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 import numpy as np
 import pytest
 
+COMPILED = "MRJAX_TEST_COMPILED"
+"""Folder of what programs under test compiled (tests/compiled), shared by pytest's processes."""
+
 REQUIRED = tuple(word for word in os.environ.get("MRJAX_REQUIRE", "").split(",") if word)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if COMPILED not in os.environ:
+        os.environ[COMPILED] = folder = tempfile.mkdtemp(prefix="mrjax-compiled-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _forbid(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -18,20 +18,31 @@ COMPILED_QUICKLY = "--xla_backend_optimization_level=0"
 """XLA_FLAGS for programs that are compiled for longer than they run: a third less CPU time."""
 
 
-def environment(xla_flags: str = COMPILED_QUICKLY) -> dict[str, str]:
-    """This process's environment, without what would reach JAX but XLA_FLAGS."""
+def environment(xla_flags: str = COMPILED_QUICKLY, anew: bool = False) -> dict[str, str]:
+    """This process's environment, without what would reach JAX but XLA_FLAGS.
+
+    Args:
+        anew: compile every program, as users' runs do, instead of taking what another program
+            under test has compiled (tests/compiled).
+    """
     found = {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
-    return {**found, "XLA_FLAGS": xla_flags}
+    path = [] if anew else [str(ROOT / "tests" / "compiled")]
+    path += filter(None, [found.get("PYTHONPATH")])
+    return {**found, "XLA_FLAGS": xla_flags, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def call(
-    experiment: str, *flags: str, check: bool = True, xla_flags: str = COMPILED_QUICKLY
+    experiment: str,
+    *flags: str,
+    check: bool = True,
+    xla_flags: str = COMPILED_QUICKLY,
+    anew: bool = False,
 ) -> subprocess.CompletedProcess:
     """Run ``python -m experiments.<experiment>``; a failure shows what it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{experiment}", *flags],
         cwd=ROOT,
-        env=environment(xla_flags),
+        env=environment(xla_flags, anew),
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -101,7 +112,7 @@ def only_the_instruction_set_changes_bits(folder: Path, experiment: str, *flags:
     """
     first, again, elsewhere = (folder / name for name in ("first", "again", "elsewhere"))
     for workdir, isa in ((first, []), (again, []), (elsewhere, ["--xla_cpu_isa=SSE4_2"])):
-        call(experiment, *flags, *isa, f"--workdir={workdir}", xla_flags="")
+        call(experiment, *flags, *isa, f"--workdir={workdir}", xla_flags="", anew=True)
     assert digests(again) == digests(first)
     assert (again / "ledger.jsonl").read_bytes() == (first / "ledger.jsonl").read_bytes()
     images = [

@@ -6,7 +6,9 @@ Not shown: which cuDNN engine runs (chosen on the device, ``algo_id`` is -1 here
 engine uses atomics itself, and that two executions agree: only a GPU can say so.
 """
 
+import functools
 import re
+from collections.abc import Callable
 
 import aot
 import pytest
@@ -62,45 +64,55 @@ def plain_convolutions(hlo: str) -> list[str]:
     return re.findall(r"= \S+ convolution\(", hlo)
 
 
+@pytest.fixture(scope="module")
+def compile_once(tmp_path_factory) -> Callable[..., aot.Compiled]:
+    """Compile a builder of tests/aot_builds.py at a level."""
+
+    @functools.cache
+    def compiled(build: str, level: str = "not_guaranteed") -> aot.Compiled:
+        folder = tmp_path_factory.mktemp(build)
+        return aot.compile_for_h200(f"aot_builds:{build}", folder, xla_flags=LEVELS[level])
+
+    return compiled
+
+
 @pytest.mark.parametrize("build, level, expected", BUILDS)
-def test_training_graphs_use_cudnn_and_no_atomics(build, level, expected, tmp_path):
-    compiled = aot.compile_for_h200(f"aot_builds:{build}", tmp_path, xla_flags=LEVELS[level])
+def test_training_graphs_use_cudnn_and_no_atomics(build, level, expected, compile_once):
+    compiled = compile_once(build, level)
     assert len(cudnn_convolutions(compiled.hlo)) >= expected
     assert not plain_convolutions(compiled.hlo)
     assert ".target sm_90" in compiled.ptx
     assert not atomics(compiled.ptx)
 
 
-def test_stock_max_pooling_has_atomics(tmp_path):
+def test_stock_max_pooling_has_atomics(compile_once):
     """Positive control: the search above finds atomics where they are known to be."""
-    compiled = aot.compile_for_h200("aot_builds:max_pool_gradient", tmp_path)
+    compiled = compile_once("max_pool_gradient")
     assert "atom." in compiled.ptx
     assert atomics(compiled.ptx)
 
 
-def test_determinism_flags_reach_the_compiler(tmp_path):
+def test_determinism_flags_reach_the_compiler(compile_once):
     """The same graph under the flags of run_to_run: XLA replaces the scatter by a sorted one."""
-    compiled = aot.compile_for_h200(
-        "aot_builds:max_pool_gradient", tmp_path, xla_flags=LEVELS["run_to_run"]
-    )
+    compiled = compile_once("max_pool_gradient", "run_to_run")
     assert not atomics(compiled.ptx)
     assert " sort(" in compiled.hlo
 
 
-def test_weight_gradient_is_a_backward_filter_convolution(tmp_path):
+def test_weight_gradient_is_a_backward_filter_convolution(compile_once):
     """The gradient of a convolution reaches cuDNN as such, not as a general convolution."""
-    compiled = aot.compile_for_h200("aot_builds:convolution_gradient", tmp_path)
+    compiled = compile_once("convolution_gradient")
     kinds = set(cudnn_convolutions(compiled.hlo))
     assert kinds == {"__cudnn$convForward", "__cudnn$convBackwardFilter"}
 
 
 @pytest.mark.parametrize("task", ["qsm", "varnet", "breast"])
-def test_the_order_free_step_rounds_to_nearest_only(task, tmp_path):
+def test_the_order_free_step_rounds_to_nearest_only(task, compile_once):
     """No convolution library, no Fourier transform, no approximation, no atomics.
 
     What is left to a library is matrix products of integers in float64.
     """
-    compiled = aot.compile_for_h200(f"aot_builds:reproducible_{task}_train_step", tmp_path)
+    compiled = compile_once(f"reproducible_{task}_train_step")
     assert not rounds_otherwise(compiled.ptx)
     assert not atomics(compiled.ptx)
     assert {name for name in libraries(compiled.hlo) if not name.startswith("__cublas$")} == set()
@@ -108,8 +120,8 @@ def test_the_order_free_step_rounds_to_nearest_only(task, tmp_path):
     assert ARITHMETIC.search(compiled.ptx) and "f64" in compiled.ptx
 
 
-def test_the_native_step_rounds_otherwise(tmp_path):
+def test_the_native_step_rounds_otherwise(compile_once):
     """Positive control of the searches above."""
-    compiled = aot.compile_for_h200("aot_builds:varnet_train_step", tmp_path)
+    compiled = compile_once("varnet_train_step")
     assert {name for name in rounds_otherwise(compiled.ptx) if "approx" in name or "full" in name}
     assert cudnn_convolutions(compiled.hlo) and " fft(" in compiled.hlo

@@ -2,11 +2,9 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
-from experiments_helpers import refused, without_torch
-from helpers import ROOT
+from experiments_helpers import call, refused, without_torch
 
 pytest.importorskip("torch", reason="needs torch, the benchmark's other side")
 
@@ -25,14 +23,8 @@ PEERS = {
 
 
 def bench(task: str, sizes: dict[str, int], *more: str) -> subprocess.CompletedProcess:
-    flags = [*(f"--{name}={size}" for name, size in sizes.items()), *more]
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.bench", f"--task={task}", "--rounds=1", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    flags = [f"--{name}={size}" for name, size in sizes.items()]
+    return call("bench", f"--task={task}", "--rounds=1", *flags, *more, check=False)
 
 
 def records(task: str, sizes: dict[str, int], *more: str) -> list[dict]:

@@ -22,7 +22,7 @@ MICRO = (
 
 def study(action: str, path: Path, *flags: str, check: bool = True) -> subprocess.CompletedProcess:
     # Compiled as users' programs are: arms differ by instruction sets.
-    return call("study", action, f"--study={path}", *flags, check=check, xla_flags="")
+    return call("study", action, f"--study={path}", *flags, check=check, xla_flags="", anew=True)
 
 
 def test_help_is_quick_and_names_all_actions():
