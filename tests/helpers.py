@@ -1,10 +1,15 @@
 """What several tests share."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+
+jit_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+"""Compiled without optimisation, in half the time: for values compared within a tolerance."""
 
 ROOT = Path(__file__).resolve().parents[1]
 

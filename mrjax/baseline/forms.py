@@ -20,7 +20,12 @@ _POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
 
 def divisor(x: Tensor) -> Tensor:
     """Return x with 1 for 0 and NaN for infinity, as `mrjax.numerics.exact.divisor` does."""
-    return torch.where(x == 0, 1, torch.where(x < torch.inf, x, torch.nan))
+    return torch.where(x == 0, 1, finite_or_nan(x))
+
+
+def finite_or_nan(x: Tensor) -> Tensor:
+    """Return x with NaN for infinity, as `mrjax.numerics.exact.finite_or_nan` does."""
+    return torch.where(x.abs() < torch.inf, x, torch.nan)
 
 
 def max_pool(x: Tensor) -> Tensor:

@@ -174,7 +174,7 @@ def project(network: nn.Module) -> None:
             kernel -= kernel.mean(dim=axes, keepdim=True)
             norm = kernel.square().sum(dim=axes, keepdim=True).sqrt()
             kernel /= forms.divisor(norm)
-            cell.lamb.clamp_(min=0)
+            cell.lamb.copy_(forms.finite_or_nan(cell.lamb).clamp(min=0))
 
 
 def mean_squared_error(image: Tensor, reference: Tensor) -> Tensor:

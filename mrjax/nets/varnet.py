@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
-from mrjax.numerics.exact import divisor, parts, reflect, safe_unit
+from mrjax.numerics.exact import divisor, finite_or_nan, parts, reflect, safe_unit
 from mrjax.physics import sense
 
 LIMIT = 1.0
@@ -155,7 +155,7 @@ def project(ar: Arithmetic, params: Mapping[str, Any]) -> dict[str, Any]:
     """Bring parameters back to the allowed ones after an update.
 
     Filters get zero mean and unit norm over window, real and imaginary part; data weights are
-    not negative.
+    not negative, and NaN where they overflowed.
 
     Args:
         ar: what computes.
@@ -171,7 +171,7 @@ def project(ar: Arithmetic, params: Mapping[str, Any]) -> dict[str, Any]:
         name: {
             "kernel": zero_mean_unit_norm(ar, stage["kernel"]),
             "rbf": stage["rbf"],
-            "data_weight": jnp.maximum(stage["data_weight"], 0),
+            "data_weight": jnp.maximum(finite_or_nan(stage["data_weight"]), 0),
         }
         for name, stage in params.items()
     }

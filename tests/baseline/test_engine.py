@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from helpers import jit_quickly
 
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
@@ -172,7 +173,7 @@ def test_a_batch_that_is_not_finite_is_named_as_in_jax(batches):
     _, evidence = ready.step(ready.state, ready.batches(0))
     assert int(evidence.not_finite) == finite.NONE
     arithmetic = built.arithmetic
-    step = jax.jit(
+    step = jit_quickly(
         rule.make_step(
             built.loss_function(), built.optimizer, arithmetic=arithmetic, dynamic_scale=False
         )

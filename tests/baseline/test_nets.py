@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import draw
+from helpers import draw, jit_quickly
 
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
@@ -47,7 +47,8 @@ def test_same_weights_same_outputs(pair, rng, dtype, rtol, form):
     ours = qsmnet(Native(dtype=dtype, conv_form=form), **SIZES)
     x = draw(rng, (2, 8, 8, 8, 1)).astype(dtype)
     expected = theirs.to(getattr(torch, dtype))(to_torch(x)).detach().numpy()
-    actual = forward(ours, {k: v.astype(dtype) for k, v in leaves.items()}, jnp.asarray(x))
+    leaves = {k: v.astype(dtype) for k, v in leaves.items()}
+    actual = jit_quickly(lambda leaves, x: forward(ours, leaves, x))(leaves, x)
     assert actual.dtype == dtype
     error = np.abs(np.moveaxis(np.asarray(actual), -1, 1) - expected).max()
     assert error <= rtol * np.abs(expected).max()
@@ -69,7 +70,9 @@ def test_same_loss_and_gradients(pair, rng):
             + 0.1 * losses.gradient_difference(ar, out, jnp.asarray(target))
         )
 
-    value, gradients = jax.value_and_grad(loss)({k: jnp.asarray(v) for k, v in leaves.items()})
+    value, gradients = jit_quickly(jax.value_and_grad(loss))(
+        {k: jnp.asarray(v) for k, v in leaves.items()}
+    )
     images = (to_torch(a) for a in (target, field, mask))
     expected = nets.qsm_loss(
         theirs(to_torch(field)), *images, torch.tensor(kernel), chi_mean=0.01, chi_std=0.03

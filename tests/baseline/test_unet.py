@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import draw
+from helpers import draw, jit_quickly
 
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
@@ -46,7 +46,7 @@ def test_same_weights_same_outputs(pair, rng, dtype, rtol, form):
     x = draw(rng, SHAPE).astype(dtype)
     expected = theirs.to(getattr(torch, dtype))(to_torch(x)).detach().numpy()
     leaves = {k: v.astype(dtype) for k, v in leaves.items()}
-    actual = jax.jit(lambda values, x: forward(values, x, form))(leaves, x)
+    actual = jit_quickly(lambda values, x: forward(values, x, form))(leaves, x)
     assert actual.dtype == dtype
     error = np.abs(np.moveaxis(np.asarray(actual), -1, 1) - expected).max()
     assert error <= rtol * np.abs(expected).max()
@@ -61,7 +61,7 @@ def test_same_loss_and_gradients(pair, rng):
         probability = ar.sigmoid(forward(values, jnp.asarray(image)))
         return 1 - losses.soft_dice(ar, probability, jnp.asarray(mask))
 
-    value, gradients = jax.jit(jax.value_and_grad(loss))(leaves)
+    value, gradients = jit_quickly(jax.value_and_grad(loss))(leaves)
     expected = unet.soft_dice_loss(theirs(to_torch(image)), to_torch(mask))
     expected.backward()
     np.testing.assert_allclose(value, expected.item(), rtol=1e-10)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import draw, shared
+from helpers import draw, jit_quickly, shared
 
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
@@ -81,7 +81,7 @@ def test_same_loss_and_gradients(rng, dtype, rtol, form):
         image = ours(values, arrays)
         return losses.complex_mse(Native(dtype), image, jnp.asarray(target))
 
-    value, gradients = jax.jit(jax.value_and_grad(loss))(leaves)
+    value, gradients = jit_quickly(jax.value_and_grad(loss))(leaves)
     net = theirs(leaves, form)
     expected = varnet.mean_squared_error(
         net(*(torch.tensor(a) for a in arrays)), torch.tensor(target)
@@ -104,6 +104,16 @@ def test_same_projection(rng):
     for name, leaf in public_varnet.from_state_dict(net.state_dict()).items():
         np.testing.assert_allclose(leaf, expected[name], rtol=1e-12, atol=1e-14)
     assert net.cell_list[1].lamb.item() == 0
+
+
+@pytest.mark.parametrize("weight", [-np.inf, np.inf, np.nan])
+def test_a_data_weight_that_overflowed_is_not_hidden(rng, weight):
+    leaves = weights(rng, 1, "float64") | {"stage0/data_weight": np.asarray(weight)}
+    params = traverse.unflatten_dict({k: jnp.asarray(v) for k, v in leaves.items()}, "/")
+    assert np.isnan(project(Native("float64"), params)["stage0"]["data_weight"])
+    net = theirs(leaves)
+    varnet.project(net)
+    assert np.isnan(net.cell_list[0].lamb.item())
 
 
 def test_shared_weights_give_the_same_images(rng):

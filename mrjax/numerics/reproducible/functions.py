@@ -53,7 +53,8 @@ def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
         x: float32.
 
     Returns:
-        float32, within 0.51 units in the last place; NaN for infinite x, which is an overflow.
+        float32, within 0.51 units in the last place, or zero below 2^-126; NaN for infinite x,
+        which is an overflow.
     """
     e = exponential(-jnp.clip(finite_or_nan(wide(x)), -SATURATED, SATURATED))
     return narrow(quotient(jnp.ones_like(e), 1 + e))

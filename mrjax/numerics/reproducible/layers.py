@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax.numerics.exact import finite_or_nan
 from mrjax.numerics.reproducible.elementwise import add, div, exact, mul, sqrt, sub
 from mrjax.numerics.reproducible.rounding import narrow, quotient, r, root, wide
 from mrjax.numerics.reproducible.rounding import shortened as t
@@ -73,8 +74,10 @@ def normalise(
 
     Returns:
         float32, every step rounded; the factor scale / sqrt(var + eps) is one number a channel.
+        NaN for an infinite variance, which would leave the bias alone.
     """
-    factor = stored(div(scale, stored(sqrt(add(var, jnp.full_like(var, eps))))))
+    deviation = stored(finite_or_nan(sqrt(add(var, jnp.full_like(var, eps)))))
+    factor = stored(div(scale, deviation))
     centred = stored(sub(x, _per_channel(mean, x)))
     scaled = stored(mul(centred, _per_channel(factor, x)))
     return stored(add(scaled, _per_channel(bias, x)))
@@ -96,13 +99,14 @@ def batch_norm(
         eps: added to the variance.
 
     Returns:
-        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32.
+        scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32. A variance that
+        overflows is infinite and makes the first NaN.
 
     Errors of the gradients: with g that of the first result (and none of the others), c = x - mean,
     s^2 = var + eps, f = |scale| / s, E the mean over the n terms of a channel, H(y) the error
     2^-(B + 1) M of E y by its grid (`exact_sum`) and u = 2^-24. The rounded mean is wrong by
-    d = u |mean| + H(x) and s^2, as a part of itself, by e = (d^2 + H(c^2)) / s^2. For e below 0.1
-    errors are at most, besides 2^-126:
+    d = u |mean| + H(x) and s^2, as a part of itself, by e = (d^2 + H(c^2) + 2^-126) / s^2. For e
+    below 0.1 and c that are zero or normal float32 numbers errors are at most, besides 2^-126:
 
         by x      f u (5 |g| + 7 |E g| + |c| (E |g c| + 17 |E g c|) / s^2) + f H(g)
                   + f (|c| H(g c) + d |E g c| + d |c E g|) / s^2
@@ -134,15 +138,10 @@ def _forward(
     centred = stored(narrow(wide(x) - _per_channel(wide(mean), x)))
     distance = wide(centred)
     var = stored(narrow(_mean(distance * distance)))
-    deviation = stored(narrow(root(r(wide(var) + _single(eps)))))
-    factor = _once(r(quotient(wide(scale), wide(deviation))))
+    deviation = stored(finite_or_nan(narrow(root(r(wide(var) + _single(eps))))))
+    factor = wide(stored(narrow(quotient(wide(scale), wide(deviation)))))
     y = narrow(r(distance * _per_channel(factor, x)) + _per_channel(wide(bias), x))
     return (stored(y), mean, var), _Saved(centred, scale, deviation)
-
-
-def _once(x: Array) -> Array:
-    """A rounded number of each channel, computed once."""
-    return wide(stored(narrow(x)))
 
 
 def _mean(x: Array) -> Array:
@@ -168,7 +167,7 @@ def _backward(
     x, scale, s = (wide(value) for value in saved)
     axes = tuple(range(x.ndim - 1))
     total, moment = exact_sum(g, axes), exact_sum(g * x, axes)
-    f = _once(r(quotient(scale, s)))
+    f = stored(t(quotient(scale, s)))
     mean_of_g, mean_of_moment = (t(_divided(value, x)) for value in (total, moment))
     constant = stored(t(t(_divided(by_mean, x)) - t(f * mean_of_g)))
     share = t(quotient(t(quotient(t(f * mean_of_moment), s)), s))

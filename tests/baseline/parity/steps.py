@@ -10,6 +10,7 @@ import optax
 import torch
 from baseline.parity import cases
 from flax import traverse_util as traverse
+from helpers import jit_quickly
 
 from mrjax.baseline import varnet, weights
 from mrjax.numerics.trees import named_leaves
@@ -43,7 +44,7 @@ def our_results(case: cases.Case) -> Callable[[Arrays, Arrays, Arrays], Results]
     model = case.model
     project = getattr(model, "project", None) or (lambda params: params)
 
-    @jax.jit
+    @jit_quickly
     def step(params: Any, stats: Any, batch: Any) -> tuple:
         gradient = jax.value_and_grad(case.loss, has_aux=True)
         (loss, kept), grads = gradient(params, stats, batch)

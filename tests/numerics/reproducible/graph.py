@@ -15,11 +15,14 @@ SCOPE = "order_free"
 SINGLES = (jnp.float32, jnp.complex64)
 
 WHOLE, SINGLE, POWER, BARRED, APART = "whole", "single", "power", "barred", "apart"
-FLUSHED = "flushed"
+FLUSHED, CONSTANT, UNSCALED, UNSHIFTED = "flushed", "constant", "unscaled", "unshifted"
 """Properties. Integers times one unit; of 24 bits at most; a power of two; straight from an
 optimisation barrier; no inexact product that a compiler may fuse with an addition; no sum of
-JAX's, which is subnormal on one device and zero on another."""
-ALL = frozenset([WHOLE, SINGLE, POWER, BARRED, APART, FLUSHED])
+JAX's, which is subnormal on one device and zero on another; known when compiled; no product with,
+and no sum with, a constant, which a compiler may join with the next one."""
+FREE = frozenset([APART, FLUSHED, UNSCALED, UNSHIFTED])
+"""What holds of a value that was loaded or rounded."""
+ALL = FREE | {WHOLE, SINGLE, POWER, BARRED, CONSTANT}
 KEPT = ALL - {BARRED}
 
 MOVES = set(
@@ -32,7 +35,7 @@ TAKES = {"dynamic_slice", "gather"}
 """So they do here; only the arithmetic takes slabs, and no gradient of it scatters."""
 
 DECIDES = set(
-    "abs argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg "
+    "argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg "
     "real reduce_max".split()
 )
 """Comparisons, signs, parts of complex numbers: exact, and in any order the same."""
@@ -83,6 +86,8 @@ def allowed(eqn) -> bool:
     """Whether it cannot round, so that it may stand outside the scope."""
     if eqn.primitive.name == "convert_element_type":
         return keeps(eqn)
+    if eqn.primitive.name == "abs":  # that of a complex number is a root
+        return not jnp.issubdtype(dtype_of(eqn.invars[0]), jnp.complexfloating)
     return eqn.primitive.name in MOVES | DECIDES | HOLDERS | ONE_SUM
 
 
@@ -90,19 +95,18 @@ def of_value(value) -> frozenset:
     """Properties of constants; NaN has all."""
     x = np.asarray(value)
     if not np.issubdtype(x.dtype, np.inexact):
-        return frozenset([WHOLE, APART, FLUSHED])
+        return FREE | {WHOLE, CONSTANT}
     x = x[np.isfinite(x)]
     holds = {
         WHOLE: np.all(x == np.rint(x)),
         SINGLE: x.dtype.kind == "f" and np.all(x == x.astype(np.float32)),
         POWER: x.dtype.kind == "f" and np.all(np.abs(np.frexp(x)[0]) == 0.5),
     }
-    return frozenset([APART, FLUSHED, *(name for name, true in holds.items() if true)])
+    return FREE | {CONSTANT, *(name for name, true in holds.items() if true)}
 
 
 def of_input(variable) -> frozenset:
-    single = dtype_of(variable) in SINGLES
-    return frozenset([APART, FLUSHED, SINGLE] if single else [APART, FLUSHED])
+    return FREE | ({SINGLE} if dtype_of(variable) in SINGLES else set())
 
 
 def short(variable) -> bool:
@@ -140,28 +144,49 @@ def multiplied(eqn, given) -> frozenset:
     return both | ({APART} if exact_product(eqn, given) else frozenset())
 
 
+def joins(given) -> bool:
+    """Whether one of two operands is a constant that does not keep the other's bits."""
+    first, second = given
+    return any(CONSTANT in tags and POWER not in tags for tags in given) and not (
+        WHOLE in first and WHOLE in second
+    )
+
+
+def exponent(eqn) -> bool:
+    """Whether integers are shifted to where a float has its exponent."""
+    by = eqn.invars[1]
+    return isinstance(by, Literal) and int(by.val) in (23, 52)
+
+
 def made(eqn, given) -> frozenset:
     """Properties of the result of an operation without jaxprs, from those of its operands."""
     name = eqn.primitive.name
     numbers = [tags for v, tags in zip(eqn.invars, given, strict=True) if is_float(v)]
     common = frozenset.intersection(KEPT, *(numbers or given))
     if name == "mul":
-        result = multiplied(eqn, given)
+        result = multiplied(eqn, given) | {UNSHIFTED}
+        result |= set() if joins(given) else {UNSCALED}
     elif name in MOVES | TAKES | {"neg", "abs", "real", "imag", "complex"}:
         result = common
     elif name == "convert_element_type":
         result = common | (set() if is_float(eqn.invars[0]) else {WHOLE})
     elif name == "bitcast_convert_type":
-        result = (common & {POWER}) | {APART}
-    elif name in ("add", "sub", "add_any", "reduce_sum", "conv_general_dilated", "min", "max"):
-        result = (common & {WHOLE}) | {APART}
+        result = common - {WHOLE, SINGLE}
+    elif name in ("min", "max"):
+        result = common - {SINGLE, POWER}
+    elif name in ("add", "sub"):
+        result = (common & {WHOLE}) | {APART, UNSCALED}
+        result |= set() if joins(given) else {UNSHIFTED}
+    elif name in ("add_any", "reduce_sum", "conv_general_dilated"):
+        result = (common & {WHOLE}) | (FREE - {FLUSHED})
     elif name == "dot_general":
-        result = (common & ({WHOLE, POWER} if one_term(eqn) else {WHOLE})) | {APART}
+        result = (common & ({WHOLE, POWER} if one_term(eqn) else {WHOLE})) | (FREE - {FLUSHED})
     else:
         bits = eqn.params.get("mantissa_bits", 52)
-        new = {"round": {WHOLE}, "shift_left": {POWER}}.get(name, set())
-        result = frozenset([APART, *new, *([SINGLE] if bits <= 23 else [])])
-    result |= of_input(eqn.outvars[0]) - {APART}
+        power = name == "shift_left" and exponent(eqn)
+        new = {WHOLE} if name == "round" else {POWER} if power else set()
+        result = (FREE - {FLUSHED}) | new | ({SINGLE} if bits <= 23 else set())
+    result |= of_input(eqn.outvars[0]) & {FLUSHED, SINGLE}
     left = FLUSHED not in common and name in PASSES
     summed = name in {*ONE_SUM, "add", "sub"} and dtype_of(eqn.outvars[0]) in SINGLES
     return result - {FLUSHED} if left or summed else result
@@ -172,6 +197,12 @@ def broken(eqn, given, uses) -> str | None:
     name = eqn.primitive.name
     if name == "convert_element_type":
         return None if keeps(eqn) or SINGLE in given[0] or WHOLE in given[0] else "rounds by a cast"
+    if name in ("mul", "div", "sqrt") and dtype_of(eqn.outvars[0]) != jnp.float64:
+        return "is not in float64"
+    if name == "mul" and joins(given) and not all(UNSCALED in tags for tags in given):
+        return "multiplies by a constant what was multiplied by one"
+    if name in ("add", "sub") and joins(given) and not all(UNSHIFTED in tags for tags in given):
+        return "adds a constant to what a constant was added to"
     if name in ("add", "sub", "add_any") and not all(APART in tags for tags in given):
         return "adds a product that is neither exact nor sealed"
     if name == "div" and not given[1] & {BARRED, POWER}:
@@ -254,7 +285,7 @@ class Walk:
     def results(self, eqn, given, within) -> list[frozenset]:
         name, params = eqn.primitive.name, eqn.params
         if name == "optimization_barrier":
-            return [tags | {BARRED, APART} for tags in given]
+            return [tags - {CONSTANT} | {BARRED, UNSCALED, UNSHIFTED} for tags in given]
         if name == "cond":
             branches = [self.graph(branch, given[1:], within) for branch in params["branches"]]
             return [frozenset.intersection(*tags) for tags in zip(*branches, strict=True)]

@@ -20,8 +20,8 @@ def example(shape, seed=0):
     return (x, draw(rng, (channels,), np.float32), draw(rng, (channels,), np.float32)), gradients
 
 
-def batch_norm_and_gradients(arguments, gradients, implementation=layers.batch_norm):
-    results, pull = jax.vjp(lambda *a: implementation(*a, EPS), *arguments)
+def batch_norm_and_gradients(arguments, gradients, implementation=layers.batch_norm, eps=EPS):
+    results, pull = jax.vjp(lambda *a: implementation(*a, eps), *arguments)
     return [np.asarray(a) for a in (*results, *pull(gradients))]
 
 
@@ -38,7 +38,7 @@ def test_batch_norm_agrees_with_float64(shape):
         np.testing.assert_allclose(value, reference, rtol=0, atol=2e-6 * largest)
 
 
-def bounds(x, scale, g):
+def bounds(x, scale, g, eps):
     """Errors of the gradients by x, scale and bias, as `layers.batch_norm` states them."""
     u, axes, n = 2.0**-24, tuple(range(x.ndim - 1)), x[..., 0].size
     grid = 2.0 ** -(min(51, 62 - (n - 1).bit_length()) + 1)
@@ -47,11 +47,11 @@ def bounds(x, scale, g):
         return grid * np.ldexp(1.0, np.frexp(np.abs(y).max(axes))[1])
 
     mean = x.mean(axes)
-    c, s2 = x - mean, x.var(axes) + EPS
+    c, s2 = x - mean, x.var(axes) + eps
     f, m, size = np.abs(scale) / np.sqrt(s2), np.abs(g.mean(axes)), np.abs(g * c).mean(axes)
     moment, far = np.abs((g * c).mean(axes)), np.abs(c)
     d = u * np.abs(mean) + h(x)
-    e = (d**2 + h(c * c)) / s2
+    e = (d**2 + h(c * c) + 2.0**-126) / s2
     assert np.all(e < 0.1)
     by_x = u * (5 * np.abs(g) + 7 * m + far * (size + 17 * moment) / s2) + h(g)
     by_x = by_x + (far * h(g * c) + d * moment + d * far * m) / s2
@@ -60,14 +60,14 @@ def bounds(x, scale, g):
     return [bound + 2.0**-126 for bound in (f * by_x, by_scale, n * (u * m + h(g)))]
 
 
-def check_errors(x, scale, g):
+def check_errors(x, scale, g, eps=EPS):
     """That gradients of batch normalisation keep within the bounds."""
     x, scale, g = (np.float32(a) for a in (x, scale, g))
     arguments, gradients = (x, scale, 0 * scale), (g, 0 * scale, 0 * scale)
     wide = jax.tree.map(lambda a: a.astype(np.float64), (arguments, gradients))
-    expected = batch_norm_and_gradients(*wide, Native("float64").batch_norm)[3:]
-    ours = batch_norm_and_gradients(arguments, gradients)[3:]
-    allowed = bounds(*wide[0][:2], wide[1][0])
+    expected = batch_norm_and_gradients(*wide, Native("float64").batch_norm, eps)[3:]
+    ours = batch_norm_and_gradients(arguments, gradients, eps=eps)[3:]
+    allowed = bounds(*wide[0][:2], wide[1][0], eps)
     for value, reference, bound in zip(ours, expected, allowed, strict=True):
         assert np.all(np.abs(value - reference) <= bound)
 
@@ -83,6 +83,27 @@ def test_errors_of_the_gradients_are_bounded(rng, shape, offset, spread):
 def test_no_step_of_the_gradient_underflows(rng, factor_x, factor_g):
     x = draw(rng, (2, 5, 6, 2))
     check_errors(factor_x * x, draw(rng, (2,)), factor_g * np.sign(x))
+
+
+@pytest.mark.parametrize(
+    "x, scale, g, eps",
+    [
+        ([1e10, 2e10, 4e10], 1e-30, [1e30, 2e30, 3e31], EPS),
+        ([1e3, 2e3, 4e3], 1e-36, [1e30, 2e30, 3e30], EPS),
+        ([1e-20, 3e-20, -7e-20], 1, [1, 2, 5], 1e-36),
+    ],
+)
+def test_factors_near_the_end_of_the_range_keep_the_bounds(x, scale, g, eps):
+    check_errors(np.reshape(x, (1, 3, 1)), [scale], np.reshape(g, (1, 3, 1)), eps)
+
+
+def test_a_variance_that_overflows_is_not_hidden():
+    (x, scale, bias), gradients = example((2, 4, 4, 2))
+    x[..., 0] *= np.float32(1e20)
+    y, mean, var, *by = batch_norm_and_gradients((x, scale, bias), gradients)
+    assert np.isposinf(var[0]) and np.isnan(y[..., 0]).all() and np.isnan(by[0][..., 0]).all()
+    assert np.isfinite(y[..., 1]).all() and np.isfinite(by[0][..., 1]).all()
+    np.testing.assert_array_equal(layers.normalise(x, mean, var, scale, bias, EPS), y)
 
 
 def test_large_terms_that_cancel_leave_the_grid_of_small_ones():

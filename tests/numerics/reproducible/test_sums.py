@@ -103,6 +103,19 @@ def test_more_products_than_add_exactly(rng, shape):
     np.testing.assert_allclose(result, true.astype(float), atol=1e-5 * w.size**0.5 * 20)
 
 
+def test_blocks_keep_twenty_bits():
+    """Of 819,200 products at once 16 bits would be left, and all errors have the same sign here."""
+    shape = (5, 20, BLOCK)
+    x = np.full(shape, 0.75 + 0.49 / 2**18, np.float32)
+    error = Fraction(float(product("abc,abc->", x, x))) - x.size * Fraction(float(x.flat[0])) ** 2
+    assert abs(error) <= Fraction(x.size, 2**20)
+
+
+def test_a_product_that_is_zero_has_no_sign():
+    assert not np.signbit(dot(np.float32([-1]), np.float32([0])))
+    assert not np.signbit(dot(np.float32([-1, 0]), np.float32([0, -3])))
+
+
 def test_long_sums_keep_what_is_small(rng):
     """A million terms leave 42 bits below the largest."""
     x = np.full((1 << 20,), 2.0**-30, np.float32)
