@@ -128,7 +128,7 @@ def test_killed_at_random_it_continues_bit_for_bit(base, tmp_path):
 
 def test_sigterm_reaches_the_fold_and_the_whole_goes_on_later(base, tmp_path):
     workdir = tmp_path / "stopped"
-    long = ("--steps=100000", f"--workdir={workdir}", "--checkpoint_every=0")
+    long = ("--steps=10000", f"--workdir={workdir}", "--checkpoint_every=0")
     process = start("breast", *MICRO, *long)
     child = workdir / CHILDREN[0]
     wait_for((child / "ledger.jsonl").exists)

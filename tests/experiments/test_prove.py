@@ -8,7 +8,7 @@ from experiments_helpers import call, refused
 from mrjax.prove import proof
 from mrjax.prove.conditions import HERE, LEVELS, Condition
 
-SMALL = "--preset=tiny --steps=2 --width=1 --rows=16 --columns=16 --n_patients=4".split()
+SMALL = "--preset=tiny --steps=2 --width=1 --levels=1 --rows=16 --columns=16 --n_patients=4".split()
 OTHER = {"isa": "SSE4_2", "threads": "1", "devices": "2", "conv": "lax", "numpy": "baseline"}
 
 

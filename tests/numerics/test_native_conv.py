@@ -1,10 +1,12 @@
 """The forms of convolution and of its gradients, against XLA's own, in float64."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import draw
+from helpers import draw, jit_quickly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +18,17 @@ SHAPES = [(2, 6, 4, 5, 3, 4), (1, 3, 7, 2, 4, 2), (3, 8, 6, 6, 1, 2)]
 
 def stock(x, kernel):
     return conv.conv(x, kernel, "lax")
+
+
+def ours(x, kernel):
+    return conv.conv(x, kernel, "products")
+
+
+@functools.partial(jit_quickly, static_argnums=0)
+def pulled(convolve, x, kernel, g):
+    """A response and its gradients by image and kernel."""
+    y, pull = jax.vjp(convolve, x, kernel)
+    return y, *pull(g)
 
 
 def close(actual, expected, rtol=1e-10):
@@ -34,7 +47,7 @@ def example(rng, shape, window, dtype=np.float64):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_product_forms(rng, form, window, shape):
     x, kernel, _ = example(rng, shape, window)
-    close(fold.FORMS[form](x, kernel), stock(x, kernel))
+    close(jit_quickly(fold.FORMS[form])(x, kernel), stock(x, kernel))
 
 
 @pytest.mark.parametrize("form", ["planes", "convolutions"])
@@ -42,17 +55,15 @@ def test_product_forms(rng, form, window, shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_kernel_gradient_forms(rng, form, window, shape):
     x, kernel, g = example(rng, shape, window)
-    close(correlate.FORMS[form](x, g, window), jax.vjp(stock, x, kernel)[1](g)[1])
+    actual = jit_quickly(lambda x, g: correlate.FORMS[form](x, g, window))(x, g)
+    close(actual, pulled(stock, x, kernel, g)[2])
 
 
 @pytest.mark.parametrize("window", [*WINDOWS, (1, 1, 1)])
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 2, 32, 32, 2, 1)])
 def test_convolution_and_gradients(rng, window, shape):
     x, kernel, g = example(rng, shape, window)
-    expected, pull_expected = jax.vjp(stock, x, kernel)
-    actual, pull = jax.vjp(lambda *a: conv.conv(*a, "products"), x, kernel)
-    close(actual, expected)
-    for a, e in zip(pull(g), pull_expected(g), strict=True):
+    for a, e in zip(pulled(ours, x, kernel, g), pulled(stock, x, kernel, g), strict=True):
         close(a, e)
 
 
@@ -61,11 +72,8 @@ def test_convolution_and_gradients(rng, window, shape):
 )
 def test_data_types_are_kept(rng, dtype, rtol):
     x, kernel, g = example(rng, (2, 6, 4, 6, 3, 4), (5, 5, 5), dtype)
-    actual, pull = jax.vjp(lambda *a: conv.conv(*a, "products"), x, kernel)
     wide = [a.astype("float64") for a in (x, kernel, g)]
-    expected, pull_expected = jax.vjp(stock, *wide[:2])
-    pairs = [(actual, expected), *zip(pull(g), pull_expected(wide[2]), strict=True)]
-    for a, e in pairs:
+    for a, e in zip(pulled(ours, x, kernel, g), pulled(stock, *wide), strict=True):
         assert a.dtype == dtype
         close(a.astype("float64"), e, rtol)
 
