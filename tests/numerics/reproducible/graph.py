@@ -237,6 +237,21 @@ def uses_of(jaxpr) -> dict:
     return uses
 
 
+def held(eqn) -> tuple[int, int]:
+    """How many constants and how many carried values a scan has.
+
+    From shapes, because versions of jax name them differently: what is neither is one slice of an
+    operand, or of a result.
+    """
+    body = eqn.params["jaxpr"].jaxpr
+
+    def whole(outside, inside) -> int:
+        return sum(a.aval.shape == b.aval.shape for a, b in zip(outside, inside, strict=True))
+
+    carried = whole(eqn.outvars, body.outvars)
+    return whole(eqn.invars, body.invars) - carried, carried
+
+
 def in_scope(eqn) -> bool:
     """Whether the scope is among those the operation was traced in; only its whole name counts."""
     return any(
@@ -290,8 +305,7 @@ class Walk:
             branches = [self.graph(branch, given[1:], within) for branch in params["branches"]]
             return [frozenset.intersection(*tags) for tags in zip(*branches, strict=True)]
         if name == "scan":
-            fixed, carried = params["num_consts"], params["num_carry"]
-            return self.loop(params["jaxpr"], given, fixed, carried, within)
+            return self.loop(params["jaxpr"], given, *held(eqn), within)
         if name == "while":
             first, second = params["cond_nconsts"], params["body_nconsts"]
             state = self.loop(params["body_jaxpr"], given[first:], second, len(eqn.outvars), within)
