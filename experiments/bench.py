@@ -1,4 +1,4 @@
-"""Time one training step of ours beside the same network in PyTorch, on this CPU.
+"""Time one training step of ours beside the same network in PyTorch.
 
     python -m experiments.bench --task=qsm
     python -m experiments.bench --task=varnet --width=24 --rows=160 --columns=160 --coils=8
@@ -17,6 +17,14 @@ task's preset demo. All take turns, so that whatever else the machine does falls
 a busy machine none is trustworthy: PyTorch's threads wait for each other in a loop and lose far
 more than their share.
 
+    python -m experiments.bench --platform=gpu --task=qsm --preset=paper
+    python -m experiments.bench --platform=gpu --task=varnet --variants=jax_tf32,pytorch_tf32
+
+On a GPU, or with --variants, every variant of the step has a process of its own and a line of its
+own: framework, number type, level; median and minimum seconds of a step that is waited for, seconds
+of its compilation, peak of memory, and the share of the rate that large matrix products reach on
+the same device (--task=peak times these alone).
+
 The tasks conv_forms (3-D) and planar_forms (2-D) print one JSON line per convolution: milliseconds
 of every form, and which are chosen.
 """
@@ -25,7 +33,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags
 
@@ -33,6 +41,8 @@ from mrjax import backend, command
 from mrjax.baseline import startup
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
+from mrjax.speed import launch
+from mrjax.speed.variants import VARIANTS
 
 SIZES = {
     "qsm": ("width", "levels", "window", "patch", "batch_size"),
@@ -54,7 +64,17 @@ HELP = {
 }
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("task", "qsm", [*SIZES, "conv_forms", "planar_forms"], "what is timed")
+flags.DEFINE_enum(
+    "task", "qsm", [*SIZES, launch.PEAK, "conv_forms", "planar_forms"], "what is timed"
+)
+flags.DEFINE_enum("platform", "cpu", ["cpu", "gpu"], "kind of device")
+flags.DEFINE_enum("preset", "demo", ["demo", "tiny", "paper"], "gives the sizes not given")
+flags.DEFINE_string(
+    "variants",
+    "",
+    f"steps to time, each in a process of its own: all, or some of {', '.join(VARIANTS)}; "
+    "default: all on a GPU",
+)
 flags.DEFINE_integer("rounds", 15, "timed steps of each, after two to warm up", lower_bound=1)
 flags.DEFINE_integer("threads", 2, "threads of both frameworks", lower_bound=1)
 flags.DEFINE_boolean("stock", True, "also time the step with XLA's own convolutions")
@@ -62,19 +82,19 @@ flags.DEFINE_enum(
     "numerics", "native", ["native", "reproducible"], "reproducible: also time the order-free step"
 )
 for _name, _help in HELP.items():
-    flags.DEFINE_integer(_name, None, f"{_help}; default: preset demo's", lower_bound=1)
+    flags.DEFINE_integer(_name, None, f"{_help}; default: the preset's", lower_bound=1)
 
 
-def config_of(task: str, given: dict[str, int], threads: int) -> RunConfig:
-    """Return the configuration whose step is timed.
+def fields_of(task: str, preset: str, given: dict[str, int]) -> dict[str, Any]:
+    """Return the fields of the configuration whose step is timed.
 
     Args:
         task: with a training step.
-        given: sizes that differ from those of the preset demo.
-        threads: of the CPU.
+        preset: gives the sizes that are not given.
+        given: sizes.
 
     Returns:
-        Checked.
+        Fields whose values go together.
 
     Raises:
         UserError: a size that the task does not have, or sizes that do not go together.
@@ -86,20 +106,26 @@ def config_of(task: str, given: dict[str, int], threads: int) -> RunConfig:
             f"--{', --'.join(SIZES[task])}; drop it"
         )
     module = importlib.import_module(f"mrjax.tasks.{task}.config")
-    sizes = module.PRESETS["demo"] | given
+    fields = {**module.PRESETS[preset], **given}
     if task == "qsm":
-        sizes |= {"patch": module.Config.patch} | given
-        sizes["volume"] = max(8, sizes["patch"])
+        fields["volume"] = max(8, fields.setdefault("patch", module.Config.patch))
     if task == "breast":
-        sizes["fold"] = 0
-    config = module.Config(**sizes, platform="cpu", cpu_threads=threads)
-    config.check()
-    if task == "breast" and (config.rows % config.multiple or config.columns % config.multiple):
+        _check_poolings(module.Config(**fields, **launch.SINGLE[task]))
+    return fields
+
+
+def _check_poolings(config: Any) -> None:
+    if config.rows % config.multiple or config.columns % config.multiple:
         raise UserError(
             f"--rows={config.rows} --columns={config.columns}: expected multiples of "
             f"{config.multiple} for {config.levels} poolings; change them"
         )
-    return config
+
+
+def config_of(task: str, preset: str, given: dict[str, int], threads: int) -> RunConfig:
+    """Return the checked configuration whose step is timed on this CPU, see `fields_of`."""
+    cpu = {"platform": "cpu", "cpu_threads": threads}
+    return launch.config_of(task, "jax_float32", {**fields_of(task, preset, given), **cpu})
 
 
 def records(task: str, config: RunConfig) -> Iterator[dict]:
@@ -144,15 +170,55 @@ def main(_: list[str]) -> None:
     """Time what was asked for and print JSON lines."""
     values = {name: FLAGS[name].value for name in HELP}
     given = {name: value for name, value in values.items() if value is not None}
-    task = FLAGS.task
     try:
-        config = config_of(task if task in SIZES else "qsm", given, FLAGS.threads)
-        startup.require_torch()
-        backend.reexec(config)
+        alone = FLAGS.task == launch.PEAK or FLAGS.platform == "gpu" or FLAGS.variants
+        sys.exit(_variants(given) if alone else _contest(given))
     except UserError as error:
         _refuse(error)
+
+
+def _contest(given: dict[str, int]) -> int:
+    """Both frameworks in turns, in this process."""
+    task = FLAGS.task
+    config = config_of(task if task in SIZES else "qsm", FLAGS.preset, given, FLAGS.threads)
+    startup.require_torch()
+    backend.reexec(config)
     for record in records(task, config):
         print(json.dumps(record), flush=True)
+    return 0
+
+
+def _variants(given: dict[str, int]) -> int:
+    """One variant here, or each of several in a process of its own."""
+    task = FLAGS.task
+    if task == launch.PEAK:
+        config = RunConfig(platform=FLAGS.platform)
+        print(json.dumps(launch.peak(config, FLAGS.rounds)))
+        return 0
+    if task not in SIZES:
+        raise UserError(
+            f"--task={task} compares forms that only a CPU has; expected --platform=cpu without "
+            "--variants; drop them"
+        )
+    names = launch.chosen(FLAGS.variants or "all")
+    fields = fields_of(task, FLAGS.preset, given) | {"platform": FLAGS.platform}
+    configs = [launch.config_of(task, name, fields) for name in names]
+    if len(names) == 1:
+        print(json.dumps(launch.step(task, names[0], configs[0], FLAGS.rounds)))
+        return 0
+    return _each(task, names, given)
+
+
+def _each(task: str, names: list[str], given: dict[str, int]) -> int:
+    """Print a line as soon as it is known; a variant that fails has one too, and code 1."""
+    common = ["-m", "experiments.bench", f"--platform={FLAGS.platform}", f"--rounds={FLAGS.rounds}"]
+    sizes = [f"--preset={FLAGS.preset}", *(f"--{name}={size}" for name, size in given.items())]
+    commands = [[*common, f"--task={task}", f"--variants={name}", *sizes] for name in names]
+    code = 0
+    for record in launch.each([[*common, f"--task={launch.PEAK}"], *commands]):
+        code = 1 if "error" in record else code
+        print(json.dumps(record), flush=True)
+    return code
 
 
 if __name__ == "__main__":

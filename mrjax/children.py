@@ -5,12 +5,13 @@ neither leave them behind when it is killed (a second start would find their fol
 end before they have saved what they have. Imports no JAX.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -34,11 +35,13 @@ class Ended(NamedTuple):
         code: exit code; negative where a signal killed it, as in `subprocess`.
         last: last line it wrote to either stream, "" if none.
         signal: first signal forwarded to it, or None.
+        late: whether it was killed because it had run for as long as it may.
     """
 
     code: int
     last: str
     signal: int | None
+    late: bool = False
 
 
 def run(
@@ -102,18 +105,26 @@ class Group:
         command: Sequence[str],
         environ: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] | None = None,
+        patience: float | None = None,
     ) -> Ended:
         """Run a command to its end, as `mrjax.children.run` does; any thread may call this.
 
+        Args:
+            command: program and arguments.
+            environ: its environment; None: that of this process.
+            on_line: called with each line that is not blank, as it comes.
+            patience: seconds after which it is killed with all it has started; None: never.
+
         Returns:
-            How it ended; after a signal, which nothing is started any more, as if by that signal.
+            How it ended; after a signal nothing is started, and the command counts as ended by it.
         """
         process = self._start(command, environ)
         if process is None:
             return Ended(-(self.signal or 0), "", self.signal)
         try:
-            last = _follow(process, on_line)
-            return Ended(process.wait(), last, self.signal)
+            with _deadline(process, patience) as late:
+                last = _follow(process, on_line)
+                return Ended(process.wait(), last, self.signal, late.is_set())
         finally:
             with self._lock:
                 del self._told[process]
@@ -158,6 +169,26 @@ def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subproc
         errors="replace",
         start_new_session=True,
     )
+
+
+@contextlib.contextmanager
+def _deadline(process: subprocess.Popen, patience: float | None) -> Iterator[threading.Event]:
+    """Kill a child's whole session when its time is up; the event says that this was done."""
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(patience or 0, kill)
+    timer.daemon = True
+    if patience is not None:
+        timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
 
 
 def _follow(process: subprocess.Popen, on_line: Callable[[str], None] | None) -> str:

@@ -28,10 +28,12 @@ ORDER = (
     ("train",),
     ("tasks",),
     ("baseline",),
+    ("speed",),
     ("sharing",),
     ("diverge",),
     ("study",),
     ("prove",),
+    ("check",),
 )
 """Parts of mrjax; each may import what stands above it, and nothing of its own line."""
 
@@ -40,6 +42,7 @@ RANK = {part: rank for rank, line in enumerate(ORDER) for part in line}
 EXTRA = {
     "study": {"errors", "config", "children", "runs"},
     "prove": {"errors", "children", "runs"},
+    "check": {"errors", "children", "runs", "speed", "prove"},
     "runs": {"errors", "config"},
     "command": {"errors", "config", "backend", "sweep"},
 }
@@ -48,7 +51,7 @@ EXTRA = {
 HOMES = {
     "torch": {"baseline"},
     "jax": set(RANK)
-    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove"},
+    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
     "flax": {"numerics", "nets", "train", "tasks", "baseline", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),

@@ -3,12 +3,11 @@
 import functools
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import torch
 
 from mrjax.baseline import unet, weights
 from mrjax.baseline.bench import steps
-from mrjax.tasks.breast import model
+from mrjax.tasks.breast import model, noise
 from mrjax.tasks.breast.config import Config
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -24,12 +23,7 @@ def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
     Returns:
         What to time.
     """
-    rng = np.random.default_rng(0)
-    shape = (config.batch_size, config.rows, config.columns)
-    batch = {
-        "image": rng.standard_normal((*shape, 3)).astype(np.float32),
-        "mask": (rng.standard_normal((*shape, 1)) > 0).astype(np.float32),
-    }
+    batch = noise.batch(config)
     ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
     theirs = {name: _peer(config, batch, name) for name in LAYOUTS}
     return steps.Contest(ours, theirs, tuple(LAYOUTS))

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import torch
 
 from mrjax.baseline import nets, weights
@@ -11,7 +10,7 @@ from mrjax.baseline.bench import steps
 from mrjax.data.pipeline import Normalisation
 from mrjax.physics import dipole
 from mrjax.physics.phantoms import brain
-from mrjax.tasks.qsm import model
+from mrjax.tasks.qsm import model, noise
 from mrjax.tasks.qsm.config import Config
 
 LAYOUTS = {
@@ -30,10 +29,7 @@ def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
     Returns:
         What to time.
     """
-    rng = np.random.default_rng(0)
-    shape = (config.batch_size, *(config.patch,) * 3, 1)
-    batch = {name: rng.standard_normal(shape).astype(np.float32) for name in ("field", "chi")}
-    batch["mask"] = np.ones(shape, np.float32)
+    batch = noise.batch(config)
     ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
     theirs = {name: _peer(config, batch, name) for name in LAYOUTS}
     return steps.Contest(ours, theirs, tuple(LAYOUTS))

@@ -3,12 +3,11 @@
 import functools
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import torch
 
 from mrjax.baseline import public_varnet, varnet
 from mrjax.baseline.bench import steps
-from mrjax.tasks.varnet import model
+from mrjax.tasks.varnet import model, noise
 from mrjax.tasks.varnet.config import Config
 
 FORMS = {"public": varnet.VarNet, "tuned": varnet.TunedVarNet}
@@ -24,28 +23,10 @@ def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
     Returns:
         What to time; the peer is the public form.
     """
-    batch = example(config)
+    batch = noise.batch(config)
     ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
     theirs = {name: _peer(config, batch, name) for name in FORMS}
     return steps.Contest(ours, theirs, ("public",))
-
-
-def example(config: Config) -> dict[str, np.ndarray]:
-    """Return a batch of noise with every fourth column acquired."""
-    rng = np.random.default_rng(0)
-    shape = (config.batch_size, config.coils, config.rows, config.columns)
-    draw = lambda *s: (rng.standard_normal((*s, 2)) @ [1, 1j]).astype(np.complex64)  # noqa: E731
-    mask = np.zeros((config.batch_size, config.columns), np.float32)
-    mask[:, :: config.acceleration] = 1
-    maps = draw(*shape)
-    maps = maps / np.sqrt(np.sum(np.abs(maps) ** 2, axis=1, keepdims=True))
-    kspace = draw(*shape) * mask[:, None, None]
-    return {
-        "kspace": kspace,
-        "maps": maps.astype(np.complex64),
-        "mask": mask,
-        "reference": draw(shape[0], *shape[2:]),
-    }
 
 
 def _ours(batch: Mapping, config: Config) -> steps.Ours:

@@ -1,0 +1,78 @@
+"""What a machine shows in a few minutes: the published bits, repetition, speed.
+
+    python -m experiments.check --platform=gpu --out=DIR
+    python -m experiments.check --platform=gpu --out=DIR --only=digests
+    python -m experiments.check --platform=cpu --out=DIR --budget=3600
+
+Three sections, in the order of what they are worth. digests: do the order-free trainings and
+predictions of all networks have the bits that other machines gave? repeat: does the same command
+give the same network twice, under each way of choosing algorithms, in JAX and in PyTorch? speed:
+seconds of a training step at the publication's sizes, in both frameworks. --platform=cpu does the
+same in sizes that two cores can carry.
+
+DIR gets check.json, complete after every part, and logs.txt. Exit code 0: every part ended, the
+digests are the known ones, and nothing differs that must not; 1: not so, and the last lines say
+why; 2: a mistake on the command line.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from mrjax import command
+from mrjax.check import command as check
+from mrjax.check import known
+from mrjax.check.parts import SECTIONS
+from mrjax.errors import UserError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_enum("platform", "gpu", ["gpu", "cpu"], "Kind of device", flag_values=FLAGS)
+flags.DEFINE_string("out", None, "Folder of the report", flag_values=FLAGS)
+flags.DEFINE_list("only", list(SECTIONS), "Sections, with commas", flag_values=FLAGS)
+flags.DEFINE_list("tasks", list(check.TASKS), "Networks, with commas", flag_values=FLAGS)
+flags.DEFINE_float(
+    "budget", 480, "Seconds after which nothing is started", lower_bound=0, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "slots", 0, "Parts side by side; 0: half the cores", lower_bound=0, flag_values=FLAGS
+)
+flags.DEFINE_bool("pytorch", True, "Ask PyTorch too", flag_values=FLAGS)
+flags.DEFINE_string(
+    "known", str(known.FILE), "File of the known digests, with the machines", flag_values=FLAGS
+)
+flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
+
+
+def main(argv: list[str]) -> int:
+    """Parse and act; a user's mistake is one line and exit code 2."""
+    try:
+        rest = command.parsed(FLAGS, argv[1:])
+        if FLAGS.help:
+            print(__doc__, FLAGS.get_help())
+            return 0
+        return check.run(_asked(rest))
+    except UserError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+
+
+def _asked(rest: list[str]) -> check.Asked:
+    if rest:
+        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
+    if not FLAGS.out:
+        raise UserError("--out is not given; expected a folder for the report; set it")
+    return check.Asked(
+        FLAGS.platform,
+        Path(FLAGS.out),
+        FLAGS.only,
+        FLAGS.tasks,
+        FLAGS.budget,
+        FLAGS.slots,
+        FLAGS.pytorch,
+        Path(FLAGS.known),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,155 @@
+"""The command: what is asked for, the runs, and the exit code."""
+
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mrjax import children
+from mrjax.check import known, parts, report, rows
+from mrjax.check.parts import Part
+from mrjax.check.schedule import Schedule
+from mrjax.errors import UserError
+from mrjax.prove.interpreters import ROOT
+from mrjax.prove.proof import TASKS
+
+GRACE = 45.0
+"""Seconds past the budget in which what runs may end."""
+MOST_SLOTS = 8
+SHARE_OF_MEMORY = 0.8
+"""Of a GPU's memory, for all parts side by side; JAX takes its share at its start."""
+_MEMORY = "XLA_PYTHON_CLIENT_MEM_FRACTION"
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a check is asked for.
+
+    Attributes:
+        platform: ``gpu``, or ``cpu`` for a rehearsal.
+        out: folder of the report.
+        sections: some of `mrjax.check.parts.SECTIONS`.
+        tasks: some of the tasks.
+        budget: seconds after which nothing is started.
+        slots: parts that may run side by side; 0: half the cores.
+        pytorch: whether PyTorch is asked too.
+        file: of the known digests.
+    """
+
+    platform: str
+    out: Path
+    sections: Sequence[str] = parts.SECTIONS
+    tasks: Sequence[str] = tuple(TASKS)
+    budget: float = 480.0
+    slots: int = 0
+    pytorch: bool = True
+    file: Path = known.FILE
+
+    def check(self) -> None:
+        """Raise UserError for names that are none, or none at all."""
+        for flag, given, there in (
+            ("only", self.sections, parts.SECTIONS),
+            ("tasks", self.tasks, tuple(TASKS)),
+        ):
+            strange = [name for name in given if name not in there]
+            if strange or not given:
+                named = strange[0] if strange else ""
+                raise UserError(
+                    f"--{flag} names {named!r}; expected some of {','.join(there)}; correct it"
+                )
+
+
+def run(asked: Asked) -> int:
+    """Run a check, print what it finds as it comes, and its tables.
+
+    Args:
+        asked: what to do; checked here.
+
+    Returns:
+        0 if every part ended, the order-free digests are the known ones and nothing differs that
+        must not; 1 if not; 128 + n when signal n asked to stop.
+
+    Raises:
+        UserError: for a name that is none, known digests or a folder that cannot be used.
+    """
+    asked.check()
+    facts = known.read(asked.file)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    runs = Path(tempfile.mkdtemp(prefix="mrjax-check-"))
+    wanted = parts.parts(asked.sections, asked.tasks, asked.platform, facts.flags)
+    kept = [part for part in wanted if asked.pytorch or not part.pytorch]
+    found = report.Report(kept, facts, asked.out, runs, _left_out(asked))
+    try:
+        with children.Group() as group:
+            _all(asked, kept, group, found)
+    finally:
+        shutil.rmtree(runs, ignore_errors=True)
+    content = found.content()
+    _say(f"\n{report.tables(content)}\n{asked.out / report.FILE}")
+    if group.signal is not None:
+        return 128 + group.signal
+    return 0 if content["passed"] else 1
+
+
+def _left_out(asked: Asked) -> list[str]:
+    """What is not asked on this platform, or at the user's wish."""
+    said = []
+    if asked.platform == "cpu" and "repeat" in asked.sections:
+        said.append("not asked: stored and frozen choices, since a CPU has no autotuner")
+    if not asked.pytorch:
+        said.append("not asked: PyTorch, as --nopytorch says")
+    return said
+
+
+def _all(asked: Asked, kept: Sequence[Part], group: children.Group, found: report.Report) -> None:
+    slots = asked.slots or max(1, min(MOST_SLOTS, (os.cpu_count() or 1) // 2))
+    schedule = Schedule(slots, asked.budget)
+
+    def late(part: Part) -> None:
+        _tell(found, rows.not_run(part, "no time was left"))
+
+    def do(part: Part) -> None:
+        if group.signal is not None:
+            return _tell(found, rows.not_run(part, "a signal asked to stop"))
+        return _one(asked, part, group, found, schedule.left() + GRACE, slots)
+
+    schedule.run(kept, do, late)
+
+
+def _one(
+    asked: Asked,
+    part: Part,
+    group: children.Group,
+    found: report.Report,
+    longest: float,
+    slots: int,
+) -> None:
+    """Run one part; whatever becomes of it is a row."""
+    began, lines = time.monotonic(), []
+    words = parts.command(part, found.runs, asked.platform)
+    patience = min(part.patience, longest)
+    ended = group.run([sys.executable, *words], _environ(part, slots), lines.append, patience)
+    folder = found.runs / part.name
+    row = rows.of(part, ended, lines, time.monotonic() - began, folder)
+    _tell(found, row, lines)
+
+
+def _tell(found: report.Report, row: dict, log: Sequence[str] = ()) -> None:
+    found.add(row, log)
+    _say(report.line_of(row))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")  # in one piece: parts side by side speak too
+    sys.stdout.flush()
+
+
+def _environ(part: Part, slots: int) -> Mapping[str, str]:
+    """This mrjax is imported; parts side by side share a GPU's memory."""
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+    return found if part.alone else {**found, _MEMORY: f"{SHARE_OF_MEMORY / slots:.3f}"}

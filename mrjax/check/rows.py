@@ -1,0 +1,91 @@
+"""What one part of a check found, as a row of the report."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mrjax.check.parts import Part
+from mrjax.children import Ended
+from mrjax.errors import UserError
+from mrjax.runs import jsonfile, jsonl, result
+from mrjax.runs.folder import RunFolder
+from mrjax.speed import launch
+
+TAIL = 15
+"""Lines of its log that a failed part leaves in the report."""
+SKIPPED_STEPS = 3
+"""Steps at the beginning of a training whose times do not count."""
+_OF_BACKEND = ("platform", "device_kind", "gpu", "versions", "xla_flags_seen", "switches", "notes")
+FINISHED, FAILED, STOPPED, NOT_RUN = "finished", "failed", "stopped", "not run"
+
+
+def of(part: Part, ended: Ended, lines: Sequence[str], seconds: float, folder: Path) -> dict:
+    """Return the row of a part that has run.
+
+    Args:
+        part: what ran.
+        ended: how.
+        lines: that it wrote.
+        seconds: from its start to its end.
+        folder: its run folder; empty for a part that does not train.
+
+    Returns:
+        Name, section, status, seconds; of a training digests, metrics and level, of a measurement
+        its record; the end of the log where it is not finished.
+    """
+    row: dict[str, Any] = {
+        "section": part.section,
+        "name": part.name,
+        "command": f"experiments.{part.program} {' '.join(part.flags)}",
+        "status": FINISHED,
+        "seconds": round(seconds, 1),
+    }
+    try:
+        found = _trained(folder) if part.trains else _measured(lines)
+    except UserError as error:
+        found = {"status": FAILED, "reason": str(error)}
+    if ended.code:
+        found = {"status": FAILED, "reason": ended.last, "code": ended.code}
+    if ended.late:
+        found |= {"status": STOPPED, "reason": f"stopped after {seconds:.0f} s"}
+    row |= found
+    return row if row["status"] == FINISHED else {**row, "log": list(lines[-TAIL:])}
+
+
+def not_run(part: Part, reason: str) -> dict[str, Any]:
+    """Return the row of a part that was not started."""
+    return {"section": part.section, "name": part.name, "status": NOT_RUN, "reason": reason}
+
+
+def _trained(folder: Path) -> dict[str, Any]:
+    found, run = result.read(folder), RunFolder(folder)
+    means = {k: _mean(v) for k, v in found["metrics"].items()}
+    steps = [line["seconds"] for line in jsonl.read(run.timing)][SKIPPED_STEPS:]
+    environment = jsonfile.read(run.environment, "an environment", "run the check again")
+    return {
+        "framework": found["framework"],
+        "level": found["level"],
+        "digests": found["digests"],
+        "metrics": means,
+        "phases": found["seconds"],
+        "memory_bytes": found["memory_bytes"],
+        "step_s": statistics.median(steps) if steps else None,
+        "environment": {
+            "python": environment.get("python"),
+            "cpu": environment.get("cpu", {}).get("model"),
+            **{k: environment.get("backend", {}).get(k) for k in _OF_BACKEND},
+        },
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _measured(lines: Sequence[str]) -> dict[str, Any]:
+    record = launch.record_in(lines)
+    if record is None:
+        raise UserError("it wrote no record; expected one line of JSON; see its log")
+    return {"record": record}

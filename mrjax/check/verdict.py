@@ -1,0 +1,127 @@
+"""What the rows of a check say together. A check that cannot tell does not pass."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mrjax.check import rows
+from mrjax.check.known import Known
+from mrjax.check.parts import Part
+from mrjax.errors import UserError
+from mrjax.runs import ledger
+from mrjax.runs.folder import RunFolder
+from mrjax.speed import launch
+
+EQUAL, DIFFERENT, UNKNOWN = "equal", "different", "not known"
+IDENTICAL = "identical"
+PROMISED = ("run_to_run", "machine_to_machine")
+"""Levels under which the same command gives the same network."""
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+def digests(parts: Sequence[Part], found: Rows, known: Known, runs: Path) -> dict[str, dict]:
+    """Compare order-free trainings with what other machines gave.
+
+    Args:
+        parts: of the check; those of other sections are left out.
+        found: name -> row, of parts that are done.
+        known: what other machines gave.
+        runs: folder of the run folders.
+
+    Returns:
+        Task -> `verdict`, digests, and for a training that differs, where its ledger first does.
+    """
+    return {
+        part.task: _compared(part, found.get(part.name, {}), known, runs)
+        for part in parts
+        if part.section == "digests"
+    }
+
+
+def _compared(part: Part, row: Mapping[str, Any], known: Known, runs: Path) -> dict[str, Any]:
+    theirs = known.digests[part.task]
+    if row.get("status") != rows.FINISHED:
+        return {"verdict": UNKNOWN, "known": theirs}
+    ours = row["digests"]
+    said = {"verdict": DIFFERENT, "found": ours, "known": theirs}
+    if known.equal(part.task, ours):
+        return said | {"verdict": EQUAL}
+    said["differing"] = [name for name in theirs if ours.get(name) != theirs[name]]
+    if part.task in known.ledgers:
+        said["first_difference"] = _first(known.ledgers[part.task], _ledger(runs, part.name))
+    return said
+
+
+def repeats(parts: Sequence[Part], found: Rows, runs: Path) -> dict[str, dict[str, Any]]:
+    """Compare trainings that were run several times by the same command.
+
+    Args:
+        parts: as for `digests`.
+        found: likewise.
+        runs: likewise.
+
+    Returns:
+        Pair -> `verdict` (identical, different or not known), the `level` that its runs record,
+        and for a pair that differs, where its ledgers first do.
+    """
+    names = dict.fromkeys(part.pair for part in parts if part.pair)
+    return {
+        pair: _repeated([part.name for part in parts if part.pair == pair], found, runs)
+        for pair in names
+    }
+
+
+def _repeated(names: Sequence[str], found: Rows, runs: Path) -> dict[str, Any]:
+    done = [found[name] for name in names if found.get(name, {}).get("status") == rows.FINISHED]
+    if len(done) < len(names):
+        return {"verdict": UNKNOWN, "runs": len(done)}
+    said = {"runs": len(done), "level": done[-1]["level"]}
+    for name in names[1:]:
+        first = _first(_ledger(runs, names[0]), _ledger(runs, name))
+        if first is not None:
+            return {"verdict": DIFFERENT, **said, "first_difference": first}
+    same = all(row["digests"] == done[0]["digests"] for row in done)
+    return {"verdict": IDENTICAL if same else DIFFERENT, **said}
+
+
+def speeds(found: Rows) -> list[dict[str, Any]]:
+    """Return the records of timed steps, with the share of the measured peak where it is known."""
+    records = [row["record"] for row in found.values() if "record" in row]
+    rates = next((r["tflops"] for r in records if "tflops" in r), {})
+    return [launch.with_share(r, rates) for r in records]
+
+
+def passed(parts: Sequence[Part], found: Rows, said: Mapping[str, Any]) -> list[str]:
+    """Return what keeps the check from passing, one line each; none if it passes.
+
+    Args:
+        parts: of the check.
+        found: name -> row.
+        said: `digests` and `repeats`.
+    """
+    missing = [name for name in (p.name for p in parts) if _status(found, name) != rows.FINISHED]
+    wrong = [f"{task}: the digests are not the known ones" for task, one in said["digests"].items()
+             if one["verdict"] == DIFFERENT]  # fmt: skip
+    broken = [
+        f"{pair}: two runs differ, though their level is {one['level']}"
+        for pair, one in said["repeats"].items()
+        if one["verdict"] == DIFFERENT and one["level"] in PROMISED
+    ]
+    return [*wrong, *broken, *(f"{name}: {_status(found, name)}" for name in missing)]
+
+
+def _status(found: Rows, name: str) -> str:
+    return found.get(name, {}).get("status", rows.NOT_RUN)
+
+
+def _ledger(runs: Path, name: str) -> Path:
+    return RunFolder(runs / name).ledger
+
+
+def _first(one: Path, other: Path) -> dict[str, Any] | None:
+    """Where two ledgers first differ; None if they are equal."""
+    try:
+        found = ledger.first_difference(one, other)
+    except UserError as error:
+        return {"error": str(error)}
+    return found and {"step": found.step, "field": found.field, "values": list(found.values)}

@@ -1,0 +1,45 @@
+"""The variants of a training step that are timed. Imports neither JAX nor PyTorch."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+JAX = "jax"
+PYTORCH = "pytorch"
+
+
+class Variant(NamedTuple):
+    """One way to compute a training step.
+
+    Attributes:
+        framework: `JAX` or `PYTORCH`.
+        numbers: type of its products, a key of the record of `mrjax.speed.peak`.
+        fields: of the configuration, where they differ from its defaults.
+    """
+
+    framework: str
+    numbers: str
+    fields: Mapping[str, Any]
+
+    def fields_for(self, task: str) -> dict[str, Any]:
+        """Return the fields that have an effect on a task: VarNet's tensors have one layout."""
+        return {k: v for k, v in self.fields.items() if (k, task) != ("channels_last", "varnet")}
+
+
+_TF32 = {"matmul_precision": "default"}
+_BFLOAT16 = {"dtype": "bfloat16", **_TF32}
+_LAST = {"channels_last": True}
+_COMPILED = {**_LAST, "compile": True}
+
+VARIANTS: Mapping[str, Variant] = {
+    "jax_float32": Variant(JAX, "float32", {}),
+    "pytorch_float32": Variant(PYTORCH, "float32", _LAST),
+    "jax_tf32": Variant(JAX, "tf32", _TF32),
+    "pytorch_tf32": Variant(PYTORCH, "tf32", {**_LAST, **_TF32}),
+    "jax_deterministic": Variant(JAX, "float32", {"xla_deterministic": True}),
+    "jax_orderfree": Variant(JAX, "float64", {"numerics": "reproducible"}),
+    "jax_bfloat16": Variant(JAX, "bfloat16", _BFLOAT16),
+    "pytorch_bfloat16": Variant(PYTORCH, "bfloat16", {**_LAST, **_BFLOAT16}),
+    "pytorch_float32_compiled": Variant(PYTORCH, "float32", _COMPILED),
+    "pytorch_tf32_compiled": Variant(PYTORCH, "tf32", {**_COMPILED, **_TF32}),
+}
+"""Name -> variant, in the order of what one would want to know first."""

@@ -1,0 +1,28 @@
+"""Noise in the shapes of a breast training, to time a step without patients."""
+
+import numpy as np
+
+from mrjax.arrays import DcePatient
+from mrjax.data.slices import CHANNELS
+from mrjax.tasks import trained
+from mrjax.tasks.breast.config import Config
+from mrjax.tasks.breast.inputs import Inputs
+from mrjax.tasks.breast.threshold import Threshold
+
+
+def batch(config: Config) -> dict[str, np.ndarray]:
+    """Return slices of noise: `image` (b, row, column, 3), `mask` (b, row, column, 1), float32."""
+    rng = np.random.default_rng(0)
+    shape = (config.batch_size, config.rows, config.columns)
+    return {
+        "image": rng.standard_normal((*shape, len(CHANNELS)), np.float32),
+        "mask": (rng.standard_normal((*shape, 1)) > 0).astype(np.float32),
+    }
+
+
+def inputs(weights: trained.Weights) -> Inputs:
+    """Return what an engine is made from: the weights, and one empty patient."""
+    signal = np.zeros((8, 8, 1, 3), np.float32)
+    patient = DcePatient(name="noise", signal=signal, times=np.arange(3.0), mask=None)
+    tuned = Threshold(channel=0, low=0.0, high=1.0)
+    return Inputs([patient], None, [], tuned, weights)

@@ -1,0 +1,40 @@
+"""Noise in the shapes of a VarNet training, to time a step without slices."""
+
+import numpy as np
+
+from mrjax.arrays import SenseSlice
+from mrjax.tasks import trained
+from mrjax.tasks.varnet.baselines import Tuned
+from mrjax.tasks.varnet.config import Config
+from mrjax.tasks.varnet.inputs import Inputs
+
+
+def batch(config: Config) -> dict[str, np.ndarray]:
+    """Return slices of noise, regularly undersampled.
+
+    Returns:
+        `kspace` and `maps` (b, coil, row, column) complex64, the maps with unit root sum of
+        squares; `mask` (b, column) float32; `reference` (b, row, column) complex64.
+    """
+    shape = (config.batch_size, config.coils, config.rows, config.columns)
+    rng = np.random.default_rng(0)
+    kspace, maps, images = (_complex(rng, shape) for _ in range(3))
+    mask = np.zeros((config.batch_size, config.columns), np.float32)
+    mask[:, :: config.acceleration] = 1
+    return {
+        "kspace": kspace * mask[:, None, None],
+        "maps": maps / np.sqrt(np.sum(np.abs(maps) ** 2, axis=1, keepdims=True)),
+        "mask": mask,
+        "reference": images[:, 0],
+    }
+
+
+def _complex(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0]
+
+
+def inputs(weights: trained.Weights) -> Inputs:
+    """Return what an engine is made from: the weights, and one empty slice."""
+    empty = np.zeros((1, 8, 8), np.complex64)
+    one = SenseSlice(name="noise", kspace=empty, maps=empty, reference=empty[0])
+    return Inputs(None, [one], [], [], Tuned(), weights)
