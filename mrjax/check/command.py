@@ -86,9 +86,9 @@ def run(asked: Asked) -> int:
     try:
         with children.Group() as group:
             _all(asked, kept, group, found)
+        content = found.content()
     finally:
         shutil.rmtree(runs, ignore_errors=True)
-    content = found.content()
     _say(f"\n{report.tables(content)}\n{asked.out / report.FILE}")
     if group.signal is not None:
         return 128 + group.signal

@@ -48,7 +48,10 @@ def _compared(part: Part, row: Mapping[str, Any], known: Known, runs: Path) -> d
         return said | {"verdict": EQUAL}
     said["differing"] = [name for name in theirs if ours.get(name) != theirs[name]]
     if part.task in known.ledgers:
-        said["first_difference"] = _first(known.ledgers[part.task], _ledger(runs, part.name))
+        try:
+            said["first_difference"] = _first(known.ledgers[part.task], _ledger(runs, part.name))
+        except UserError as error:
+            said["first_difference"] = {"error": str(error)}
     return said
 
 
@@ -76,10 +79,12 @@ def _repeated(names: Sequence[str], found: Rows, runs: Path) -> dict[str, Any]:
     if len(done) < len(names):
         return {"verdict": UNKNOWN, "runs": len(done)}
     said = {"runs": len(done), "level": done[-1]["level"]}
-    for name in names[1:]:
-        first = _first(_ledger(runs, names[0]), _ledger(runs, name))
-        if first is not None:
-            return {"verdict": DIFFERENT, **said, "first_difference": first}
+    try:
+        firsts = [_first(_ledger(runs, names[0]), _ledger(runs, name)) for name in names[1:]]
+    except UserError as error:
+        return {"verdict": UNKNOWN, **said, "reason": str(error)}
+    if parted := [first for first in firsts if first]:
+        return {"verdict": DIFFERENT, **said, "first_difference": parted[0]}
     same = all(row["digests"] == done[0]["digests"] for row in done)
     return {"verdict": IDENTICAL if same else DIFFERENT, **said}
 
@@ -107,7 +112,10 @@ def passed(parts: Sequence[Part], found: Rows, said: Mapping[str, Any]) -> list[
         for pair, one in said["repeats"].items()
         if one["verdict"] == DIFFERENT and one["level"] in PROMISED
     ]
-    return [*wrong, *broken, *(f"{name}: {_status(found, name)}" for name in missing)]
+    untold = [
+        f"{pair}: {one['reason']}" for pair, one in said["repeats"].items() if "reason" in one
+    ]
+    return [*wrong, *broken, *untold, *(f"{name}: {_status(found, name)}" for name in missing)]
 
 
 def _status(found: Rows, name: str) -> str:
@@ -120,8 +128,5 @@ def _ledger(runs: Path, name: str) -> Path:
 
 def _first(one: Path, other: Path) -> dict[str, Any] | None:
     """Where two ledgers first differ; None if they are equal."""
-    try:
-        found = ledger.first_difference(one, other)
-    except UserError as error:
-        return {"error": str(error)}
+    found = ledger.first_difference(one, other)
     return found and {"step": found.step, "field": found.field, "values": list(found.values)}

@@ -67,6 +67,29 @@ def test_forms_of_every_convolution():
         assert record["chosen"]["kernel_gradient"] in record["kernel_gradient_ms"]
 
 
+@pytest.mark.parametrize(
+    ("task", "variant"),
+    [("qsm", "jax_float32"), ("varnet", "pytorch_tf32"), ("breast", "jax_orderfree"),
+     ("breast", "pytorch_bfloat16")],
+)  # fmt: skip
+def test_a_variant_alone(task, variant):
+    (record,) = records(task, SIZES[task], f"--variants={variant}")
+    assert (record["task"], record["variant"]) == (task, variant)
+    assert 0 < record["minimum_s"] <= record["step_s"]
+    assert record["flops"] > 0 and record["memory_bytes"] > 0
+    assert record["level"] == ("machine_to_machine" if "orderfree" in variant else "not_guaranteed")
+
+
+def test_variants_in_processes_of_their_own_with_the_share_of_the_peak():
+    names = ("jax_tf32", "pytorch_float32")
+    peak, *found = records("breast", SIZES["breast"], f"--variants={','.join(names)}")
+    assert min(peak["tflops"].values()) > 0
+    assert tuple(record["variant"] for record in found) == names
+    for record, numbers in zip(found, ("tf32", "float32"), strict=True):
+        rate = record["flops"] / record["step_s"] / 1e12
+        assert record["share_of_peak"] == pytest.approx(rate / peak["tflops"][numbers])
+
+
 def test_without_torch_it_says_how_to_install_it():
     refused(without_torch("bench", "--task=qsm"), "PyTorch is not installed", "pip install")
 
@@ -80,6 +103,9 @@ def test_without_torch_it_says_how_to_install_it():
         ("qsm", {"width": 0}, "width"),
         ("qsm", {"strange": 1}, "strange"),
         ("no_task", {}, "no_task"),
+        ("qsm", {"variants": "jax_float23"}, "jax_float23"),
+        ("conv_forms", {"platform": "gpu"}, "--platform=cpu"),
+        ("qsm", {"platform": "gpu", "variants": "jax_float32"}, "gpu"),
     ],
 )
 def test_mistakes_end_with_one_line(task, sizes, words):
