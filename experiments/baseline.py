@@ -1,18 +1,6 @@
-"""Train a network of qsm, varnet or breast in PyTorch, paired with JAX to the bits of its start.
+"""The former name of `python -m experiments.pytorch`, for commands that were written with it."""
 
-    python -m experiments.baseline --task=qsm
-    python -m experiments.baseline --task=varnet --preset=tiny --sweep=seed_init=0:5
-    python -m experiments.baseline --task=breast --deterministic_algorithms
-
-Data, initial weights, order of the batches, losses, rules of normalisation and metrics are those
-of `python -m experiments.<task>` with the same flags, so what differs is the framework's rounding.
-With --task, --help lists the flags of that task too. Needs PyTorch: pip install "mrjax[torch]".
-"""
-
-from mrjax import command
-from mrjax.baseline.config import CONFIGS, Common
+from experiments.pytorch import main
 
 if __name__ == "__main__":
-    command.main_of(
-        "task", CONFIGS, Common, "mrjax.baseline.run:run", "mrjax.baseline.startup:start"
-    )
+    main()

@@ -38,19 +38,15 @@ from typing import Any, NoReturn
 from absl import app, flags
 
 from mrjax import backend, command
-from mrjax.baseline import startup
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
+from mrjax.pytorch import startup
 from mrjax.speed import launch
 from mrjax.speed.variants import VARIANTS
+from mrjax.tasks import registry
+from mrjax.tasks.registry import TASKS
 
-SIZES = {
-    "qsm": ("width", "levels", "window", "patch", "batch_size"),
-    "varnet": ("width", "stages", "rows", "columns", "coils", "batch_size"),
-    "breast": ("width", "levels", "rows", "columns", "batch_size"),
-}
-"""What determines the work of a step."""
-
+FIRST = next(iter(TASKS))
 HELP = {
     "width": "features of the first level, or filters",
     "levels": "poolings",
@@ -65,7 +61,7 @@ HELP = {
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(
-    "task", "qsm", [*SIZES, launch.PEAK, "conv_forms", "planar_forms"], "what is timed"
+    "task", FIRST, [*TASKS, launch.PEAK, "conv_forms", "planar_forms"], "what is timed"
 )
 flags.DEFINE_enum("platform", "cpu", ["cpu", "gpu"], "kind of device")
 flags.DEFINE_enum("preset", "demo", ["demo", "tiny", "paper"], "gives the sizes not given")
@@ -93,33 +89,21 @@ def fields_of(task: str, preset: str, given: dict[str, int]) -> dict[str, Any]:
         preset: gives the sizes that are not given.
         given: sizes.
 
-    Returns:
-        Fields whose values go together.
-
     Raises:
-        UserError: a size that the task does not have, or sizes that do not go together.
+        UserError: a size that the task does not have.
     """
-    strange = sorted(given.keys() - set(SIZES[task]))
+    one = TASKS[task]
+    strange = sorted(given.keys() - set(one.sizes))
     if strange:
         raise UserError(
             f"--{strange[0]} has no effect on a step of {task}; expected some of "
-            f"--{', --'.join(SIZES[task])}; drop it"
+            f"--{', --'.join(one.sizes)}; drop it"
         )
-    module = importlib.import_module(f"mrjax.tasks.{task}.config")
-    fields = {**module.PRESETS[preset], **given}
-    if task == "qsm":
-        fields["volume"] = max(8, fields.setdefault("patch", module.Config.patch))
-    if task == "breast":
-        _check_poolings(module.Config(**fields, **launch.SINGLE[task]))
+    config_class, presets = registry.program(task)
+    fields = {**presets[preset], **given}
+    for name, (other, least) in one.grows.items():
+        fields[name] = max(least, fields.get(other, getattr(config_class, other)))
     return fields
-
-
-def _check_poolings(config: Any) -> None:
-    if config.rows % config.multiple or config.columns % config.multiple:
-        raise UserError(
-            f"--rows={config.rows} --columns={config.columns}: expected multiples of "
-            f"{config.multiple} for {config.levels} poolings; change them"
-        )
 
 
 def config_of(task: str, preset: str, given: dict[str, int], threads: int) -> RunConfig:
@@ -132,18 +116,16 @@ def records(task: str, config: RunConfig) -> Iterator[dict]:
     """Time what was asked for, record by record."""
     import torch
 
-    from mrjax.baseline.bench import forms, steps
-    from mrjax.tasks.qsm.config import Config
+    from mrjax.pytorch.bench import forms, steps
 
     torch.set_num_threads(FLAGS.threads)
     if task == "planar_forms":
         yield from forms.planar_forms(FLAGS.rounds)
     elif task == "conv_forms":
-        assert isinstance(config, Config)
         yield from forms.volume_forms(config, FLAGS.rounds)
     else:
-        timed = importlib.import_module(f"mrjax.baseline.bench.{task}")
-        shape = {name: getattr(config, name) for name in SIZES[task]}
+        timed = importlib.import_module(f"mrjax.pytorch.bench.{task}")
+        shape = {name: getattr(config, name) for name in TASKS[task].sizes}
         reproducible = FLAGS.numerics == "reproducible"
         chosen = {"stock": FLAGS.stock, "reproducible": reproducible}
         contest = timed.contest(config, [name for name, wanted in chosen.items() if wanted])
@@ -180,7 +162,7 @@ def main(_: list[str]) -> None:
 def _contest(given: dict[str, int]) -> int:
     """Both frameworks in turns, in this process."""
     task = FLAGS.task
-    config = config_of(task if task in SIZES else "qsm", FLAGS.preset, given, FLAGS.threads)
+    config = config_of(task if task in TASKS else FIRST, FLAGS.preset, given, FLAGS.threads)
     startup.require_torch()
     backend.reexec(config)
     for record in records(task, config):
@@ -195,7 +177,7 @@ def _variants(given: dict[str, int]) -> int:
         config = RunConfig(platform=FLAGS.platform)
         print(json.dumps(launch.peak(config, FLAGS.rounds)))
         return 0
-    if task not in SIZES:
+    if task not in TASKS:
         raise UserError(
             f"--task={task} compares forms that only a CPU has; expected --platform=cpu without "
             "--variants; drop them"

@@ -16,4 +16,4 @@ from mrjax import command
 from mrjax.tasks.breast.config import PRESETS, Config
 
 if __name__ == "__main__":
-    command.main(Config, PRESETS, "mrjax.tasks.breast.run:run")
+    command.main(Config, PRESETS, "mrjax.tasks.program:run")

@@ -24,6 +24,7 @@ from absl import flags
 
 from mrjax import command
 from mrjax.errors import UserError
+from mrjax.tasks.registry import TASKS
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("import_varnet", None, "state_dict to read", flag_values=FLAGS)
@@ -33,7 +34,7 @@ flags.DEFINE_string("from_run", None, "export: run folder to read", flag_values=
 flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
 
 PROVE = flags.FlagValues()
-flags.DEFINE_enum("task", "qsm", ("qsm", "varnet", "breast"), "Network", flag_values=PROVE)
+flags.DEFINE_enum("task", next(iter(TASKS)), list(TASKS), "Network", flag_values=PROVE)
 flags.DEFINE_string("preset", "tiny", "Preset of every run", flag_values=PROVE)
 flags.DEFINE_integer("steps", None, "Training steps of every run", flag_values=PROVE)
 flags.DEFINE_string("flags", "", "Further flags of every run", flag_values=PROVE)
@@ -91,7 +92,7 @@ def _check(rest: list[str]) -> None:
         raise UserError(
             f"--{unused} has no effect beside --{asked}; expected --{wanted} alone; drop it"
         )
-    from mrjax.baseline import startup
+    from mrjax.pytorch import startup
 
     startup.require_torch()
 
@@ -107,7 +108,7 @@ def _exchange() -> str:
 
 
 def _import() -> str:
-    from mrjax.baseline import public_varnet
+    from mrjax.pytorch import public_varnet
     from mrjax.tasks.varnet import exchange
 
     leaves = public_varnet.read_state_dict(FLAGS.import_varnet)
@@ -120,7 +121,7 @@ def _import() -> str:
 
 
 def _export() -> str:
-    from mrjax.baseline import public_varnet
+    from mrjax.pytorch import public_varnet
     from mrjax.tasks.varnet import exchange
 
     path = Path(FLAGS.export_varnet)

@@ -22,7 +22,7 @@ Runs are matched by their path below A and B; DIR may be left out for two arms o
 
 An arm is --arm="NAME [SOURCE]: --flag=value ...": what it adds to --baseline. {r} in it stands for
 the number of the replicate, from 1. Instead of flags, or besides them: python=INTERPRETER,
-resource=NAME, experiment=baseline, command="PROGRAM ...", requires=ARM.
+resource=NAME, experiment=pytorch, command="PROGRAM ...", requires=ARM.
 --infer_arm is the same for inference, repeated, with the network of the baseline's replicate 1.
 """
 
@@ -40,9 +40,10 @@ from absl import flags
 
 from mrjax import command
 from mrjax.errors import RunFailed, UserError
+from mrjax.tasks import registry
+from mrjax.tasks.registry import TASKS
 
 ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
-EXPERIMENTS = ("qsm", "varnet", "breast")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 FLAGS = flags.FlagValues()
 _TEXT = functools.partial(flags.DEFINE_string, flag_values=FLAGS)
@@ -53,7 +54,7 @@ _MANY = functools.partial(flags.DEFINE_multi_string, flag_values=FLAGS)
 
 _TEXT("study", None, "Directory of the study; default: runs/studies/NAME")
 _TEXT("name", None, "plan: name of the study; default: that of its directory")
-_TEXT("experiment", "qsm", f"plan: {', '.join(EXPERIMENTS)}; any word with --command")
+_TEXT("experiment", next(iter(TASKS)), f"plan: {', '.join(TASKS)}; any word with --command")
 _TEXT("baseline", "", "plan: flags of every run; collect ROOT, report ROOT: name of that arm")
 _MANY("arm", [], "plan: a training arm, repeatable")
 _MANY("infer_arm", [], "plan: an inference arm, repeatable")
@@ -201,10 +202,10 @@ def _recipe(study_dir: Path, found: str) -> Any:
 
 
 def _experiment() -> str:
-    if not FLAGS.command and FLAGS.experiment not in EXPERIMENTS:
+    if not FLAGS.command and FLAGS.experiment not in TASKS:
         raise UserError(
             f"--experiment={FLAGS.experiment} is none of ours; expected one of "
-            f"{', '.join(EXPERIMENTS)}; for another program give --command"
+            f"{', '.join(TASKS)}; for another program give --command"
         )
     return FLAGS.experiment
 
@@ -214,28 +215,14 @@ def _settings(experiment: str, argv: Sequence[str]) -> Mapping[str, Any]:
     from mrjax import command
     from mrjax import config as configs
 
-    config_class, presets = _config(experiment, argv)
+    task = argv[0].partition("=")[2] if experiment == registry.PYTORCH else ""  # design: --task
+    config_class, presets = registry.program(experiment, task)
     # A file in the study directory is there when the run needs it, not yet now.
     known = [re.sub(r"=.*\{study\}.*", f"={__file__}", flag) for flag in argv]
     config = configs.from_flags(config_class, presets, command.parse(config_class, presets, known))
     config.check()
     values = configs.to_json(config)
     return {name: values[name] for name in configs.digest_fields(config_class)}
-
-
-def _config(experiment: str, argv: Sequence[str]) -> tuple[type, Any]:
-    """Config and presets of a program; importing them imports neither jax nor torch."""
-    if experiment == "baseline":
-        from mrjax.baseline.config import CONFIGS
-
-        return CONFIGS[argv[0].partition("=")[2]]  # design.plan puts --task first
-    if experiment == "qsm":
-        from mrjax.tasks.qsm import config
-    elif experiment == "varnet":
-        from mrjax.tasks.varnet import config
-    else:
-        from mrjax.tasks.breast import config
-    return config.Config, config.PRESETS
 
 
 # run

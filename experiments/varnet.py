@@ -11,4 +11,4 @@ from mrjax import command
 from mrjax.tasks.varnet.config import PRESETS, Config
 
 if __name__ == "__main__":
-    command.main(Config, PRESETS, "mrjax.tasks.varnet.run:run")
+    command.main(Config, PRESETS, "mrjax.tasks.program:run")

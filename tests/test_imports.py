@@ -27,7 +27,7 @@ ORDER = (
     ("data",),
     ("train",),
     ("tasks",),
-    ("baseline",),
+    ("pytorch",),
     ("speed",),
     ("sharing",),
     ("diverge",),
@@ -48,11 +48,14 @@ EXTRA = {
 }
 """Parts that may import less than their place allows: they talk through files or strings."""
 
+REGISTRY = "mrjax.tasks.registry"
+"""The one module of the tasks that those may import too: it imports nothing."""
+
 HOMES = {
-    "torch": {"baseline"},
+    "torch": {"pytorch"},
     "jax": set(RANK)
     - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
-    "flax": {"numerics", "nets", "train", "tasks", "baseline", "sharing", "diverge"},
+    "flax": {"numerics", "nets", "train", "tasks", "pytorch", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),
     "experiments": set(),
@@ -113,6 +116,8 @@ def refused(importer: str, target: str) -> bool:
     ours, theirs = part(importer), part(target)
     if not target.startswith("mrjax.") or ours == theirs:
         return False
+    if target == REGISTRY:
+        return RANK[theirs] >= RANK[ours]
     return RANK[theirs] >= RANK[ours] or theirs not in EXTRA.get(ours, set(RANK))
 
 
@@ -125,6 +130,9 @@ def test_the_layout_test_can_fail():
     assert refused("mrjax.physics.dipole", "mrjax.nets.qsmnet")
     assert refused("mrjax.losses", "mrjax.metrics")
     assert refused("mrjax.study.design", "mrjax.train.loop")
+    assert refused("mrjax.study.design", "mrjax.tasks.frame")
+    assert refused("mrjax.nets.qsmnet", REGISTRY)
+    assert not refused("mrjax.study.design", REGISTRY)
     assert not refused("mrjax.nets.qsmnet", "mrjax.physics.dipole")
     tree = ast.parse("def f():\n    from ..nets import qsmnet\n    import torch.nn")
     assert imported("mrjax/physics/dipole.py", tree, {"mrjax.nets.qsmnet"}) == {
@@ -194,12 +202,14 @@ def test_flags_are_read_in_main_only():
     assert not reads_global_flags(ast.parse("path = records.FLAGS"))
 
 
-LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs", "prove"}
+LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs", "prove", "check"}
 """Parts that a main needs before the backend starts."""
+LIGHT_MODULES = (REGISTRY, "mrjax.tasks.program", "mrjax.pytorch.config", "mrjax.speed.launch")
+"""Single modules of other parts that it needs too."""
 
 
 def light_modules() -> list[str]:
-    return ["mrjax", *(name for name in sorted(MODULES) if part(name) in LIGHT)]
+    return ["mrjax", *LIGHT_MODULES, *(name for name in sorted(MODULES) if part(name) in LIGHT)]
 
 
 def test_the_frame_imports_no_jax():

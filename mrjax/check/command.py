@@ -15,7 +15,7 @@ from mrjax.check.parts import Part
 from mrjax.check.schedule import Schedule
 from mrjax.errors import UserError
 from mrjax.prove.interpreters import ROOT
-from mrjax.prove.proof import TASKS
+from mrjax.tasks.registry import TASKS
 
 GRACE = 45.0
 """Seconds past the budget in which what runs may end."""

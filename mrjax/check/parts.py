@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mrjax.prove.proof import TASKS
-from mrjax.speed.variants import PYTORCH, VARIANTS
+from mrjax.speed.variants import VARIANTS
+from mrjax.tasks.registry import PYTORCH, TASKS
 
 SECTIONS = ("digests", "repeat", "speed")
 """In the order of what they are worth."""
@@ -45,7 +45,7 @@ class Part:
     @property
     def pytorch(self) -> bool:
         """Whether it needs PyTorch."""
-        return self.program == "baseline" or any("=pytorch_" in flag for flag in self.flags)
+        return self.program == PYTORCH or any("=pytorch_" in flag for flag in self.flags)
 
 
 def parts(
@@ -70,7 +70,7 @@ def parts(
 def _digests(tasks: Sequence[str], flags: Sequence[str]) -> Iterator[Part]:
     for task in tasks:
         name = f"orderfree_{task}"
-        yield Part("digests", name, task, (*flags, *TASKS[task]), task, patience=420)
+        yield Part("digests", name, task, (*flags, *TASKS[task].flags), task, patience=420)
 
 
 _UNTUNED = {
@@ -120,8 +120,8 @@ def _run(
     return Part(
         "repeat",
         f"{task}_{arm}_{label}",
-        {PYTORCH: "baseline"}.get(program, task),
-        (*whose, "--preset=tiny", *TASKS[task], *flags),
+        program or task,
+        (*whose, "--preset=tiny", *TASKS[task].flags, *flags),
         task,
         alone,
         patience=240,

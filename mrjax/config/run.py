@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mrjax.config.fields import MAX_SEED, STREAMS, check_value, kinds, option, typed
 from mrjax.config.mirrors import digest
@@ -20,6 +20,9 @@ class RunConfig:
 
     Attributes: see the help text of each field, which is also that of its flag.
     """
+
+    experiment: ClassVar[str] = ""
+    """Name of the task whose configuration it is."""
 
     preset: str = option(
         "demo",

@@ -13,9 +13,7 @@ from mrjax.prove import table
 from mrjax.prove.conditions import Condition, conditions
 from mrjax.prove.interpreters import ROOT, ask
 from mrjax.runs import atomic, code, result
-
-TASKS = {"qsm": (), "varnet": (), "breast": ("--fold=0",)}
-"""Task -> the flags that make one process of it."""
+from mrjax.tasks.registry import TASKS
 
 PAGE = "proof.txt"
 _REFUSED = 2
@@ -26,7 +24,7 @@ class Proof:
     """What is to be shown, and where.
 
     Attributes:
-        task: a key of `TASKS`.
+        task: a key of `mrjax.tasks.registry.TASKS`.
         flags: of every run, such as ``--preset=tiny``.
         pythons: programs of the interpreters; the first is the machine's own.
         folder: of the run folders; "" for one named after the code and the flags.
@@ -92,7 +90,7 @@ def _one(
     workdir = (proof.root / numerics / condition.name).absolute()
     command = [
         *(condition.python.path, "-m", f"experiments.{proof.task}", *proof.flags),
-        *TASKS[proof.task],
+        *TASKS[proof.task].flags,
         *condition.flags(),
         *(f"--numerics={numerics}", f"--workdir={workdir}"),
     ]

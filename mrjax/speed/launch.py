@@ -11,12 +11,11 @@ from typing import Any
 from mrjax import backend, children
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
-from mrjax.speed.variants import JAX, PYTORCH, VARIANTS
+from mrjax.speed.variants import JAX, VARIANTS
+from mrjax.tasks import registry
 
 PEAK = "peak"
 """Name of the measurement of matrix products, in place of a task's."""
-SINGLE = {"breast": {"fold": 0}}
-"""Task -> fields that make its configuration one training."""
 
 
 def config_of(task: str, variant: str, given: Mapping[str, Any]) -> RunConfig:
@@ -31,16 +30,11 @@ def config_of(task: str, variant: str, given: Mapping[str, Any]) -> RunConfig:
         UserError: for fields that do not go together.
     """
     chosen = VARIANTS[variant]
-    fields = {**given, **SINGLE.get(task, {}), **chosen.fields_for(task)}
-    config = _class(task, chosen.framework)(**fields)
+    fields = {**given, **registry.TASKS[task].single, **chosen.fields_for(task)}
+    ours = chosen.framework == JAX
+    config = registry.program(task if ours else registry.PYTORCH, task)[0](**fields)
     config.check()
     return config
-
-
-def _class(task: str, framework: str) -> type[RunConfig]:
-    if framework == PYTORCH:
-        return importlib.import_module("mrjax.baseline.config").CONFIGS[task][0]
-    return importlib.import_module(f"mrjax.tasks.{task}.config").Config
 
 
 def step(task: str, variant: str, config: RunConfig, rounds: int) -> dict[str, Any]:
@@ -62,7 +56,7 @@ def step(task: str, variant: str, config: RunConfig, rounds: int) -> dict[str, A
         backend.reexec(config)
         started: Any = backend.start(config)
     else:
-        started = importlib.import_module("mrjax.baseline.startup").start(config)
+        started = importlib.import_module("mrjax.pytorch.startup").start(config)
     timed = importlib.import_module("mrjax.speed.step")  # only now: it imports JAX
     return timed.record(task, variant, config, started, rounds)
 

@@ -1,36 +1,14 @@
 """Time a training step of one variant in this process."""
 
 import dataclasses
-import importlib
 import statistics
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from mrjax.config import RunConfig
 from mrjax.speed import flops, variants
-from mrjax.tasks import trained
+from mrjax.tasks import registry, trained
 from mrjax.tasks.engine import Engine, Ready
-
-_RUNS = {"qsm": "mrjax.tasks.qsm.run", "varnet": "mrjax.tasks.varnet.run",
-         "breast": "mrjax.tasks.breast.fold"}  # fmt: skip
-"""Task -> the module that makes its engine in JAX."""
-
-
-class Task(NamedTuple):
-    """A task's modules."""
-
-    name: str
-
-    @property
-    def run(self) -> Any:
-        """What makes its engine in JAX, and its model."""
-        return importlib.import_module(_RUNS[self.name])
-
-    @property
-    def noise(self) -> Any:
-        """What stands for its data."""
-        return importlib.import_module(f"mrjax.tasks.{self.name}.noise")
-
 
 WARM_UP = 3
 """Steps before the first that counts: libraries load, clocks rise."""
@@ -52,11 +30,11 @@ def record(name: str, variant: str, config: RunConfig, started: Any, rounds: int
     Raises:
         UserError: the step cannot be compiled here, or needs more memory than there is.
     """
-    framework = variants.VARIANTS[variant].framework
-    task = Task(name)
-    batch = task.noise.batch(config)
-    weights = trained.Weights(task.run.model.build(config, "cpu").initial_params(), None)
-    engine = _engine(task, framework, config, started, weights)
+    task, noise = registry.module(name, "run"), registry.module(name, "noise")
+    batch = noise.batch(config)
+    weights = trained.Weights(task.model.build(config, "cpu").initial_params(), None)
+    inputs = noise.inputs(weights)
+    engine = _engine(task, variants.VARIANTS[variant].framework, config, started, inputs)
     begun = time.perf_counter()
     ready = engine.begin(config, lambda step: batch)
     compiled = time.perf_counter() - begun
@@ -73,18 +51,16 @@ def record(name: str, variant: str, config: RunConfig, started: Any, rounds: int
         "rounds": rounds,
         "compile_s": compiled,
         "memory_bytes": engine.peak_memory(),
-        "flops": _flops(task, config, batch, weights),
+        "flops": _flops(task, config, batch, inputs),
         "versions": facts["versions"],
     }
 
 
-def _engine(task: Task, framework: str, config: Any, started: Any, weights: Any) -> Engine:
-    inputs = task.noise.inputs(weights)
+def _engine(task: Any, framework: str, config: Any, started: Any, inputs: Any) -> Engine:
     if framework == variants.JAX:
-        built = task.run.model.build(config, started.platform)
-        return task.run.engine(started.devices, built, inputs)
-    _, engine_of = importlib.import_module("mrjax.baseline.tasks").JOBS[task.name]
-    return engine_of(started.device, task.run.model.build(config, "cpu"), inputs)
+        return task.engine(started.devices, task.model.build(config, started.platform), inputs)
+    engine_of = registry.twin(config.experiment).engine
+    return engine_of(started.device, task.model.build(config, "cpu"), inputs)
 
 
 def _seconds(ready: Ready, rounds: int) -> list[float]:
@@ -98,9 +74,9 @@ def _seconds(ready: Ready, rounds: int) -> list[float]:
     return seconds[WARM_UP:]
 
 
-def _flops(task: Task, config: Any, batch: Any, weights: Any) -> int:
+def _flops(task: Any, config: Any, batch: Any, inputs: Any) -> int:
     """Of the native step in float32 as a GPU computes it, whatever the variant."""
     native = dataclasses.replace(config, numerics="native", dtype="float32")
-    built = task.run.model.build(native, "gpu")
-    engine = task.run.engine([], built, task.noise.inputs(weights))
+    built = task.model.build(native, "gpu")
+    engine = task.engine([], built, inputs)
     return flops.of_step(built, engine.learning, engine.state, batch)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mrjax.tasks import registry
+from mrjax.tasks.registry import PYTORCH
+
 JAX = "jax"
-PYTORCH = "pytorch"
 
 
 class Variant(NamedTuple):
@@ -21,8 +23,9 @@ class Variant(NamedTuple):
     fields: Mapping[str, Any]
 
     def fields_for(self, task: str) -> dict[str, Any]:
-        """Return the fields that have an effect on a task: VarNet's tensors have one layout."""
-        return {k: v for k, v in self.fields.items() if (k, task) != ("channels_last", "varnet")}
+        """Return the fields that have an effect on a task."""
+        formats = registry.TASKS[task].formats
+        return {k: v for k, v in self.fields.items() if formats or k != "channels_last"}
 
 
 _TF32 = {"matmul_precision": "default"}

@@ -2,7 +2,7 @@
 
 The source may be left out where the flags tell it. Keys, for what is no flag of the run:
 ``python=INTERPRETER`` (another software version), ``resource=NAME`` (a class of cluster nodes,
-another device model), ``experiment=baseline`` (the same task in PyTorch), ``command="PROGRAM ..."``
+another device model), ``experiment=pytorch`` (the same task in PyTorch), ``command="PROGRAM ..."``
 (a foreign program that writes run folders), ``requires=ARM`` (runs of this arm wait for replicate 1
 of that one).
 """
@@ -14,8 +14,8 @@ import shlex
 from mrjax.errors import UserError
 from mrjax.study import sources
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
+from mrjax.tasks.registry import FORMERLY, PYTORCH
 
-TORCH = "baseline"  # our program for the same tasks in PyTorch
 KEYS = ("python", "resource", "experiment", "command", "requires")
 _SPEC = re.compile(r"\s*([^\s\[\]:]+)\s*(?:\[([^\]]*)\]\s*)?:(.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -39,7 +39,7 @@ class Spec:
         python: as in `mrjax.study.records.Arm`.
         resource: likewise.
         command: likewise.
-        experiment: `TORCH` for the study's task in PyTorch, "" for the study's own program.
+        experiment: `PYTORCH` for the study's task in PyTorch, "" for the study's own program.
         requires: name of the arm whose first replicate must be finished first, "" for none.
     """
 
@@ -71,6 +71,8 @@ def parse(text: str, kind: str) -> Spec:
     _check_name(name)
     try:
         flags, keys = split(rest)
+        if "experiment" in keys:
+            keys["experiment"] = FORMERLY.get(keys["experiment"], keys["experiment"])
         _check_inference(flags if kind == "inference" else ())
         source = _source(source, flags, keys)
     except UserError as error:
@@ -168,10 +170,10 @@ def _source(given: str | None, flags: tuple[str, ...], keys: dict[str, str]) -> 
         # Another program's flags may have the names of ours, and mean anything.
         known = ((), ()) if "command" in keys else (flags, told)
         sources.check_source(given.strip(), *known)
-    if keys.get("experiment", TORCH) != TORCH:
+    if keys.get("experiment", PYTORCH) != PYTORCH:
         raise UserError(
             f"experiment={keys['experiment']} is no program for the task of a study; expected "
-            f"experiment={TORCH} (PyTorch); for another program give command="
+            f"experiment={PYTORCH}; for another program give command="
         )
     if not flags and not set(keys) & {"python", "resource", "experiment", "command"}:
         raise UserError("it has no flags; expected what it changes; add --flag=value")

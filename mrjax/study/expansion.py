@@ -8,10 +8,9 @@ from mrjax.study import sources
 from mrjax.study.arms import Spec
 from mrjax.study.recipe import PAIRED, Recipe
 from mrjax.study.records import BASELINE, CROSSED, STUDY_DIR, Run
+from mrjax.tasks.registry import TASKS
 
 _REPLICATE = "{r}"
-# A whole breast run is many networks; inference takes one of them.
-_NETWORK = {"breast": "/repetition_000/fold_00"}
 
 
 def runs(recipe: Recipe, spec: Spec) -> Iterator[Run]:
@@ -72,7 +71,8 @@ def arguments(recipe: Recipe, spec: Spec, replicate: int) -> list[str]:
         replicate: counted from 0.
     """
     if spec.kind == "inference":
-        network = f"{STUDY_DIR}/runs/{BASELINE}/000{_NETWORK.get(recipe.experiment, '')}"
+        task = TASKS.get(recipe.experiment)  # None: another program
+        network = f"{STUDY_DIR}/runs/{BASELINE}/000{task.network if task else ''}"
         added = ["--steps=0", f"--from_run={network}", f"--repetition={_REPLICATE}"]
     else:
         added = [f"--{name}={_REPLICATE}" for name in PAIRED[recipe.pairing]]

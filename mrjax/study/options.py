@@ -6,10 +6,7 @@ from typing import NamedTuple
 
 from mrjax.errors import UserError
 from mrjax.runs import result
-
-METRICS = {"qsm": ("nrmse", "psnr", "ssim", "hfen"), "varnet": ("nrmse", "psnr", "ssim"),
-           "breast": ("dice",)}  # fmt: skip
-"""Metrics of our tasks; a foreign program may have any of `mrjax.runs.result`."""
+from mrjax.tasks.registry import TASKS
 
 _FACTOR = re.compile(r"(\w+)=(\d+):(\d+)")
 
@@ -40,8 +37,9 @@ def judged(experiment: str, metric: str | None, margin: float | None, kind: str 
     Raises:
         UserError: the task has no such metric, or the margin is no margin.
     """
-    metric = metric or ("dice" if experiment == "breast" else "nrmse")
-    known = METRICS.get(experiment, result.METRICS)
+    # A foreign program may have any metric.
+    known = TASKS[experiment].metrics if experiment in TASKS else result.METRICS
+    metric = metric or known[0]
     if metric not in known:
         raise UserError(
             f"--metric={metric} is none of {experiment}; expected one of {', '.join(known)}; "

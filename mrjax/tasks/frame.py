@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from mrjax import config as configs
-from mrjax.data import pipeline
 from mrjax.errors import RunFailed
 from mrjax.runs import environment, result
 from mrjax.runs.folder import RunFolder, open_run
@@ -51,38 +50,47 @@ class Judged(NamedTuple):
     extra: Mapping[str, Any] | None = None
 
 
-class Job(NamedTuple):
-    """One run, its inputs checked.
+class Job(Protocol):
+    """One run, its inputs checked."""
 
-    Attributes:
-        digests: sha256 of `init`, `order` and `data`.
-        constants: what the network carries from its training subjects, as JSON.
-        engine: the network in its framework.
-        batches: step (from 0) to batch on the host, pure; None where a network only infers.
-        warm_up: state -> the network's output for an input of each shape, so that what libraries
-            do once for a shape is not in the time of `infer`.
-        infer: state after training -> the network's outputs; timed.
-        classical: () -> outputs of the other methods; timed apart.
-        judge: (run folder, what `infer` and `classical` returned) -> metrics; writes images and
-            predictions.
-    """
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Sha256 of `init`, `order` and `data`."""
+        ...
 
-    digests: Mapping[str, str]
-    constants: Mapping[str, Any]
-    engine: Engine
-    batches: Batches | None
-    warm_up: Callable[[Any], Any]
-    infer: Callable[[Any], Any]
-    classical: Callable[[], Any]
-    judge: Callable[[RunFolder, Any, Any], Judged]
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """What the network carries from its training subjects, as JSON."""
+        ...
 
+    @property
+    def engine(self) -> Engine:
+        """The network in its framework."""
+        ...
 
-def batches_of(config: configs.RunConfig, examples: pipeline.Examples | None) -> Batches | None:
-    """Return step to batch: examples in the order of the stream `order`; None for no examples."""
-    if examples is None:
-        return None
-    seed = config.seed_for("order")
-    return lambda step: pipeline.batch(examples, seed, step, config.batch_size)
+    @property
+    def batches(self) -> Batches | None:
+        """Step (from 0) to batch on the host, pure; None where a network only infers."""
+        ...
+
+    def warm_up(self, state: Any) -> None:
+        """Apply the network once to an input of each shape.
+
+        What libraries do once for a shape is then not in the time of `infer`.
+        """
+        ...
+
+    def infer(self, state: Any) -> Any:
+        """Return the network's outputs after training; timed."""
+        ...
+
+    def classical(self) -> Any:
+        """Return the outputs of the other methods; timed apart."""
+        ...
+
+    def judge(self, folder: RunFolder, networks: Any, others: Any) -> Judged:
+        """Return metrics of what `infer` and `classical` returned; write images, predictions."""
+        ...
 
 
 def run(

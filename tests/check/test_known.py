@@ -7,8 +7,8 @@ from helpers import ROOT, shared
 
 from mrjax.check import known, parts
 from mrjax.errors import UserError
-from mrjax.prove.proof import TASKS
 from mrjax.runs import ledger
+from mrjax.tasks.registry import TASKS
 
 FACTS = known.read()
 

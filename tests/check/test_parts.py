@@ -4,14 +4,10 @@ import pytest
 
 from mrjax import command as programs
 from mrjax import config as configs
-from mrjax.baseline.config import CONFIGS
 from mrjax.check import known, parts
-from mrjax.prove.proof import TASKS
-from mrjax.tasks.breast import config as breast
-from mrjax.tasks.qsm import config as qsm
-from mrjax.tasks.varnet import config as varnet
+from mrjax.tasks import registry
+from mrjax.tasks.registry import TASKS
 
-MODULES = {"qsm": qsm, "varnet": varnet, "breast": breast}
 EVERYTHING = parts.parts(parts.SECTIONS, list(TASKS), "gpu", known.read().flags)
 
 
@@ -47,9 +43,7 @@ def test_the_two_runs_of_a_pair_differ_in_nothing_but_their_number():
 def test_programs_take_the_flags(part, tmp_path):
     (tmp_path / parts.CHOICES).touch()
     argv = parts.command(part, tmp_path, "gpu")[2:]
-    known_config, presets = MODULES[part.task].Config, MODULES[part.task].PRESETS
-    if part.program == "baseline":
-        known_config, presets = CONFIGS[part.task]
+    known_config, presets = registry.program(part.program, part.task)
     values = programs.parse(known_config, presets, argv)
     config = configs.from_flags(known_config, presets, values)
     config.check()

@@ -98,7 +98,6 @@ def test_without_torch_it_says_how_to_install_it():
     ("task", "sizes", "words"),
     [
         ("breast", {"coils": 4}, "--coils has no effect"),
-        ("breast", {"rows": 20, "levels": 3}, "multiples of 8"),
         ("qsm", {"window": 4}, "window"),
         ("qsm", {"width": 0}, "width"),
         ("qsm", {"strange": 1}, "strange"),

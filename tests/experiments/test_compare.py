@@ -56,7 +56,7 @@ def test_mistakes_end_in_one_line(roots, tmp_path):
 def test_jax_and_pytorch_start_from_the_same_and_part(tmp_path):
     pytest.importorskip("torch", reason="needs torch")
     plan = [f"--study={tmp_path}", f"--baseline={MICRO}", "--platform=cpu", "--replicates=1"]
-    call("study", "plan", *plan, "--arm=pytorch: experiment=baseline")
+    call("study", "plan", *plan, "--arm=pytorch: experiment=pytorch")
     call("study", "run", f"--study={tmp_path}", "--slots=2")
     runs = [tmp_path / "runs" / arm for arm in ("baseline", "pytorch")]
     compare(*map(str, runs))

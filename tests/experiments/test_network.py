@@ -7,7 +7,7 @@ from helpers import draw, shared
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from mrjax.baseline import public_varnet  # noqa: E402
+from mrjax.pytorch import public_varnet  # noqa: E402
 
 
 def write_network(path, window=(3, 3), width=2, nodes=5) -> None:

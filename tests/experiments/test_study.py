@@ -67,7 +67,7 @@ def test_recipes_of_frameworks_pair_jax_and_pytorch(task, tmp_path):
         flags = f"--flagfile={ROOT}/experiments/recipes/framework_{task}{end}.flags"
         study("plan", tmp_path / end, flags, "--elsewhere", "--platform=cpu")
         planned, runs = read_study(tmp_path / end), read_runs(tmp_path / end)
-        assert planned.arm("pytorch").command.endswith(f"experiments.baseline --task={task}")
+        assert planned.arm("pytorch").command.endswith(f"experiments.pytorch --task={task}")
         pairs = [{run.argv for run in runs if run.replicate == r} for r in range(replicates)]
         assert len(runs) == 2 * replicates and {len(pair) for pair in pairs} == {1}
 
@@ -95,8 +95,8 @@ def test_a_large_study_is_planned_in_seconds(tmp_path):
     [
         (["--arm=a: --dtype=float17"], ["arm a", "--dtype=float17", "float16"]),
         (["--arm=a: --widht=3"], ["arm a", "--widht", "--width"]),
-        (["--arm=a: experiment=baseline --compille"], ["arm a", "--compille", "--compile"]),
-        (["--arm=a: experiment=baseline --devices=2"], ["arm a", "--devices=2", "PyTorch"]),
+        (["--arm=a: experiment=pytorch --compille"], ["arm a", "--compille", "--compile"]),
+        (["--arm=a: experiment=pytorch --devices=2"], ["arm a", "--devices=2", "PyTorch"]),
         (["--arm=a [gpu]: --width=3"], ["arm a", "unknown source 'gpu'"]),
         (["--arm=a: --width=3 --dtype=float64"], ["arm a", "2 sources"]),
         (["--arm=a: --xla_autotune=on --xla_deterministic"], ["arm a", "2 sources"]),

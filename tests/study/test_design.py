@@ -29,7 +29,7 @@ def recipe(*arms: str, infer: tuple[str, ...] = (), **changes) -> Recipe:
 
 def settings(experiment: str, flags) -> dict:
     """A program that takes every flag but --bad, and whose default data type is float32."""
-    assert (flags[0] == "--task=qsm") == (experiment == "baseline")
+    assert (flags[0] == "--task=qsm") == (experiment == "pytorch")
     if "--bad=1" in flags:
         raise UserError("--bad=1 is bad; expected good; mend it")
     return {"dtype": "float32"} | dict(flag.lstrip("-").partition("=")[::2] for flag in flags)
@@ -104,8 +104,8 @@ def test_arms_that_are_not_run_say_why():
         "new: --xla_cpu_isa=AVX2",
         "same: --dtype=float32",
         "gone: python=/no/python",
-        "torch: experiment=baseline",
-        "benchmark: experiment=baseline --cudnn_benchmark",
+        "torch: experiment=pytorch",
+        "benchmark: experiment=pytorch --cudnn_benchmark",
         "card: --platform=gpu",
         "after: --width=3 requires=gone",
         "far [isa]: resource=far --xla_cpu_isa=AVX512",
@@ -128,21 +128,21 @@ def test_arms_that_are_not_run_say_why():
 
 def test_an_arm_in_pytorch_gets_the_baseline_s_flags():
     asked = recipe(
-        "torch: experiment=baseline",
-        "float64: experiment=baseline --dtype=float64",
-        "benchmark: experiment=baseline --cudnn_benchmark",
-        infer=("infer_torch: experiment=baseline",),
+        "torch: experiment=pytorch",
+        "float64: experiment=pytorch --dtype=float64",
+        "benchmark: experiment=pytorch --cudnn_benchmark",
+        infer=("infer_torch: experiment=pytorch",),
     )
     where = dataclasses.replace(HERE, packages=frozenset({"torch"}))
     study, runs = plan(asked, where)
     assert study.arm("torch").source == "framework"
-    assert study.arm("torch").command == "{python} -m experiments.baseline --task=qsm"
+    assert study.arm("torch").command == "{python} -m experiments.pytorch --task=qsm"
     assert argv(runs, "torch") == (*COMMON, "--seed_init=1", "--seed_order=1")
     assert argv(runs, "float64")[-1] == "--dtype=float64"
     assert "--steps=0" in argv(runs, "infer_torch")
     assert problems(asked, where) == {"benchmark": "no effect on a cpu"}
     with pytest.raises(UserError, match="arm torch: --bad=1 is bad"):
-        plan(recipe("torch: experiment=baseline --bad=1"), where)
+        plan(recipe("torch: experiment=pytorch --bad=1"), where)
 
 
 def test_for_another_machine_only_what_has_no_effect_is_set_aside():

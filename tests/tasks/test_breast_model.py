@@ -13,9 +13,9 @@ from mrjax.data import breast
 from mrjax.data.folds import folds
 from mrjax.data.slices import images
 from mrjax.errors import UserError
-from mrjax.tasks.breast import fold, inputs, model
+from mrjax.tasks.breast import inputs, model, run
+from mrjax.tasks.breast.classical import BINS, STEP, Threshold, segment, smoothed, tune
 from mrjax.tasks.breast.config import PRESETS, Config
-from mrjax.tasks.breast.threshold import BINS, STEP, Threshold, segment, smoothed, tune
 
 MICRO = {"n_patients": 3, "rows": 16, "columns": 16, "slices": 2, "width": 2, "levels": 1}
 
@@ -82,7 +82,7 @@ def test_held_out_patients_are_those_of_the_fold_and_are_not_trained_on():
 def test_streams_change_their_own_digests():
     def digests(**changes):
         c = config(**changes)
-        return inputs.digested(c, inputs.prepare(c, model.build(c, "cpu")))
+        return inputs.digest(c, inputs.prepare(c, model.build(c, "cpu")))
 
     base = digests()
     for flag, changed in (
@@ -109,9 +109,9 @@ def test_masks_are_the_network_applied_slice_by_slice():
     batch = {k: jnp.asarray(v) for k, v in found.examples.stack([0, 1]).items()}
     assert batch["image"].shape == (2, 10, 10, 3)
     _, stats = built.loss_function()(state.params, state.batch_stats, batch)
-    trained, engine = state._replace(batch_stats=stats), fold.engine(jax.devices(), built, found)
+    trained, engine = state._replace(batch_stats=stats), run.engine(jax.devices(), built, found)
     (held_out,) = found.test
-    made = fold.probability(c, held_out, lambda image: engine.predict(trained, image))
+    made = run.probability(c, held_out, lambda image: engine.predict(trained, image))
     assert made.shape == (20, 18, 2)
     blocks = made[::2, ::2]
     assert np.array_equal(np.repeat(np.repeat(blocks, 2, 0), 2, 1), made)

@@ -7,18 +7,19 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.study.collected import Unit
+from mrjax.tasks.registry import TASKS
 
-UNITS = {
-    "qsm": "susceptibility [ppm]",
-    "varnet": "magnitude [arbitrary units]",
-    "breast": "probability of breast tissue",
-}
 SLICES = 16  # fewer make no picture from the side
 _ENDINGS = (".nii", ".nii.gz", ".h5", ".hdf5")
 # Of several outputs of a network, the one before any threshold.
 _PREFERRED = ("network_probability", "network", "")
 # MemoryError: a header that says the image is larger than any.
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, zlib.error)
+
+
+def shown(experiment: str) -> str:
+    """What the outputs of an experiment show, with the unit; another program's are "output"."""
+    return TASKS[experiment].output if experiment in TASKS else "output"
 
 
 def find(unit: Unit, subject: str) -> Path | None:

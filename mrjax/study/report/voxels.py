@@ -156,7 +156,7 @@ def table(outputs: Outputs, experiment: str) -> Table:
     return Table(
         "voxels",
         f"Outputs for {outputs.subject}, voxel by voxel inside the output's support: "
-        f"{images.UNITS.get(experiment, 'output')}; differences are those of the first run of "
+        f"{images.shown(experiment)}; differences are those of the first run of "
         "each arm to the baseline's with the same number",
         columns,
         tuple(rows),
@@ -186,7 +186,7 @@ def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
         axes = list(drawn.subplots(lines, columns, squeeze=False).flat)
         for axis in axes:
             axis.set_axis_off()
-        unit = images.UNITS.get(experiment, "output")
+        unit = images.shown(experiment)
         _means(drawn, axes[: len(mean)], mean, (float(low), float(high)), unit)
         _spreads(drawn, axes[len(mean) :], shown, mask, unit)
         drawn.suptitle(style.plain(outputs.subject), fontsize=9)

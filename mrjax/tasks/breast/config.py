@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
@@ -14,6 +14,8 @@ VARY = ("none", "init", "order", "all")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(RunConfig):
     """Everything that determines a breast run: a cross-validation, or one fold of it."""
+
+    experiment: ClassVar[str] = "breast"
 
     dataset: str = option(
         "synthetic",

@@ -15,9 +15,9 @@ from mrjax.data.slices import Slices
 from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.tasks import evidence, trained
-from mrjax.tasks.breast import crossval, model, threshold
+from mrjax.tasks.breast import classical, crossval, model
+from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.breast.config import Config
-from mrjax.tasks.breast.threshold import Threshold
 
 ARCHITECTURE = ("width", "levels")
 
@@ -69,7 +69,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
         initial, tuned = _load(config, built)
     else:
         initial = trained.Weights(built.initial_params(), None)
-        tuned = threshold.tune(train, config.shrink)
+        tuned = classical.tune(train, config.shrink)
     return Inputs(train, examples, test, tuned, initial)
 
 
@@ -85,15 +85,15 @@ def divided(
     return train, [p for i, p in enumerate(patients) if i in held]
 
 
-def digested(config: Config, inputs: Inputs) -> dict[str, str]:
+def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     """Digests of `init`, `order` (of all slices) and `data` (all patients)."""
     examples = len(inputs.examples) if inputs.examples is not None else 0
     return evidence.of_inputs(
-        config, examples, inputs.initial.params, digests.content(_data(inputs))
+        config, examples, inputs.initial.params, digests.content(_arrays(inputs))
     )
 
 
-def _data(inputs: Inputs) -> dict[str, np.ndarray]:
+def _arrays(inputs: Inputs) -> dict[str, np.ndarray]:
     found: dict[str, Any] = {}
     for split, patients in (("train", inputs.train), ("test", inputs.test)):
         for p in patients:

@@ -5,15 +5,20 @@ import numpy as np
 from mrjax.arrays import DcePatient
 from mrjax.data.slices import CHANNELS
 from mrjax.tasks import trained
+from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.breast.inputs import Inputs
-from mrjax.tasks.breast.threshold import Threshold
 
 
 def batch(config: Config) -> dict[str, np.ndarray]:
-    """Return slices of noise: `image` (b, row, column, 3), `mask` (b, row, column, 1), float32."""
+    """Return slices of noise, padded as the network needs.
+
+    Returns:
+        `image` (b, row, column, 3) and `mask` (b, row, column, 1), float32.
+    """
     rng = np.random.default_rng(0)
-    shape = (config.batch_size, config.rows, config.columns)
+    padded = [-(-n // config.multiple) * config.multiple for n in (config.rows, config.columns)]
+    shape = (config.batch_size, *padded)
     return {
         "image": rng.standard_normal((*shape, len(CHANNELS)), np.float32),
         "mask": (rng.standard_normal((*shape, 1)) > 0).astype(np.float32),

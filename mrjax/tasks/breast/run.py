@@ -1,32 +1,102 @@
-"""A breast run: one fold in this process, or a cross-validation of many processes."""
+"""A breast run: the network in JAX, and what is done with each held-out patient of one fold."""
 
-import functools
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
-from mrjax.backend import Backend
-from mrjax.tasks.breast import crossval
+import jax.numpy as jnp
+import numpy as np
+
+from mrjax.arrays import DcePatient
+from mrjax.data import pipeline
+from mrjax.data.slices import enlarged, images
+from mrjax.runs.folder import RunFolder
+from mrjax.tasks.breast import classical, evaluate, model, outputs
 from mrjax.tasks.breast.config import Config
+from mrjax.tasks.breast.evaluate import Segmented
+from mrjax.tasks.breast.inputs import Inputs, digest
+from mrjax.tasks.engine import JaxEngine, Learning
+from mrjax.tasks.frame import Judged
+from mrjax.tasks.job import Apply, SubjectJob
+from mrjax.train import infer
 
 
-def run(config: Config, backend: Backend | None, flags_text: str) -> int:
-    """Do what the configuration asks for.
+class Job(SubjectJob[Config, Inputs]):
+    """Image (1, row, column, 3) to the probability of breast (1, row, column, 1)."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Sha256 of `init`, `order` and `data`."""
+        return digest(self.config, self.inputs)
+
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """The tuned threshold, as JSON."""
+        return self.inputs.constants()
+
+    @property
+    def examples(self) -> pipeline.Examples | None:
+        """Slices of the training patients."""
+        return self.inputs.examples
+
+    @property
+    def held_out(self) -> Sequence[DcePatient]:
+        """Patients that the network has not seen."""
+        return self.inputs.test
+
+    def shape(self, one: DcePatient) -> Hashable:
+        """Shape of the dynamic series."""
+        return one.signal.shape
+
+    def output(self, one: DcePatient, apply: Apply) -> np.ndarray:
+        """Probability of breast [x y z] of a patient, see `probability`."""
+        return probability(self.config, one, apply)
+
+    def others(self, one: DcePatient) -> np.ndarray:
+        """Mask [x y z] by the tuned threshold."""
+        return classical.segment(one, self.inputs.threshold, self.config.shrink)
+
+    def judge(
+        self, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[np.ndarray]
+    ) -> Judged:
+        """Compare all masks with the references, and write them."""
+        patients = self.held_out
+        found = [Segmented.of(p, mask) for p, mask in zip(networks, others, strict=True)]
+        table = evaluate.table(found, patients)
+        for patient, segmented in zip(patients, found, strict=True):
+            outputs.write(folder, patient, segmented)
+        return Judged(
+            # Patients without a reference get masks and a digest, but no row in the tables.
+            subjects=[p.name for p in patients if p.mask is not None or not table],
+            table=table,
+            predictions={p.name: s.probability for p, s in zip(patients, found, strict=True)},
+        )
+
+
+def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
+    """Return the network in JAX."""
+    predict = built.predictor()
+    learning = Learning(built.loss_function(), built.optimizer)
+    return JaxEngine(
+        devices=devices,
+        arithmetic=built.arithmetic,
+        state=built.initial_state(inputs.initial),
+        learning=learning if inputs.train else None,
+        predictor=lambda state, image: predict(state.params, state.batch_stats, jnp.asarray(image)),
+    )
+
+
+def probability(config: Config, patient: DcePatient, predict: infer.Network) -> np.ndarray:
+    """Apply the network to every slice of a patient.
 
     Args:
-        config: checked configuration.
-        backend: what :func:`mrjax.backend.start` found; None for a cross-validation.
-        flags_text: the flags, for ``flags.txt``.
+        config: of the run.
+        patient: held out.
+        predict: of the trained network, see `job`.
 
     Returns:
-        Exit code: 0 when finished, 128 + n when signal n asked to stop.
-
-    Raises:
-        UserError: for files, patients or a run folder that cannot be used.
-        RunFailed: if training diverges.
+        Probability of breast [x y z], float32.
     """
-    if backend is None:
-        return crossval.run(config, flags_text)
-    from mrjax.tasks import frame
-    from mrjax.tasks.breast import fold  # imports jax
-
-    in_jax = functools.partial(fold.engine, backend.devices)
-    prepare = functools.partial(fold.job, config, backend.platform, in_jax)
-    return frame.run("breast", config, backend, flags_text, prepare)
+    seen = images(patient, config.shrink)
+    planes = [infer.whole(predict, seen[:, :, z], config.multiple) for z in range(seen.shape[2])]
+    small = np.stack(planes, axis=2).astype(np.float32)
+    return enlarged(small, patient.signal.shape[:3], config.shrink)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
@@ -15,6 +15,8 @@ SMALLEST_PATCH = 4
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(RunConfig):
     """Everything that determines a QSM run."""
+
+    experiment: ClassVar[str] = "qsm"
 
     dataset: str = option(
         "synthetic",

@@ -9,8 +9,9 @@ from mrjax.arrays import QsmSubject
 from mrjax.data import pipeline
 from mrjax.data.qsm import subjects
 from mrjax.errors import UserError
-from mrjax.tasks import trained
-from mrjax.tasks.qsm import baselines, model, network
+from mrjax.runs import digests
+from mrjax.tasks import evidence, trained
+from mrjax.tasks.qsm import classical, model, network
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.network import Constants
 
@@ -20,14 +21,14 @@ class Inputs(NamedTuple):
 
     Attributes:
         train: training subjects; empty when a trained network only infers.
-        patches: of the training subjects, None when a trained network only infers.
+        examples: patches of them; None when a trained network only infers.
         test: held-out subjects.
-        constants: normalisation and tuned baselines.
+        constants: normalisation and tuned classical methods.
         initial: parameters (and statistics, if trained before) by leaf path.
     """
 
     train: Sequence[QsmSubject]
-    patches: pipeline.Patches | None
+    examples: pipeline.Patches | None
     test: Sequence[QsmSubject]
     constants: Constants
     initial: trained.Weights
@@ -57,7 +58,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
         initial, constants = network.load(config, built)
     else:
         initial = trained.Weights(built.initial_params(), None)
-        constants = Constants(pipeline.normalisation(train), baselines.tune(train))
+        constants = Constants(pipeline.normalisation(train), classical.tune(train))
     return Inputs(train, patches, test, constants, initial)
 
 
@@ -69,3 +70,20 @@ def check_test(found: Sequence[QsmSubject]) -> None:
                 f"the reference of held-out subject {s.name} is constant in its mask; expected a "
                 "susceptibility map; check its file"
             )
+
+
+def digest(config: Config, inputs: Inputs) -> dict[str, str]:
+    """Return sha256 of `init`, `order` (of all patches) and `data` (all subjects)."""
+    count = len(inputs.examples) if inputs.examples is not None else 0
+    data = digests.content(_arrays(inputs))
+    return evidence.of_inputs(config, count, inputs.initial.params, data)
+
+
+def _arrays(inputs: Inputs) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for split, several in (("train", inputs.train), ("test", inputs.test)):
+        for s in several:
+            found |= {f"{split}/{s.name}/field": s.field, f"{split}/{s.name}/mask": s.mask}
+            if s.chi is not None:
+                found[f"{split}/{s.name}/chi"] = s.chi
+    return found

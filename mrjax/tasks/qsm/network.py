@@ -9,7 +9,7 @@ from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
 from mrjax.tasks import trained
 from mrjax.tasks.qsm import model
-from mrjax.tasks.qsm.baselines import Tuned
+from mrjax.tasks.qsm.classical import Tuned
 from mrjax.tasks.qsm.config import Config
 
 ARCHITECTURE = ("width", "levels", "window")

@@ -5,7 +5,7 @@ import numpy as np
 from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.tasks import trained
-from mrjax.tasks.qsm.baselines import Tuned
+from mrjax.tasks.qsm.classical import Tuned
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.inputs import Inputs
 from mrjax.tasks.qsm.network import Constants

@@ -1,67 +1,73 @@
-"""A whole QSM run: subjects, network, training, held-out evaluation, records."""
+"""A QSM run: the network in JAX, and what is done with each held-out brain."""
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import QsmSubject
-from mrjax.backend import Backend
+from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
-from mrjax.tasks import frame
-from mrjax.tasks.engine import Engine, JaxEngine, Learning
-from mrjax.tasks.qsm import baselines, evaluate, evidence, model, outputs
+from mrjax.tasks.engine import JaxEngine, Learning
+from mrjax.tasks.frame import Judged
+from mrjax.tasks.job import Apply, Outputs, SubjectJob
+from mrjax.tasks.qsm import classical, evaluate, model, outputs
 from mrjax.tasks.qsm.config import Config
-from mrjax.tasks.qsm.inputs import Inputs, prepare
+from mrjax.tasks.qsm.inputs import Inputs, digest
 from mrjax.train import infer
 
-Maps = list[dict[str, np.ndarray]]
 
+class Job(SubjectJob[Config, Inputs]):
+    """Local field [ppm] (1, x, y, z, 1) to susceptibility [ppm] of the same shape."""
 
-def run(config: Config, backend: Backend, flags_text: str) -> int:
-    """Train, evaluate and record one run, or go on with it: see :func:`mrjax.tasks.frame.run`."""
-    in_jax = functools.partial(engine, backend.devices)
-    prepare = functools.partial(job, config, backend.platform, in_jax)
-    return frame.run("qsm", config, backend, flags_text, prepare)
+    @property
+    def digests(self) -> dict[str, str]:
+        """Sha256 of `init`, `order` and `data`."""
+        return digest(self.config, self.inputs)
 
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """Normalisation and tuned classical methods, as JSON."""
+        return self.inputs.constants.content()
 
-def job(
-    config: Config, platform: str, engine_of: Callable[[model.Model, Inputs], Engine]
-) -> frame.Job:
-    """Return the work of one run, its inputs loaded and checked.
+    @property
+    def examples(self) -> pipeline.Examples | None:
+        """Patches of the training brains."""
+        return self.inputs.examples
 
-    Args:
-        config: checked configuration.
-        platform: ``cpu`` or ``gpu``, where JAX computes.
-        engine_of: makes the network in its framework; its input is a local field [ppm] (1, x, y,
-            z, 1), its output a susceptibility [ppm] of the same shape.
+    @property
+    def held_out(self) -> Sequence[QsmSubject]:
+        """Brains that the network has not seen."""
+        return self.inputs.test
 
-    Returns:
-        What the frame executes.
+    def shape(self, one: QsmSubject) -> Hashable:
+        """Shape of the volume."""
+        return one.field.shape
 
-    Raises:
-        UserError: for subjects, patches or a network that cannot be used.
-    """
-    built = model.build(config, platform)
-    inputs = prepare(config, built)
-    made = engine_of(built, inputs)
+    def output(self, one: QsmSubject, apply: Apply) -> np.ndarray:
+        """The network's map [ppm] of a brain, zero outside its mask."""
+        chi = infer.whole(apply, one.field[..., None], self.config.multiple)
+        return np.where(one.mask, chi, 0).astype(np.float32)
 
-    def maps(state: Any, subjects: Sequence[QsmSubject]) -> list[np.ndarray]:
-        return [_map(config, s, lambda x: made.predict(state, x)) for s in subjects]
+    def others(self, one: QsmSubject) -> Outputs:
+        """TKD's and L2's maps [ppm] of a brain."""
+        return classical.reconstruct(one, self.inputs.constants.tuned)
 
-    shapes = infer.one_of_each(inputs.test, lambda s: s.field.shape)
-    return frame.Job(
-        digests=evidence.of_inputs(config, inputs),
-        constants=inputs.constants.content(),
-        engine=made,
-        batches=frame.batches_of(config, inputs.patches),
-        warm_up=lambda state: maps(state, shapes),
-        infer=lambda state: maps(state, inputs.test),
-        classical=lambda: [baselines.reconstruct(s, inputs.constants.tuned) for s in inputs.test],
-        judge=functools.partial(_judge, inputs),
-    )
+    def judge(
+        self, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[Outputs]
+    ) -> Judged:
+        """Compare all maps with the references, and write them."""
+        subjects = self.held_out
+        maps = [{"network": n, **more} for n, more in zip(networks, others, strict=True)]
+        table = evaluate.table(maps, subjects)
+        outputs.write(folder, subjects, maps)
+        return Judged(
+            # Subjects without a reference get maps and a digest, but no row in the tables.
+            subjects=[s.name for s in subjects if s.chi is not None or not table],
+            table=table,
+            predictions={s.name: m["network"] for s, m in zip(subjects, maps, strict=True)},
+        )
 
 
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
@@ -79,23 +85,3 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
         learning=learning,
         predictor=lambda state, field: predict(state.params, state.batch_stats, jnp.asarray(field)),
     )
-
-
-def _judge(
-    inputs: Inputs, folder: RunFolder, networks: Sequence[np.ndarray], classical: Maps
-) -> frame.Judged:
-    maps = [{"network": n} | others for n, others in zip(networks, classical, strict=True)]
-    table = evaluate.table(maps, inputs.test)
-    outputs.write(folder, inputs.test, maps)
-    return frame.Judged(
-        # Subjects without a reference get maps and a digest, but no row in the tables.
-        subjects=[s.name for s in inputs.test if s.chi is not None or not table],
-        table=table,
-        predictions={s.name: m["network"] for s, m in zip(inputs.test, maps, strict=True)},
-    )
-
-
-def _map(config: Config, subject: QsmSubject, predict: infer.Network) -> np.ndarray:
-    """The network's map [ppm] of a subject."""
-    chi = infer.whole(predict, subject.field[..., None], config.multiple)
-    return np.where(subject.mask, chi, 0).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
@@ -13,6 +13,8 @@ DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "bart")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(RunConfig):
     """Everything that determines a VarNet run."""
+
+    experiment: ClassVar[str] = "varnet"
 
     dataset: str = option(
         "synthetic",

@@ -11,7 +11,7 @@ from mrjax.errors import UserError
 from mrjax.runs import digests, environment, result
 from mrjax.runs.folder import RunFolder, open_run
 from mrjax.tasks import records, trained
-from mrjax.tasks.varnet.baselines import Tuned
+from mrjax.tasks.varnet.classical import Tuned
 from mrjax.tasks.varnet.config import PRESETS, Config
 from mrjax.tasks.varnet.inputs import ARCHITECTURE
 from mrjax.train import checkpoint

@@ -10,7 +10,7 @@ from mrjax.data import pipeline, sense
 from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.tasks import evidence, trained
-from mrjax.tasks.varnet import baselines, model
+from mrjax.tasks.varnet import classical, model
 from mrjax.tasks.varnet.config import Config
 
 ARCHITECTURE = ("width", "stages", "window", "nodes")
@@ -31,8 +31,8 @@ class Inputs(NamedTuple):
     examples: sense.Examples | None
     train: Sequence[SenseSlice]
     test: Sequence[SenseSlice]
-    acquired: Sequence[baselines.Acquisition]
-    tuned: baselines.Tuned
+    acquired: Sequence[classical.Acquisition]
+    tuned: classical.Tuned
     initial: trained.Weights
 
 
@@ -62,16 +62,16 @@ def prepare(config: Config, built: model.Model) -> Inputs:
         initial, constants = trained.load(
             "varnet", config, config.from_run, ARCHITECTURE, built.shapes
         )
-        tuned = baselines.Tuned(**constants["tuned"])
+        tuned = classical.Tuned(**constants["tuned"])
     else:
         initial = trained.Weights(built.initial_params(), None)
         assert examples is not None
-        count = min(len(examples), baselines.SLICES_TO_TUNE_ON)
-        tuned = baselines.tune([examples.get(i) for i in range(count)])
+        count = min(len(examples), classical.SLICES_TO_TUNE_ON)
+        tuned = classical.tune([examples.get(i) for i in range(count)])
     return Inputs(examples, train, test, acquired, tuned, initial)
 
 
-def check(one: SenseSlice, acquired: baselines.Acquisition, config: Config) -> None:
+def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> None:
     """Raise UserError for a held-out slice that the network or a metric cannot take."""
     rows, columns = acquired["kspace"].shape[1:]
     if min(rows, columns) < config.window:
@@ -115,5 +115,5 @@ def _of_slices(inputs: Inputs) -> Iterator[str]:
         yield _of_slice(f"test/{one.name}", acquired)
 
 
-def _of_slice(name: str, acquired: baselines.Acquisition) -> str:
+def _of_slice(name: str, acquired: classical.Acquisition) -> str:
     return digests.content({f"{name}/{kind}": array for kind, array in acquired.items()})

@@ -4,7 +4,7 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.tasks import trained
-from mrjax.tasks.varnet.baselines import Tuned
+from mrjax.tasks.varnet.classical import Tuned
 from mrjax.tasks.varnet.config import Config
 from mrjax.tasks.varnet.inputs import Inputs
 

@@ -1,66 +1,71 @@
-"""A whole VarNet run: slices, network, training, held-out evaluation, records."""
+"""A VarNet run: the network in JAX, and what is done with each held-out slice."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mrjax.backend import Backend
+from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
-from mrjax.tasks import frame
-from mrjax.tasks.engine import Engine, JaxEngine, Learning
-from mrjax.tasks.varnet import baselines, model, outputs
+from mrjax.tasks.engine import JaxEngine, Learning
+from mrjax.tasks.frame import Judged
+from mrjax.tasks.job import Apply, Outputs, SubjectJob
+from mrjax.tasks.varnet import classical, evaluate, model, outputs
 from mrjax.tasks.varnet.config import Config
-from mrjax.tasks.varnet.inputs import Inputs, digest, prepare
-from mrjax.train import infer
-
-Images = list[dict[str, np.ndarray]]
+from mrjax.tasks.varnet.inputs import Inputs, digest
 
 
-def run(config: Config, backend: Backend, flags_text: str) -> int:
-    """Train, evaluate and record one run, or go on with it: see :func:`mrjax.tasks.frame.run`."""
-    in_jax = functools.partial(engine, backend.devices)
-    prepare = functools.partial(job, config, backend.platform, in_jax)
-    return frame.run("varnet", config, backend, flags_text, prepare)
+class Job(SubjectJob[Config, Inputs]):
+    """`kspace`, `maps` (1, coil, row, column), `mask` (1, column) to an image (1, row, column)."""
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Sha256 of `init`, `order` and `data`."""
+        return digest(self.config, self.inputs)
 
-def job(
-    config: Config, platform: str, engine_of: Callable[[model.Model, Inputs], Engine]
-) -> frame.Job:
-    """Return the work of one run, its inputs loaded and checked.
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """Parameters of CG-SENSE, as JSON."""
+        return {"tuned": dataclasses.asdict(self.inputs.tuned)}
 
-    Args:
-        config: checked configuration.
-        platform: ``cpu`` or ``gpu``, where JAX computes.
-        engine_of: makes the network in its framework; its input are `kspace`, `maps` (1, coil,
-            row, column) and `mask` (1, column), its output a complex image (1, row, column).
+    @property
+    def examples(self) -> pipeline.Examples | None:
+        """Training slices, undersampled when asked for."""
+        return self.inputs.examples
 
-    Returns:
-        What the frame executes.
+    @property
+    def held_out(self) -> Sequence[classical.Acquisition]:
+        """Slices that the network has not seen, as the scanner would have given them."""
+        return self.inputs.acquired
 
-    Raises:
-        UserError: for slices or a network that cannot be used.
-    """
-    built = model.build(config, platform)
-    inputs = prepare(config, built)
-    made = engine_of(built, inputs)
+    def shape(self, one: classical.Acquisition) -> Hashable:
+        """Shape of k-space."""
+        return np.shape(one["kspace"])
 
-    def images(state: Any, acquired: Sequence[baselines.Acquisition]) -> list[np.ndarray]:
-        return [_image(a, lambda x: made.predict(state, x)) for a in acquired]
+    def output(self, one: classical.Acquisition, apply: Apply) -> np.ndarray:
+        """The network's complex image [row column] of a slice."""
+        batch = {k: np.asarray(one[k])[None] for k in ("kspace", "maps", "mask")}
+        return apply(batch)[0].astype(np.complex64)
 
-    shapes = infer.one_of_each(inputs.acquired, lambda a: np.shape(a["kspace"]))
-    return frame.Job(
-        digests=digest(config, inputs),
-        constants={"tuned": dataclasses.asdict(inputs.tuned)},
-        engine=made,
-        batches=frame.batches_of(config, inputs.examples),
-        warm_up=lambda state: images(state, shapes),
-        infer=lambda state: images(state, inputs.acquired),
-        classical=lambda: [baselines.reconstruct(a, inputs.tuned) for a in inputs.acquired],
-        judge=functools.partial(_judge, inputs),
-    )
+    def others(self, one: classical.Acquisition) -> Outputs:
+        """The zero-filled image and CG-SENSE's of a slice."""
+        return classical.reconstruct(one, self.inputs.tuned)
+
+    def judge(
+        self, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[Outputs]
+    ) -> Judged:
+        """Compare all images with the references, and write them."""
+        slices = self.inputs.test
+        images = [{"network": n, **more} for n, more in zip(networks, others, strict=True)]
+        table = evaluate.table(images, slices)
+        outputs.write(folder, slices, images)
+        return Judged(
+            # Slices without a reference get images and a digest, but no row in the tables.
+            subjects=[s.name for s in slices if s.reference is not None or not table],
+            table=table,
+            predictions={s.name: m["network"] for s, m in zip(slices, images, strict=True)},
+        )
 
 
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
@@ -75,25 +80,3 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
         learning=learning if inputs.train else None,
         predictor=lambda state, acquired: predict(state.params, acquired),
     )
-
-
-def _judge(
-    inputs: Inputs, folder: RunFolder, networks: Sequence[np.ndarray], classical: Images
-) -> frame.Judged:
-    images = [{"network": n} | others for n, others in zip(networks, classical, strict=True)]
-    table = outputs.table(images, inputs.test)
-    outputs.write(folder, inputs.test, images)
-    return frame.Judged(
-        # Slices without a reference get images and a digest, but no row in the tables.
-        subjects=[s.name for s in inputs.test if s.reference is not None or not table],
-        table=table,
-        predictions={s.name: m["network"] for s, m in zip(inputs.test, images, strict=True)},
-    )
-
-
-def _image(
-    acquired: baselines.Acquisition, predict: Callable[[baselines.Acquisition], np.ndarray]
-) -> np.ndarray:
-    """The network's complex image [row column] of a slice."""
-    batch = {k: np.asarray(acquired[k])[None] for k in ("kspace", "maps", "mask")}
-    return predict(batch)[0].astype(np.complex64)

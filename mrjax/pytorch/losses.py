@@ -1,0 +1,141 @@
+"""Losses and predictions of the three tasks in PyTorch, from a batch as a run draws it.
+
+Each is the counterpart of `loss_function` or `predictor` of the task's model in
+:mod:`mrjax.tasks`: the same numbers in the same order, channels first. Everything outside the
+network is of the type of its parameters; under autocast only the network is of lower precision.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mrjax.pytorch import forms, nets, unet, varnet
+
+Batch = Mapping[str, Tensor]
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+class QsmConstants(NamedTuple):
+    """What a QSM loss needs beside the batch.
+
+    Attributes:
+        dipole: kernel [x y z] in FFT order, of a patch; None where nothing is trained.
+        field_mean: mean of the training subjects' local field [ppm].
+        field_std: its standard deviation [ppm].
+        chi_mean: mean of their susceptibility [ppm].
+        chi_std: its standard deviation [ppm].
+        model_weight: of the disagreement with the field.
+        gradient_weight: of the gradient difference.
+    """
+
+    dipole: Tensor | None
+    field_mean: float
+    field_std: float
+    chi_mean: float
+    chi_std: float
+    model_weight: float = 0.5
+    gradient_weight: float = 0.1
+
+
+def _dtype(network: nn.Module) -> torch.dtype:
+    return next(network.parameters()).dtype
+
+
+def qsm_loss(network: nn.Module, batch: Batch, constants: QsmConstants) -> Tensor:
+    """Return the loss of Yoon et al. on a batch, as `mrjax.tasks.qsm.model` defines it.
+
+    Args:
+        network: a QSMnet in training mode; its running statistics are updated.
+        batch: `field`, `chi` [ppm] and `mask`, each (b, 1, x, y, z).
+        constants: of the training subjects.
+
+    Returns:
+        A scalar.
+    """
+    dtype = _dtype(network)
+    field, chi, mask = (batch[name].to(dtype) for name in ("field", "chi", "mask"))
+    output = network((field - constants.field_mean) / constants.field_std).to(dtype)
+    assert constants.dipole is not None, "a loss needs the dipole kernel"
+    return nets.qsm_loss(
+        output,
+        (chi - constants.chi_mean) / constants.chi_std,
+        field,
+        mask,
+        constants.dipole.to(dtype),
+        constants.chi_mean,
+        constants.chi_std,
+        constants.model_weight,
+        constants.gradient_weight,
+    )
+
+
+def qsm_predict(network: nn.Module, field: Tensor, constants: QsmConstants) -> Tensor:
+    """Return the susceptibility [ppm] of a local field [ppm], (b, 1, x, y, z)."""
+    dtype = _dtype(network)
+    inputs = (field.to(dtype) - constants.field_mean) / constants.field_std
+    return network(inputs).to(dtype) * constants.chi_std + constants.chi_mean
+
+
+def varnet_reconstruct(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Reconstruct a batch in the unit the network works in.
+
+    Args:
+        network: a VarNet of either form.
+        batch: `kspace`, `maps` (b, coil, row, column), `mask` (b, column).
+
+    Returns:
+        Images (b, row, column), divided by the scale; and the scale (b, 1, 1), the largest
+        magnitude of each zero-filled image.
+    """
+    dtype = _dtype(network)
+    kspace, maps = (batch[name].to(_COMPLEX[dtype]) for name in ("kspace", "maps"))
+    mask = batch["mask"].to(dtype)
+    first = varnet.adjoint_model(kspace, maps, mask)
+    scale = forms.divisor(first.abs().amax(dim=(1, 2), keepdim=True))
+    return network(first / scale, kspace / scale[:, None], maps, mask), scale
+
+
+def varnet_loss(network: nn.Module, batch: Batch, kind: str = "complex") -> Tensor:
+    """Return the mean squared error on a batch, as `mrjax.tasks.varnet.model` defines it.
+
+    Args:
+        network: a VarNet of either form.
+        batch: as for `varnet_reconstruct`, and `reference` (b, row, column).
+        kind: ``complex``: of real and imaginary parts; ``magnitude``: of magnitudes.
+
+    Returns:
+        A scalar.
+    """
+    image, scale = varnet_reconstruct(network, batch)
+    reference = batch["reference"].to(image.dtype) / scale
+    error = varnet.mean_squared_error if kind == "complex" else varnet.magnitude_squared_error
+    return error(image, reference)
+
+
+def varnet_predict(network: nn.Module, batch: Batch) -> Tensor:
+    """Return images (b, row, column) in the unit of the reference."""
+    image, scale = varnet_reconstruct(network, batch)
+    return image * scale
+
+
+def breast_loss(network: nn.Module, batch: Batch) -> Tensor:
+    """Return 1 - Dice over a batch, as `mrjax.tasks.breast.model` defines it.
+
+    Args:
+        network: a U-Net in training mode; its running statistics are updated.
+        batch: `image` (b, 3, row, column) and `mask` (b, 1, row, column).
+
+    Returns:
+        A scalar.
+    """
+    dtype = _dtype(network)
+    logits = network(batch["image"].to(dtype)).to(dtype)
+    return unet.soft_dice_loss(logits, batch["mask"].to(dtype))
+
+
+def breast_predict(network: nn.Module, image: Tensor) -> Tensor:
+    """Return the probability of breast (b, 1, row, column) for an image (b, 3, row, column)."""
+    dtype = _dtype(network)
+    return torch.sigmoid(network(image.to(dtype)).to(dtype))
