@@ -1,16 +1,16 @@
-"""Compile a function for an H200 on a machine without a GPU, and read what came out.
+"""Compile a function for GPUs on a machine that has none, and read what came out.
 
-XLA compiles for a described device (``TARGET`` below) as long as the CUDA plugin of jax's version
-is importable (extra ``aot``; the plugin stays out of the main environment, where ``MRJAX_AOT``
-names a folder that holds it). The work is done in a process of its own: the dump flags are read
-once per process, and the plugin must not be seen by the other tests.
+XLA compiles for a described device (tests/gpu_targets.py) as long as the CUDA plugin of jax's
+version is importable (extra ``aot``; the plugin stays out of the main environment, where
+``MRJAX_AOT`` names a folder that holds it). The work is done in a process of its own: flags are
+read once per process, and the plugin must not be seen by the other tests.
 
 What this cannot show: which cuDNN engine or cuBLASLt algorithm runs (they are chosen by timing on
 a device; the compiled call has ``algo_id`` -1), and anything that happens at run time.
 
-Run by hand: ``python tests/aot.py BUILD OUT TARGET``, BUILD being ``module:function`` or
+Run by hand: ``python tests/aot.py BUILD OUT h100 h200``, BUILD being ``module:function`` or
 ``file.py:function``, a function without arguments that returns ``(function, arguments)``;
-arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree.
+arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives one folder per GPU.
 """
 
 import dataclasses
@@ -19,21 +19,22 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, shared
-
-TARGET = "reference/h200.txtpb"
-DUMP = "--xla_dump_emitter_re=ptx"
+from gpu_targets import GPUS
+from helpers import ROOT
 
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """What XLA made for the H200: optimised HLO and, for its own kernels, PTX."""
+    """What XLA made for a GPU: optimised HLO, PTX of its own kernels, and what it took it for."""
 
     hlo: str
     ptx: str
+    gpu: str
 
 
 def plugin_path() -> str | None:
@@ -44,30 +45,56 @@ def plugin_path() -> str | None:
     return folder if folder and Path(folder, "jax_cuda13_plugin").is_dir() else None
 
 
-def compile_for_h200(
-    build: str, out: Path, *, xla_flags: str = "", environ: dict[str, str] | None = None
-) -> Compiled:
-    """Compile what ``build`` returns for an H200; skips where plugin or description are absent.
+def child(*arguments: str, xla_flags: str = "") -> str:
+    """What a Python process that can import the CUDA plugin prints; skips without the plugin.
 
     Args:
-        build: ``module:function`` or ``file.py:function``, see the module's docstring.
-        out: empty folder for the dumps.
-        xla_flags: more XLA flags, for example a level's.
-        environ: more environment variables.
+        *arguments: of the interpreter.
+        xla_flags: value of ``XLA_FLAGS``, for example a level's.
     """
     path = plugin_path()
     if path is None:
         pytest.skip("jax_cuda13_plugin is not importable: install extra aot, or set MRJAX_AOT")
     search = [str(ROOT), str(ROOT / "tests"), *([path] if path else [])]
-    env = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"} | (environ or {})
+    env = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1", "XLA_FLAGS": xla_flags}
     env["PYTHONPATH"] = os.pathsep.join(search)
-    env["XLA_FLAGS"] = f"--xla_dump_to={out} {DUMP} {xla_flags}".strip()
-    command = [sys.executable, __file__, build, str(out), str(shared(TARGET))]
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
-        raise AssertionError(f"{build} does not compile for the H200:\n{done.stderr[-4000:]}")
-    ptx = "\n".join(file.read_text() for file in sorted(out.glob("*.ptx")))
-    return Compiled(hlo=(out / "optimised.hlo").read_text(), ptx=ptx)
+        raise AssertionError(f"{command} failed:\n{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def compile_for(
+    gpus: Iterable[str], build: str, out: Path, *, xla_flags: str = ""
+) -> dict[str, Compiled]:
+    """Compile what ``build`` returns, for each GPU; skips where the plugin is absent.
+
+    One process for all: importing and tracing cost as much as compiling a small step.
+
+    Args:
+        gpus: keys of `gpu_targets.GPUS`.
+        build: ``module:function`` or ``file.py:function``, see the module's docstring.
+        out: empty folder for the dumps.
+        xla_flags: more XLA flags, for example a level's.
+    """
+    print(child(__file__, build, str(out), *gpus, xla_flags=xla_flags))
+    return {gpu: read(out / gpu) for gpu in gpus}
+
+
+def read(folder: Path) -> Compiled:
+    """The dumps of one compilation."""
+
+    def text(pattern: str) -> str:
+        found = sorted(folder.glob(pattern))
+        assert found, f"XLA left no {pattern} in {folder}: a search in it could not fail"
+        return "\n".join(file.read_text() for file in found)
+
+    return Compiled(
+        hlo=text("*_gpu_after_optimizations.txt"),
+        ptx=text("*.ptx"),
+        gpu=text("*.gpu_target_config.pbtxt"),
+    )
 
 
 def load(build: str):
@@ -82,22 +109,33 @@ def load(build: str):
     return getattr(module, name)
 
 
-def main(build: str, out: str, target: str) -> None:
-    """The child process: compile, and leave the optimised HLO beside XLA's dumps."""
+def place(gpu: str):
+    """The described GPU as a sharding, which a ``jax.ShapeDtypeStruct`` takes."""
     import jax
     from jax.experimental import topologies
 
-    description = Path(target).read_text()
     topology = topologies.get_topology_desc(
-        platform="cuda", target_config=description, topology="1x1x1"
+        platform="cuda", target_config=GPUS[gpu].config(), topology="1x1x1"
     )
-    place = jax.sharding.SingleDeviceSharding(topology.devices[0])
+    return jax.sharding.SingleDeviceSharding(topology.devices[0])
+
+
+def main(build: str, out: str, *gpus: str) -> None:
+    """The child process: compile for each GPU, each with a folder for XLA's dumps."""
+    import jax
+
     function, arguments = load(build)()
-    arguments = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), arguments
-    )
-    compiled = jax.jit(function).lower(*arguments).compile()
-    Path(out, "optimised.hlo").write_text(compiled.as_text())
+    jitted = jax.jit(function)
+    for gpu in gpus:
+        start, cpu, sharding = time.monotonic(), time.process_time(), place(gpu)
+        on_gpu = jax.tree.map(
+            lambda leaf, at=sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at),
+            arguments,
+        )
+        dumps = {"xla_dump_to": str(Path(out, gpu)), "xla_dump_emitter_re": "ptx"}
+        jitted.lower(*on_gpu).compile(compiler_options=dumps)
+        seconds, cpu = time.monotonic() - start, time.process_time() - cpu
+        print(f"{build} for {gpu}: {seconds:.1f} s, {cpu:.1f} s of CPU time")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Functions to compile for the H200, in the form tests/aot.py asks for."""
+"""Functions to compile for a GPU, in the form tests/aot.py asks for."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""What XLA makes of our training steps for an H200, read without the device.
+"""What XLA makes of our training steps for an H100 and an H200, read without the devices.
 
 Shown: which convolutions become cuDNN calls (the GPU form was compiled, not the CPU's), and that
 no kernel of XLA's own uses atomics, whose order of arrival changes the rounding of a sum.
@@ -7,21 +7,24 @@ engine uses atomics itself, and that two executions agree: only a GPU can say so
 """
 
 import functools
+import json
 import re
 from collections.abc import Callable
 
 import aot
 import pytest
+from gpu_targets import GPUS
 
-BUILDS = [
-    ("convolution_gradient", "not_guaranteed", 2),
-    ("convolution_gradient", "run_to_run", 2),
-    ("qsm_train_step", "not_guaranteed", 30),
+from mrjax.backend.levels import OWNED, xla_flags
+from mrjax.config import RunConfig
+
+STEPS = [
+    ("qsm_train_step", 30),
     # Three stages, each two convolutions, their kernel and input gradients but the first input's.
-    ("varnet_train_step", "not_guaranteed", 10),
-    ("breast_train_step", "not_guaranteed", 30),
+    ("varnet_train_step", 10),
+    ("breast_train_step", 30),
 ]
-"""Builder in tests/aot_builds.py, level, and the least number of cuDNN convolutions expected.
+"""Builder in tests/aot_builds.py and the least number of cuDNN convolutions expected.
 
 The step is compiled at XLA's defaults, the harder case: the flags of ``run_to_run`` would replace
 a scatter that slipped in, so that its atomics could not be seen. (A minute; both levels agreed.)
@@ -64,25 +67,46 @@ def plain_convolutions(hlo: str) -> list[str]:
     return re.findall(r"= \S+ convolution\(", hlo)
 
 
+def is_for(compiled: aot.Compiled, gpu: str) -> bool:
+    """Whether XLA compiled for this GPU and no other, by its own account."""
+    wanted = GPUS[gpu]
+    figures = (f'name: "{wanted.name}"', f"device_memory_size: {wanted.memory}\n")
+    return all(figure in compiled.gpu for figure in figures) and ".target sm_90a" in compiled.ptx
+
+
 @pytest.fixture(scope="module")
 def compile_once(tmp_path_factory) -> Callable[..., aot.Compiled]:
-    """Compile a builder of tests/aot_builds.py at a level."""
+    """Compile a builder of tests/aot_builds.py for a GPU at a level; whole steps for all GPUs."""
 
     @functools.cache
-    def compiled(build: str, level: str) -> aot.Compiled:
-        folder = tmp_path_factory.mktemp(build)
-        return aot.compile_for_h200(f"aot_builds:{build}", folder, xla_flags=LEVELS[level])
+    def compiled(build: str, level: str) -> dict[str, aot.Compiled]:
+        gpus = tuple(GPUS) if build.endswith("train_step") else ("h200",)
+        folder, flags = tmp_path_factory.mktemp(build), LEVELS[level]
+        return aot.compile_for(gpus, f"aot_builds:{build}", folder, xla_flags=flags)
 
-    return lambda build, level="not_guaranteed": compiled(build, level)
+    return lambda build, gpu="h200", level="not_guaranteed": compiled(build, level)[gpu]
 
 
-@pytest.mark.parametrize("build, level, expected", BUILDS)
-def test_training_graphs_use_cudnn_and_no_atomics(build, level, expected, compile_once):
-    compiled = compile_once(build, level)
+def assert_cudnn_and_no_atomics(compiled: aot.Compiled, expected: int) -> None:
     assert len(cudnn_convolutions(compiled.hlo)) >= expected
     assert not plain_convolutions(compiled.hlo)
-    assert ".target sm_90" in compiled.ptx
     assert not atomics(compiled.ptx)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("build, expected", STEPS)
+def test_training_steps_use_cudnn_and_no_atomics(build, expected, gpu, compile_once):
+    compiled = compile_once(build, gpu)
+    assert is_for(compiled, gpu)
+    assert_cudnn_and_no_atomics(compiled, expected)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_convolution_gradients_use_cudnn_and_no_atomics(level, compile_once):
+    """Two convolutions at both levels: what the steps are compiled at one level only for."""
+    compiled = compile_once("convolution_gradient", level=level)
+    assert is_for(compiled, "h200") and not is_for(compiled, "h100")
+    assert_cudnn_and_no_atomics(compiled, 2)
 
 
 def test_stock_max_pooling_has_atomics(compile_once):
@@ -94,7 +118,7 @@ def test_stock_max_pooling_has_atomics(compile_once):
 
 def test_determinism_flags_reach_the_compiler(compile_once):
     """The same graph under the flags of run_to_run: XLA replaces the scatter by a sorted one."""
-    compiled = compile_once("max_pool_gradient", "run_to_run")
+    compiled = compile_once("max_pool_gradient", level="run_to_run")
     assert not atomics(compiled.ptx)
     assert " sort(" in compiled.hlo
 
@@ -106,13 +130,15 @@ def test_weight_gradient_is_a_backward_filter_convolution(compile_once):
     assert kinds == {"__cudnn$convForward", "__cudnn$convBackwardFilter"}
 
 
+@pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("task", ["qsm", "varnet", "breast"])
-def test_the_order_free_step_rounds_to_nearest_only(task, compile_once):
+def test_the_order_free_step_rounds_to_nearest_only(task, gpu, compile_once):
     """No convolution library, no Fourier transform, no approximation, no atomics.
 
     What is left to a library is matrix products of integers in float64.
     """
-    compiled = compile_once(f"reproducible_{task}_train_step")
+    compiled = compile_once(f"reproducible_{task}_train_step", gpu)
+    assert is_for(compiled, gpu)
     assert not rounds_otherwise(compiled.ptx)
     assert not atomics(compiled.ptx)
     assert {name for name in libraries(compiled.hlo) if not name.startswith("__cublas$")} == set()
@@ -125,3 +151,22 @@ def test_the_native_step_rounds_otherwise(compile_once):
     compiled = compile_once("varnet_train_step")
     assert {name for name in rounds_otherwise(compiled.ptx) if "approx" in name or "full" in name}
     assert cudnn_convolutions(compiled.hlo) and " fft(" in compiled.hlo
+
+
+READ_BACK = """
+import aot, json
+from mrjax.backend.startup import read_flags_back
+print(json.dumps(read_flags_back(aot.place("h200"))))
+"""
+
+
+@pytest.mark.parametrize("fields", [{"xla_deterministic": True}, {"xla_autotune": "frozen"}])
+def test_flags_are_read_back_from_the_compiler_for_a_gpu(fields, tmp_path):
+    """All flags a run sets and no others, even if the frozen autotuner knows no choices at all."""
+    choices = tmp_path / "choices.txt"
+    choices.write_text("version: 3\n")  # of the file's format: without it jax 0.10.2 stops
+    file = str(choices) if "xla_autotune" in fields else ""
+    wanted = xla_flags(RunConfig(**fields, xla_autotune_file=file))
+    flags = " ".join(f"--{name}={value}" for name, value in wanted.items())
+    seen = json.loads(aot.child("-c", READ_BACK, xla_flags=flags))
+    assert {name: value for name, value in seen.items() if name in OWNED} == wanted

@@ -137,17 +137,23 @@ def _verify_settings(config: RunConfig, platform: str) -> None:
             )
 
 
-def read_flags_back() -> dict[str, str]:
+def read_flags_back(sharding: Any = None) -> dict[str, str]:
     """Options XLA runs with that differ from its defaults, {name: value}.
 
     Read from the dump of a one-operation compilation: what XLA says, not what was asked of it.
+    The operation is a copy because it leaves nothing to tune: a frozen autotuner refuses to
+    compile any arithmetic that is not among its stored choices.
+
+    Args:
+        sharding: of the device to compile for; JAX's own choice by default.
     """
     import jax
     import jax.numpy as jnp
 
     with tempfile.TemporaryDirectory(prefix="mrjax-") as folder:
         options = {"xla_dump_to": folder, "xla_dump_hlo_as_text": True}
-        lowered = jax.jit(jnp.negative).lower(jax.ShapeDtypeStruct((), jnp.float32))
+        scalar = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding)
+        lowered = jax.jit(jnp.copy).lower(scalar)
         lowered.compile(compiler_options=options)
         text = "".join(path.read_text() for path in sorted(Path(folder).glob("*.debug_options")))
     pairs = re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)
