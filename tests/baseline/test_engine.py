@@ -13,7 +13,7 @@ from mrjax.baseline import losses, tasks, unet, weights  # noqa: E402
 from mrjax.baseline.config import Breast  # noqa: E402
 from mrjax.baseline.engine import Step, Task, TorchEngine  # noqa: E402
 from mrjax.baseline.trainee import Trainee  # noqa: E402
-from mrjax.errors import UserError  # noqa: E402
+from mrjax.errors import RunFailed, UserError  # noqa: E402
 from mrjax.numerics.trees import named_leaves  # noqa: E402
 from mrjax.runs import digests  # noqa: E402
 from mrjax.tasks.breast import model  # noqa: E402
@@ -298,7 +298,7 @@ def test_mistakes_and_a_full_gpu_are_no_missing_compiler(batches, compiled):
     c = config(compile=compiled)
     with pytest.raises(UserError, match=r"^wrong; expected right; mend it$"):
         engine(c, loss=mistaken).begin(c, batches)
-    with pytest.raises(UserError, match=r"too little memory.*\(CUDA out.*2 GiB.\); .*--batch_size"):
+    with pytest.raises(RunFailed, match=r"too little memory.*\(CUDA out.*2 GiB.\); .*--batch_size"):
         engine(c, loss=full).begin(c, batches)
 
 
