@@ -112,12 +112,9 @@ def _main(
         return _sweep(config_class, presets, values)
     config = configs.from_flags(config_class, presets, values)
     config.check()
-    started = None
-    if config.needs_device:
-        started = _named(start)(config) if start else _start_jax(config)
-        for note in started.notes:
-            sys.stderr.write(f"note: {note}\n")
-    return _named(run)(config, started, configs.to_flags(config))
+    with backend.told(config):
+        started = _started(config, start) if config.needs_device else None
+        return _named(run)(config, started, configs.to_flags(config))
 
 
 def _named(name: str) -> Callable[..., Any]:
@@ -126,10 +123,14 @@ def _named(name: str) -> Callable[..., Any]:
     return getattr(importlib.import_module(module), function)
 
 
-def _start_jax(config: configs.RunConfig) -> backend.Backend:
-    """Restart in the environment the flags ask for, then start JAX there."""
-    backend.reexec(config)
-    return backend.start(config)
+def _started(config: configs.RunConfig, start: str) -> Any:
+    """Start a framework, JAX in the environment the flags ask for, and tell what it notes."""
+    if not start:
+        backend.reexec(config)
+    found = _named(start)(config) if start else backend.start(config)
+    for note in found.notes:
+        sys.stderr.write(f"note: {note}\n")
+    return found
 
 
 def _chosen(

@@ -194,7 +194,7 @@ def test_folder_is_workdir_or_named_by_the_digest():
 
 
 def test_good_configs_pass(tmp_path):
-    (tmp_path / "choices.txt").touch()
+    (tmp_path / "choices.txt").write_text("version: 3")
     Config().check()
     Config(xla_deterministic=True, xla_autotune="off", batch_size=4, devices=2).check()
     Config(xla_autotune="frozen", xla_autotune_file=str(tmp_path / "choices.txt")).check()
@@ -229,6 +229,12 @@ def test_good_configs_pass(tmp_path):
 )
 def test_refusals(fields, match):
     refused(match, **fields)
+
+
+def test_choices_that_are_empty(tmp_path):
+    (tmp_path / "choices.txt").touch()
+    file = str(tmp_path / "choices.txt")
+    refused(f"--xla_autotune_file={file} is empty", xla_autotune="frozen", xla_autotune_file=file)
 
 
 def test_a_subclass_adds_rules():

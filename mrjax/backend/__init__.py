@@ -6,6 +6,7 @@ starts itself again in the planned environment (`reexec`), and only then JAX com
 what it understood (`start`).
 """
 
+from mrjax.backend.failures import explained, told
 from mrjax.backend.levels import LEVELS, level, without_effect, xla_flags
 from mrjax.backend.planning import Plan, plan
 from mrjax.backend.process import reexec
@@ -15,10 +16,12 @@ __all__ = [
     "LEVELS",
     "Backend",
     "Plan",
+    "explained",
     "level",
     "plan",
     "reexec",
     "start",
+    "told",
     "without_effect",
     "xla_flags",
 ]

@@ -10,6 +10,18 @@ from mrjax.errors import UserError
 
 Settings = dict[str, str | None]  # None: take the variable away
 
+_EMULATION: Settings = {
+    "CUBLAS_EMULATE_DOUBLE_PRECISION": "0",
+    "CUBLAS_EMULATE_SINGLE_PRECISION": "0",
+    "CUBLAS_EMULATION_STRATEGY": None,
+    "CUBLAS_EMULATION_SPECIAL_VALUES_SUPPORT_MASK": None,
+    "CUBLAS_FIXEDPOINT_EMULATION_MANTISSA_BIT_COUNT": None,
+}
+"""How cuBLAS is told to make products of the type they are of, and not of smaller integers."""
+
+PRODUCTS = (*_EMULATION, "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")
+"""Variables with a say in the products of NVIDIA's libraries; every record has them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -43,6 +55,7 @@ def plan(config: RunConfig, environ: Mapping[str, str]) -> Plan:
     """
     wanted = xla_flags(config)
     settings = _jax(config) | _platform(config) | _threads(config) | _gpus(config, environ)
+    settings |= _products(config)
     notes = [_note(name, environ[name], settings[name]) for name in settings if name in environ]
     text = merge(environ.get("XLA_FLAGS", ""), wanted)
     settings["XLA_FLAGS"] = text or None
@@ -81,10 +94,21 @@ def _threads(config: RunConfig) -> Settings:
     return {"NPROC": str(config.cpu_threads), "PJRT_NPROC": None} if config.cpu_threads else {}
 
 
+def _products(config: RunConfig) -> Settings:
+    """Order-free sums are exact in the 53 bits of a float64 product, and in no fewer."""
+    exact = config.numerics == "reproducible" and config.platform != "cpu"
+    return dict(_EMULATION) if exact else {}
+
+
 def _gpus(config: RunConfig, environ: Mapping[str, str]) -> Settings:
     """Show the process the GPUs it uses and no others, counted among those it may use."""
     name = "CUDA_VISIBLE_DEVICES"
     first, last = config.device_index, config.device_index + config.devices
+    if config.platform == "gpu" and environ.get(name) in ("", "-1"):
+        raise UserError(
+            f"--platform=gpu but {name}={environ[name]} hides every GPU; expected one to be "
+            "visible; unset it, or use --platform=cpu"
+        )
     if config.platform == "cpu" or environ.get(name) in ("", "-1"):
         return {}
     if name not in environ:
@@ -107,8 +131,23 @@ def _note(name: str, old: str, new: str | None) -> str:
 
 def _remarks(config: RunConfig, environ: Mapping[str, str]) -> list[str]:
     """Variables of the user that stay, and have a say."""
-    return [
+    threads = [
         f"{name}={environ[name]} of the environment sets the number of CPU threads"
         for name in ("NPROC", "PJRT_NPROC")
         if name in environ and not config.cpu_threads
+    ]
+    return threads if config.platform == "cpu" else [*threads, *on_products(config, environ)]
+
+
+def on_products(config: RunConfig, environ: Mapping[str, str]) -> list[str]:
+    """One note for each of `PRODUCTS` that the user has set and that a run leaves as it is.
+
+    Args:
+        config: what was asked for.
+        environ: of the process.
+    """
+    return [
+        f"{name}={environ[name]} of the environment has a say in products on a GPU"
+        for name in PRODUCTS
+        if name in environ and name not in _products(config)
     ]

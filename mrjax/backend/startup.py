@@ -2,22 +2,23 @@
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import os
 import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from mrjax.backend import software
+from mrjax.backend.devices import bring_up
 from mrjax.backend.flagtext import same
 from mrjax.backend.levels import HOST_DEVICES, OWNED, UNSAFE, level, without_effect, xla_flags
+from mrjax.backend.planning import PRODUCTS
 from mrjax.backend.process import notes
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-_VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC", "CUDA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE")
-_LIBRARIES = ("cuda_driver", "cuda_runtime", "cudnn", "cublas", "cufft")
+_VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC", "CUDA_VISIBLE_DEVICES", *PRODUCTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Backend:
             "device_kind": self.device_kind,
             "device_count": len(self.devices),
             "level": self.level,
-            "versions": {name: _version(name) for name in _PACKAGES},
-            "gpu": _gpu_facts() if self.platform == "gpu" else None,
+            "versions": software.versions(_PACKAGES),
+            "gpu": self._gpu() if self.platform == "gpu" else None,
             "variables": {name: os.environ.get(name) for name in _VARIABLES},
             "xla_flags_seen": list(self.xla_flags_seen),
             "autotune_choices": self.autotune_choices,
@@ -61,6 +62,9 @@ class Backend:
             "compilation_cache": _compilation_cache(),
             "notes": list(self.notes),
         }
+
+    def _gpu(self) -> dict[str, Any]:
+        return {"platform_version": self.devices[0].client.platform_version} | software.cuda()
 
 
 def start(config: RunConfig) -> Backend:
@@ -75,7 +79,7 @@ def start(config: RunConfig) -> Backend:
     Raises:
         UserError: for a platform, a number of devices or a setting that is not there.
     """
-    devices = _devices(config)
+    devices, said = bring_up(config)
     platform = devices[0].platform
     seen = read_flags_back()
     _verify_settings(config, platform)
@@ -86,7 +90,7 @@ def start(config: RunConfig) -> Backend:
         devices=devices,
         level=level(config),
         xla_flags_seen=tuple(f"--{name}={value}" for name, value in seen.items()),
-        notes=(*(notes() or ()), *without_effect(config, platform)),
+        notes=(*(notes() or ()), *said, *without_effect(config, platform)),
         autotune_choices=_choices(config),
     )
 
@@ -96,32 +100,6 @@ def _choices(config: RunConfig) -> str | None:
     if config.xla_autotune != "frozen":
         return None
     return hashlib.sha256(Path(config.xla_autotune_file).read_bytes()).hexdigest()
-
-
-def _devices(config: RunConfig) -> tuple[Any, ...]:
-    """As many devices as asked for, of the platform asked for."""
-    import jax
-
-    try:
-        found = jax.devices()
-    except (RuntimeError, AssertionError) as error:  # the latter from JAX_PLATFORMS=cuda
-        reason = (str(error).splitlines() or ["no device"])[0]
-        raise UserError(
-            f"JAX finds no device ({reason}); expected a CPU or a GPU; see --platform and "
-            f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
-        ) from error
-    platform = found[0].platform
-    if platform not in ("cpu", "gpu") or config.platform not in ("auto", platform):
-        raise UserError(
-            f"--platform={config.platform} but JAX runs on {platform}; expected a device of that "
-            'kind; for a GPU install "mrjax[cuda]" and a driver, or use --platform=cpu'
-        )
-    if len(found) < config.devices:
-        raise UserError(
-            f"--devices={config.devices} but only {len(found)} {platform} device(s) are there; "
-            "expected at most that many; lower --devices"
-        )
-    return tuple(found[: config.devices])
 
 
 def _verify_settings(config: RunConfig, platform: str) -> None:
@@ -146,6 +124,9 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
 
     Args:
         sharding: of the device to compile for; JAX's own choice by default.
+
+    Raises:
+        UserError: the dump does not tell.
     """
     import jax
     import jax.numpy as jnp
@@ -157,6 +138,11 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
         lowered.compile(compiler_options=options)
         text = "".join(path.read_text() for path in sorted(Path(folder).glob("*.debug_options")))
     pairs = re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)
+    if "xla_dump_to" not in dict(pairs):  # which is no default: what was read is something else
+        raise UserError(
+            "XLA does not tell which flags it runs with; expected a file *.debug_options in the "
+            "dump of a compilation; install a version of jax that mrjax was tried with"
+        )
     return {name: value.strip('"') for name, value in pairs if not _of_the_dump(name)}
 
 
@@ -192,33 +178,7 @@ def _setting(name: str) -> Any:
     return getattr(jax.config, f"jax_{name}")
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def _compilation_cache() -> str:
     """Folder of the persistent compilation cache, or "off"."""
     folder = _setting("compilation_cache_dir")
     return folder if folder and _setting("enable_compilation_cache") else "off"
-
-
-def _gpu_facts() -> dict[str, Any]:
-    """Driver, CUDA libraries and JAX's plugins; None for what cannot be found out."""
-    import jax
-    from jax._src.lib import cuda_versions  # no public way to ask for the versions in use
-
-    def version(library: str) -> int | None:
-        ask = getattr(cuda_versions, f"{library}_get_version", None)
-        return ask() if ask else None
-
-    driver = Path("/proc/driver/nvidia/version")
-    plugins = [f"jax-cuda{major}-{part}" for major in (12, 13) for part in ("plugin", "pjrt")]
-    return {
-        "driver": driver.read_text().splitlines()[0] if driver.exists() else None,
-        "platform_version": jax.devices()[0].client.platform_version,
-        "libraries": {library: version(library) for library in _LIBRARIES},
-        "packages": {name: _version(name) for name in plugins if _version(name)},
-    }

@@ -203,6 +203,11 @@ def _autotune_contradictions(config: RunConfig) -> Iterator[str]:
             f"--xla_autotune=frozen finds no file {file!r}; expected the choices stored by a run "
             "with --xla_autotune=on; name them with --xla_autotune_file=FILE"
         )
+    if mode == "frozen" and Path(file).is_file() and not Path(file).stat().st_size:
+        yield (
+            f"--xla_autotune_file={file} is empty; expected the choices stored by a run with "
+            "--xla_autotune=on; store them anew, or name another file"
+        )
     if file and mode in ("auto", "off"):
         yield (
             f"--xla_autotune_file={file} is not used under --xla_autotune={mode}; expected on or "

@@ -19,6 +19,7 @@ from mrjax import keys
 from mrjax.arrays import QsmSubject
 from mrjax.data.patches import Batch, Patches, chi_of, patch_corners
 from mrjax.errors import UserError
+from mrjax.numerics import host
 
 __all__ = [
     "Batch",
@@ -114,7 +115,8 @@ def _exact_sum(parts: Iterable[np.ndarray]) -> float:
 def order(seed: int, epoch: int, n: int) -> Int[np.ndarray, " n"]:
     """The order of the examples in one epoch: a permutation fixed by its three arguments.
 
-    Integers only, so it is the same on every device and machine. Cached; the array is read-only.
+    Integers only, and drawn on the CPU: the same on every device and machine. Cached; the array
+    is read-only.
 
     Args:
         seed: seed of the stream `order`.
@@ -125,7 +127,7 @@ def order(seed: int, epoch: int, n: int) -> Int[np.ndarray, " n"]:
         A permutation of 0 ... n - 1.
     """
     # Settings that would change the draw are fixed here instead of trusted.
-    with jax.threefry_partitionable(True):
+    with host.on_cpu(), jax.threefry_partitionable(True):
         key = keys.stream(seed, "order", epoch)
         permutation = jax.random.permutation(key, np.arange(n, dtype=np.int32))
     result = np.asarray(permutation).astype(np.int64)

@@ -42,7 +42,7 @@ def initialise(
     if scheme not in SCHEMES:
         raise ValueError(f"unknown initialisation {scheme!r}; one of {SCHEMES}")
     draw = _authors if scheme == "authors" else _he_uniform
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with host.on_cpu():
         return {path: draw(path, shape, _key(seed, path)) for path, shape in sorted(shapes.items())}
 
 

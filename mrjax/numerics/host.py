@@ -7,6 +7,7 @@ on whole arrays, maxima, and sums whose every partial sum is exact.
 
 import functools
 import math
+from contextlib import AbstractContextManager
 
 import jax
 import numpy as np
@@ -186,6 +187,11 @@ def dft_matrices(n: int) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n
     return pair
 
 
+def on_cpu() -> AbstractContextManager[object]:
+    """Return a context in which JAX computes on the CPU, whatever its default device is."""
+    return jax.default_device(jax.local_devices(backend="cpu")[0])
+
+
 def bits(key: jax.Array, shape: tuple[int, ...]) -> UInt32[np.ndarray, "..."]:
     """Random 32-bit words of a typed key.
 
@@ -201,7 +207,7 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> UInt32[np.ndarray, "..."]:
         uint32 array.
     """
     count = math.prod(shape)
-    with jax.default_device(jax.devices("cpu")[0]), jax.threefry_partitionable(True):
+    with on_cpu(), jax.threefry_partitionable(True):
         blocks = [
             np.asarray(jax.random.bits(jax.random.fold_in(key, block), (BLOCK,), "uint32"))
             for block in range(-(-count // BLOCK))

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mrjax.backend import explained
 from mrjax.config import RunConfig
-from mrjax.errors import UserError
+from mrjax.errors import RunFailed, UserError
 from mrjax.pytorch import weights
 from mrjax.pytorch.evidence import evidence, first_not_finite
 from mrjax.pytorch.fingerprint import fingerprint
@@ -98,8 +99,8 @@ class TorchEngine:
         The statistics that this changes are put back, and no update is done.
 
         Raises:
-            UserError: torch.compile fails, the GPU has too little memory, or an operation is not
-                deterministic though all must be.
+            UserError: torch.compile fails, or an operation is not deterministic though all must be.
+            RunFailed: the device has too little memory.
         """
         trainee = self.start()
         trainee.network.train()
@@ -236,24 +237,20 @@ def _one_line(config: RunConfig) -> Iterator[None]:
     """Turn what the first passes can tell the user into one line."""
     try:
         yield
-    except UserError:
+    except (UserError, RunFailed):
         raise
-    except torch.OutOfMemoryError as error:
-        text = (str(error).splitlines() or [""])[0]
-        raise UserError(
-            f"the GPU has too little memory for a training step ({text[:120]}); expected as much "
-            "as its activations need; lower --batch_size or --width, or free the GPU"
-        ) from error
     except Exception as error:
-        text = (str(error).splitlines() or [""])[0]
-        if "does not have a deterministic implementation" in text:
-            raise UserError(
-                f"PyTorch has no deterministic form of an operation ({text[:120]}); expected one "
-                "under --deterministic_algorithms; drop it, or use --cudnn_deterministic alone"
-            ) from error
-        if getattr(config, "compile", False):
-            raise UserError(
-                f"torch.compile failed ({type(error).__name__}: {text[:120]}); expected a working "
-                "compiler (C++ on a CPU, Triton on a GPU); install it or drop --compile"
-            ) from error
-        raise
+        found = explained(error, config)
+        if found is None and getattr(config, "compile", False):
+            found = _not_compiled(error)
+        if found is None:
+            raise
+        raise found from error
+
+
+def _not_compiled(error: Exception) -> UserError:
+    text = (str(error).splitlines() or [""])[0]
+    return UserError(
+        f"torch.compile failed ({type(error).__name__}: {text[:120]}); expected a working "
+        "compiler (C++ on a CPU, Triton on a GPU); install it or drop --compile"
+    )

@@ -6,12 +6,11 @@ read their environment when they are imported.
 """
 
 import dataclasses
-import importlib.metadata
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mrjax.backend import levels, plan
+from mrjax.backend import levels, plan, software
+from mrjax.backend.planning import PRODUCTS, on_products
 from mrjax.errors import UserError
 from mrjax.pytorch.config import Common
 from mrjax.tasks import registry
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("torch", "numpy", "scipy", "jax", "jaxlib")
 _VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE",
-    "CUBLAS_WORKSPACE_CONFIG", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
-    "TORCHINDUCTOR_FORCE_DISABLE_CACHES",
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", *PRODUCTS,
+    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "TORCHINDUCTOR_FORCE_DISABLE_CACHES",
 )  # fmt: skip
 _NO_CACHES = "TORCHINDUCTOR_FORCE_DISABLE_CACHES"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -60,7 +58,7 @@ class Backend:
             "device_kind": torch.cuda.get_device_name(self.device) if gpu else "cpu",
             "device_count": 1,
             "level": self.level,
-            "versions": {name: _version(name) for name in _PACKAGES},
+            "versions": software.versions(_PACKAGES),
             "gpu": _gpu_facts(self.device) if gpu else None,
             "variables": {name: os.environ.get(name) for name in _VARIABLES},
             "threads": torch.get_num_threads(),
@@ -115,10 +113,13 @@ def start(config: Common) -> Backend:
     Raises:
         UserError: PyTorch or the device asked for is not there.
     """
+    given = dict(os.environ)
     notes = [*_prepare_jax(config), *_prepare_cublas(config), *_prepare_compiler()]
     require_torch()  # only now, since it reads its environment
     device = _device(config)
     platform = "gpu" if device.type == "cuda" else "cpu"
+    if platform == "gpu":
+        notes += on_products(config, dict(given.items() & os.environ.items()))
     _set_switches(config, device)
     return Backend(
         platform=platform,
@@ -244,19 +245,9 @@ def _switches() -> dict[str, Any]:
 def _gpu_facts(device: str) -> dict[str, Any]:
     import torch
 
-    driver = Path("/proc/driver/nvidia/version")
     return {
-        "driver": driver.read_text().splitlines()[0] if driver.exists() else None,
         "capability": list(torch.cuda.get_device_capability(device)),
-        "libraries": {
-            "cuda_runtime": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-        },
+        "cuda_of_torch": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        **software.cuda(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -38,12 +38,13 @@ _SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
 _IMMATERIAL = re.compile(
     r"schema_version|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
     r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC"
-    r"|TORCHINDUCTOR_CACHE_DIR|TRITON_CACHE_DIR)"
+    r"|TORCHINDUCTOR_CACHE_DIR|TRITON_CACHE_DIR"
+    r"|XLA_(PYTHON_)?CLIENT_(PREALLOCATE|MEM_FRACTION))"
     r"|backend\.(.*\.)?(notes|host|pid|time|seconds)"
 )
 # Of some hundred CPU features, those that choose among numerical code paths.
 _NUMERIC_FEATURE = re.compile("s?sse|avx|fma|f16c|amx|asimd|sve|fphp|bf16|i8mm")
-_DUMP = re.compile(r"-*xla_dump_\S*")
+_PLACE = re.compile(r"-*xla_(dump_|gpu_cuda_data_dir=)\S*")
 
 
 def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str]) -> dict[str, Any]:
@@ -77,8 +78,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
     Compared are code, Python, everything the backend says, the CPU with the features that choose
     among numerical code paths, thread count, libc, and the variables that can change numbers.
-    Not compared are host name, operating system build, which card of a kind, flags that only
-    dump, and the commit where the sources are the same.
+    Not compared are host name, operating system build, which card of a kind, how much of its
+    memory is taken beforehand, flags that only say where files lie, and the commit where the
+    sources are the same.
 
     Args:
         old: the environment recorded.
@@ -144,7 +146,7 @@ def _comparable(name: str, value: Any) -> Any:
     if name.endswith("variables.XLA_FLAGS") and value:
         value = str(value).split()
     if isinstance(value, list | tuple):
-        return frozenset(str(word) for word in value if not _DUMP.match(str(word)))
+        return frozenset(str(word) for word in value if not _PLACE.match(str(word)))
     return value
 
 

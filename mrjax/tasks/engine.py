@@ -69,8 +69,8 @@ class Engine(Protocol):
         """Return the network's output for an input of the task, on the host."""
         ...
 
-    def peak_memory(self) -> int:
-        """Largest memory in use so far [bytes]."""
+    def peak_memory(self) -> int | None:
+        """Largest memory in use so far [bytes]; None where it cannot be known."""
         ...
 
 
@@ -151,6 +151,6 @@ class JaxEngine:
         """Return the output on the host."""
         return np.asarray(self.predictor(state, inputs))
 
-    def peak_memory(self) -> int:
-        """Return the device's count, or the process's where the device has none."""
+    def peak_memory(self) -> int | None:
+        """Return the devices' count, see `mrjax.tasks.records.peak_memory`."""
         return records.peak_memory(self.devices)

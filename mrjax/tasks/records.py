@@ -52,11 +52,20 @@ def _load() -> float | None:
         return None
 
 
-def peak_memory(devices: Sequence[Any]) -> int:
-    """Largest memory in use so far [bytes]: of JAX's devices if they count, else of the process."""
-    counted = [d.memory_stats() or {} for d in devices if d.platform != "cpu"]
-    peaks = [int(c["peak_bytes_in_use"]) for c in counted if "peak_bytes_in_use" in c]
-    return max(peaks) if peaks else process_memory()
+def peak_memory(devices: Sequence[Any]) -> int | None:
+    """Largest memory in use so far [bytes].
+
+    Args:
+        devices: JAX's, of one kind.
+
+    Returns:
+        That of the process on a CPU; of GPUs the fullest one's, None if one does not count.
+    """
+    if devices[0].platform == "cpu":
+        return process_memory()
+    # Depending on the allocator there are no counts, or -1 for one that is not kept.
+    peaks = [(d.memory_stats() or {}).get("peak_bytes_in_use", -1) for d in devices]
+    return max(peaks) if min(peaks) >= 0 else None
 
 
 def process_memory() -> int:

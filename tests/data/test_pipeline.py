@@ -115,6 +115,20 @@ def test_order_would_depend_on_partitionable_threefry():
     assert draws[0] != draws[1]
 
 
+def test_order_is_drawn_on_the_cpu(monkeypatch):
+    """Whatever the default device: a run beside PyTorch draws there too."""
+    drawn_on = []
+    permutation = jax.random.permutation
+
+    def drawn(*arguments):
+        drawn_on.append(jax.config.jax_default_device)
+        return permutation(*arguments)
+
+    monkeypatch.setattr(jax.random, "permutation", drawn)
+    pipeline.order(99, 3, 5)
+    assert [device.platform for device in drawn_on] == ["cpu"]
+
+
 def test_an_epoch_visits_every_example_at_most_once_and_drops_the_rest():
     seen = [pipeline.batch_indices(4, step, 3, 11).tolist() for step in range(6)]
     first, second = [list(itertools.chain(*steps)) for steps in (seen[:3], seen[3:])]

@@ -10,7 +10,7 @@ from helpers import jit_quickly
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
 from mrjax.config import RunConfig  # noqa: E402
-from mrjax.errors import UserError  # noqa: E402
+from mrjax.errors import RunFailed, UserError  # noqa: E402
 from mrjax.numerics.trees import named_leaves  # noqa: E402
 from mrjax.pytorch import losses, unet, weights  # noqa: E402
 from mrjax.pytorch.config import CONFIGS  # noqa: E402
@@ -300,7 +300,7 @@ def test_mistakes_and_a_full_gpu_are_no_missing_compiler(batches, compiled):
     c = config(compile=compiled)
     with pytest.raises(UserError, match=r"^wrong; expected right; mend it$"):
         engine(c, loss=mistaken).begin(c, batches)
-    with pytest.raises(UserError, match=r"too little memory.*\(CUDA out.*2 GiB.\); .*--batch_size"):
+    with pytest.raises(RunFailed, match=r"too little memory.*\(CUDA out.*2 GiB.\); .*--batch_size"):
         engine(c, loss=full).begin(c, batches)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from experiments_helpers import refused
 from helpers import ROOT
 
+from mrjax.backend import software
 from mrjax.errors import UserError
 from mrjax.pytorch import startup
 from mrjax.pytorch.config import CONFIGS, Common
@@ -203,6 +205,34 @@ def test_what_the_environment_says_against_it_is_noted(torch):
     assert note == "OMP_NUM_THREADS=2 of the environment sets the number of CPU threads"
 
 
+@pytest.fixture
+def gpus(torch, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+
+
+def test_a_record_of_a_gpu(gpus):
+    gpu = json.loads(json.dumps(startup.start(Common()).facts()))["gpu"]
+    assert gpu.keys() == {"capability", "cuda_of_torch", "cudnn", *software.cuda()}
+    assert gpu["capability"] == [9, 0]
+
+
+def test_what_has_a_say_in_products_is_noted_on_a_gpu(gpus):
+    os.environ |= {"CUBLAS_EMULATION_STRATEGY": "eager", "CUBLAS_WORKSPACE_CONFIG": ":0:0"}
+    config = Common(deterministic_algorithms=True)
+    assert startup.start(config).notes[-2:] == (
+        "CUBLAS_WORKSPACE_CONFIG=:0:0 of the environment is replaced by :4096:8",
+        "CUBLAS_EMULATION_STRATEGY=eager of the environment has a say in products on a GPU",
+    )
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"
+    assert len([n for n in startup.start(config).notes if "has a say in products" in n]) == 2
+    cpu = startup.start(dataclasses.replace(config, platform="cpu"))
+    assert not [n for n in cpu.notes if "has a say in products" in n]
+
+
 def test_a_gpu_that_is_absent(torch, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"PyTorch finds 0 GPUs; .*--platform=cpu"):
@@ -210,10 +240,7 @@ def test_a_gpu_that_is_absent(torch, monkeypatch):
     assert startup.start(Common()).device == "cpu"
 
 
-def test_a_gpu_is_taken_by_its_index(torch, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+def test_a_gpu_is_taken_by_its_index(gpus):
     assert startup.start(Common(device_index=1)).device == "cuda:1"
     assert startup.start(Common(platform="cpu", device_index=1)).device == "cpu"
     with pytest.raises(UserError, match="--device_index=2 but PyTorch finds 2 GPUs"):

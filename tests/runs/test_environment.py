@@ -104,10 +104,13 @@ def test_what_can_change_numbers_is_a_difference(captured, name, value, phrase):
         ("code.commit", "0" * 40),
         ("variables.CUDA_VISIBLE_DEVICES", "3"),
         ("variables.TORCHINDUCTOR_CACHE_DIR", "/tmp/elsewhere"),
+        ("variables.XLA_PYTHON_CLIENT_PREALLOCATE", "false"),
+        ("variables.XLA_CLIENT_MEM_FRACTION", ".3"),
         ("backend.notes", []),
         ("backend.variables.XLA_FLAGS", "--xla_a=1"),
         ("backend.variables.NPROC", "2"),
         ("backend.xla_flags", ["--xla_dump_to=/tmp/2", "--xla_a=1"]),
+        ("backend.xla_flags", ["--xla_a=1", "--xla_gpu_cuda_data_dir=/venv/nvidia/cuda_nvcc"]),
     ],
 )
 def test_what_cannot_is_none(captured, name, value):

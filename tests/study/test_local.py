@@ -67,6 +67,10 @@ def test_the_environment_of_a_slot(monkeypatch):
     get = lambda kind, slot, slots: local.environment({"A": "1"}, kind, slot, slots)  # noqa: E731
     three = local.Slots(number=3)
     assert [get("gpu", i, three)["CUDA_VISIBLE_DEVICES"] for i in range(3)] == ["3", "5", "3"]
+    # Two runs that share a GPU must not each take most of its memory.
+    shared = "XLA_PYTHON_CLIENT_PREALLOCATE"
+    assert get("gpu", 0, three)[shared] == "false"
+    assert shared not in get("gpu", 0, local.Slots(number=2))
     assert get("gpu", 0, local.Slots()) == {"A": "1"}
     assert get("cpu", 0, three) == {"A": "1"}
     assert get("cpu", 0, local.Slots(cpu_threads=1)) == {

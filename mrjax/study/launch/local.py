@@ -140,6 +140,9 @@ def environment(environ: Mapping[str, str], kind: str, slot: int, slots: Slots) 
     gpus = visible_gpus() if kind == "gpu" and slots.number > 1 else ()
     if gpus:
         own["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+    if gpus and slots.number > len(gpus):
+        # Else JAX takes three quarters of a GPU when it starts, and leaves too little for others.
+        own.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if slots.cpu_threads:
         # JAX takes the one, PyTorch the other.
         own["NPROC"] = own["OMP_NUM_THREADS"] = str(slots.cpu_threads)

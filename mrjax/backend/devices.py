@@ -1,0 +1,86 @@
+"""The devices that JAX comes up on, and what it says on the way."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mrjax.config import RunConfig
+from mrjax.errors import UserError
+
+_ADVICE = 'for a GPU install "mrjax[cuda]" and a driver, or use --platform=cpu'
+
+
+def bring_up(config: RunConfig) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """Let JAX start its devices.
+
+    A CUDA plugin that cannot start is not an error to JAX, which logs a traceback and goes on
+    without GPUs. Here its reason becomes a line.
+
+    Args:
+        config: what was asked for.
+
+    Returns:
+        As many devices as asked for, of the platform asked for, whose `platform` is "cpu" or
+        "gpu"; and what JAX warned of, one line each.
+
+    Raises:
+        UserError: there are no such devices, or there is no CPU beside them.
+    """
+    import jax
+
+    with _listening() as said:
+        try:
+            found = jax.devices()
+            jax.devices("cpu")
+        except (RuntimeError, AssertionError) as error:  # the latter from JAX_PLATFORMS=cuda
+            reason = [*said, *str(error).splitlines(), "no reason given"][0]
+            raise UserError(
+                f"JAX does not come up with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')} "
+                f"({reason}); expected a CPU, where weights are drawn, and any GPU beside it; "
+                f"{_ADVICE}"
+            ) from error
+    return _asked_for(config, found, said), tuple(f"JAX says: {line}" for line in said)
+
+
+def _asked_for(config: RunConfig, found: Sequence[Any], said: Sequence[str]) -> tuple[Any, ...]:
+    platform = found[0].platform
+    if platform not in ("cpu", "gpu") or config.platform not in ("auto", platform):
+        reason = f" ({said[0]})" if said else ""
+        raise UserError(
+            f"--platform={config.platform} but JAX runs on {platform}{reason}; expected a device "
+            f"of that kind; {_ADVICE}"
+        )
+    if len(found) < config.devices:
+        raise UserError(
+            f"--devices={config.devices} but only {len(found)} {platform} device(s) are there; "
+            "expected at most that many; lower --devices"
+        )
+    return tuple(found[: config.devices])
+
+
+class _Lines(logging.Handler):
+    """Keeps what is logged, the reason of an exception instead of its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        reason = f" ({record.exc_info[1]})" if record.exc_info else ""
+        self.lines.append(" ".join(f"{record.getMessage()}{reason}".split())[:280])
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Collect what JAX logs, which then does not reach standard error."""
+    logger, handler = logging.getLogger("jax"), _Lines()
+    before = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield handler.lines
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
