@@ -39,7 +39,7 @@ from absl import app, flags
 
 from mrjax import backend, command
 from mrjax.config import RunConfig
-from mrjax.errors import UserError
+from mrjax.errors import RunFailed, UserError
 from mrjax.pytorch import startup
 from mrjax.speed import launch
 from mrjax.speed.variants import VARIANTS
@@ -157,6 +157,8 @@ def main(_: list[str]) -> None:
         sys.exit(_variants(given) if alone else _contest(given))
     except UserError as error:
         _refuse(error)
+    except RunFailed as error:
+        sys.exit(f"error: {error}")
 
 
 def _contest(given: dict[str, int]) -> int:

@@ -1,6 +1,6 @@
 """What a run promises, and the XLA flags that the promise and the arm of a study consist of."""
 
-from mrjax.config import RunConfig
+from mrjax.config import RunConfig, sources
 
 NOT_GUARANTEED = "not_guaranteed"
 RUN_TO_RUN = "run_to_run"
@@ -80,18 +80,13 @@ def without_effect(config: RunConfig, platform: str) -> list[str]:
         config: what was asked for.
         platform: "cpu" or "gpu".
     """
-    asked = {
-        "cpu": {
-            "--xla_deterministic": config.xla_deterministic,
-            f"--xla_autotune={config.xla_autotune}": config.xla_autotune != "auto",
-            f"--matmul_precision={config.matmul_precision}": config.matmul_precision != "highest",
-            f"--device_index={config.device_index}": config.device_index > 0,
-        },
-        "gpu": {
-            f"--xla_cpu_isa={config.xla_cpu_isa}": bool(config.xla_cpu_isa),
-            f"--cpu_threads={config.cpu_threads}": config.cpu_threads > 0,
-            f"--conv_form={config.conv_form}": config.conv_form != "auto",
-        },
-    }
-    given = [flag for flag, present in asked[platform].items() if present]
-    return [f"{flag} has no effect on a {platform}" for flag in given]
+    default = RunConfig()
+    idle = sources.without_effect(platform, "jax")
+    given = [name for name in idle if getattr(config, name) != getattr(default, name)]
+    return [
+        f"{_shown(name, getattr(config, name))} has no effect on a {platform}" for name in given
+    ]
+
+
+def _shown(name: str, value: object) -> str:
+    return f"--{name}" if value is True else f"--{name}={value}"

@@ -20,9 +20,6 @@ from mrjax.tasks.registry import TASKS
 GRACE = 45.0
 """Seconds past the budget in which what runs may end."""
 MOST_SLOTS = 8
-SHARE_OF_MEMORY = 0.8
-"""Of a GPU's memory, for all parts side by side; JAX takes its share at its start."""
-_MEMORY = "XLA_PYTHON_CLIENT_MEM_FRACTION"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +112,7 @@ def _all(asked: Asked, kept: Sequence[Part], group: children.Group, found: repor
     def do(part: Part) -> None:
         if group.signal is not None:
             return _tell(found, rows.not_run(part, "a signal asked to stop"))
-        return _one(asked, part, group, found, schedule.left() + GRACE, slots)
+        return _one(asked, part, group, found, schedule.left() + GRACE)
 
     schedule.run(kept, do, late)
 
@@ -126,13 +123,12 @@ def _one(
     group: children.Group,
     found: report.Report,
     longest: float,
-    slots: int,
 ) -> None:
     """Run one part; whatever becomes of it is a row."""
     began, lines = time.monotonic(), []
     words = parts.command(part, found.runs, asked.platform)
     patience = min(part.patience, longest)
-    ended = group.run([sys.executable, *words], _environ(part, slots), lines.append, patience)
+    ended = group.run([sys.executable, *words], _environ(part), lines.append, patience)
     folder = found.runs / part.name
     row = rows.of(part, ended, lines, time.monotonic() - began, folder)
     _tell(found, row, lines)
@@ -148,8 +144,9 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _environ(part: Part, slots: int) -> Mapping[str, str]:
+def _environ(part: Part) -> Mapping[str, str]:
     """This mrjax is imported; parts side by side share a GPU's memory."""
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
-    return found if part.alone else {**found, _MEMORY: f"{SHARE_OF_MEMORY / slots:.3f}"}
+    # Side by side none may take three quarters of a GPU's memory when it starts, as JAX does.
+    return found if part.alone else {**found, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrjax.backend import levels, plan, software
 from mrjax.backend.planning import PRODUCTS, on_products
+from mrjax.config import sources
 from mrjax.errors import UserError
 from mrjax.pytorch.config import Common
 from mrjax.tasks import registry
@@ -27,7 +28,7 @@ _NO_CACHES = "TORCHINDUCTOR_FORCE_DISABLE_CACHES"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 _OF_XLA = ("XLA_FLAGS", "NPROC", "PJRT_NPROC")
-_XLA_ONLY = ("xla_deterministic", "xla_autotune", "xla_autotune_file", "xla_cpu_isa", "conv_form")
+_XLA_ONLY = sources.only(sources.JAX)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,11 +152,8 @@ def without_effect(config: Common, platform: str) -> list[str]:
     """
     default = Common()
     foreign = [name for name in _XLA_ONLY if getattr(config, name) != getattr(default, name)]
-    here = {
-        "cpu": ("cudnn_benchmark", "cudnn_deterministic", "matmul_precision", "device_index"),
-        "gpu": ("cpu_threads",),
-    }[platform]
-    absent = [name for name in here if getattr(config, name) != getattr(default, name)]
+    idle_here = sources.without_effect(platform, "pytorch")
+    absent = [name for name in idle_here if getattr(config, name) != getattr(default, name)]
     eager = ["--compile is for training steps; predictions are not compiled"] * config.compile
     formats = registry.TASKS[config.task].formats if config.task else True
     idle = ["channels_last"] if config.channels_last and not formats else []

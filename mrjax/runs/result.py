@@ -42,14 +42,14 @@ from pathlib import Path
 from typing import Any
 
 from mrjax.errors import UserError
-from mrjax.runs import atomic, jsonfile
+from mrjax.runs import atomic, jsonfile, metrics
 from mrjax.runs.jsonfile import is_count, is_finite
 from mrjax.runs.records import CONFIG
 
 SCHEMA_VERSION = 1
 NAME = "result.json"
 LEVELS = ("not_guaranteed", "run_to_run", "machine_to_machine")
-METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice")
+METRICS = tuple(metrics.METRICS)
 DIGESTS = ("init", "order", "data", "params", "predictions")
 SECONDS = ("setup", "compile", "train", "infer")
 CLASSICAL = "classical"
@@ -135,8 +135,8 @@ def _check_tables(result: Mapping[str, Any]) -> None:
     rows = len(result["subjects"])
     _check_metrics(result["metrics"], "metrics", rows)
     _require(isinstance(result["baselines"], dict), "baselines", "an object")
-    for name, metrics in result["baselines"].items():
-        _check_metrics(metrics, f"baselines.{name}", rows)
+    for name, table in result["baselines"].items():
+        _check_metrics(table, f"baselines.{name}", rows)
 
 
 def _check_metrics(metrics: Any, where: str, rows: int) -> None:

@@ -50,15 +50,17 @@ def step(task: str, variant: str, config: RunConfig, rounds: int) -> dict[str, A
         See `mrjax.speed.step.record`.
 
     Raises:
-        UserError: the framework or the device is not there, or the step does not fit it.
+        UserError: the framework or the device is not there, or its compiler refuses the step.
+        RunFailed: the device has too little memory.
     """
-    if VARIANTS[variant].framework == JAX:
-        backend.reexec(config)
-        started: Any = backend.start(config)
-    else:
-        started = importlib.import_module("mrjax.pytorch.startup").start(config)
-    timed = importlib.import_module("mrjax.speed.step")  # only now: it imports JAX
-    return timed.record(task, variant, config, started, rounds)
+    with backend.told(config):
+        if VARIANTS[variant].framework == JAX:
+            backend.reexec(config)
+            started: Any = backend.start(config)
+        else:
+            started = importlib.import_module("mrjax.pytorch.startup").start(config)
+        timed = importlib.import_module("mrjax.speed.step")  # only now: it imports JAX
+        return timed.record(task, variant, config, started, rounds)
 
 
 def peak(config: RunConfig, rounds: int) -> dict[str, Any]:

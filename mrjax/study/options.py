@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from mrjax.errors import UserError
-from mrjax.runs import result
+from mrjax.runs.metrics import METRICS
 from mrjax.tasks.registry import TASKS
 
 _FACTOR = re.compile(r"(\w+)=(\d+):(\d+)")
@@ -38,7 +38,7 @@ def judged(experiment: str, metric: str | None, margin: float | None, kind: str 
         UserError: the task has no such metric, or the margin is no margin.
     """
     # A foreign program may have any metric.
-    known = TASKS[experiment].metrics if experiment in TASKS else result.METRICS
+    known = TASKS[experiment].metrics if experiment in TASKS else tuple(METRICS)
     metric = metric or known[0]
     if metric not in known:
         raise UserError(
@@ -47,9 +47,7 @@ def judged(experiment: str, metric: str | None, margin: float | None, kind: str 
         )
     if margin is not None and not math.isfinite(margin):
         raise UserError(f"--margin={margin} is no margin; expected a finite number; choose one")
-    default = (
-        Judged(metric, 0.01, "absolute") if metric == "dice" else Judged(metric, 0.02, "relative")
-    )
+    default = Judged(metric, METRICS[metric].margin, METRICS[metric].margin_kind)
     if margin is None and kind not in (None, default.margin_kind):
         raise UserError(
             f"--margin_kind={kind} without --margin; expected both, for the usual margin of "

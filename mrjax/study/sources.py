@@ -1,81 +1,13 @@
-"""Sources of variation, and which flag belongs to which.
-
-Six are those of Oh, Jung and Lee (2022, Fig. 1); the others are what they name as further
-candidates, and what stands in for a device model on a CPU.
-"""
+"""Which source of variation an arm of a study changes, and where it changes nothing."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from mrjax.config import sources as table
+from mrjax.config.sources import FLAGS, OTHER, SOURCE_OF, Flag
 from mrjax.errors import UserError
 
-SOURCES = (
-    "device",
-    "autotune",
-    "deterministic",
-    "dtype",
-    "order",
-    "init",
-    "framework",
-    "software",
-    "threads",
-    "isa",
-    "devices",
-    "precision",
-    "numerics",
-    "conv_form",
-    "repetition",
-    "other",
-)
+SOURCES = (*table.SOURCES, OTHER)
 """Names of all sources; the first six are the paper's, in its order."""
-
-_BOTH = ("cpu", "gpu")
-
-
-class Effect(NamedTuple):
-    """What a flag does.
-
-    Attributes:
-        source: that it changes.
-        platforms: on which it changes anything.
-    """
-
-    source: str
-    platforms: tuple[str, ...]
-
-
-FLAGS = {
-    "platform": Effect("device", _BOTH),
-    "device_index": Effect("device", ("gpu",)),
-    "xla_autotune": Effect("autotune", ("gpu",)),
-    "xla_autotune_file": Effect("autotune", ("gpu",)),
-    "cudnn_benchmark": Effect("autotune", ("gpu",)),
-    "xla_deterministic": Effect("deterministic", ("gpu",)),
-    "cudnn_deterministic": Effect("deterministic", ("gpu",)),
-    "deterministic_algorithms": Effect("deterministic", _BOTH),
-    "dtype": Effect("dtype", _BOTH),
-    "seed_order": Effect("order", _BOTH),
-    "seed_init": Effect("init", _BOTH),
-    "cpu_threads": Effect("threads", ("cpu",)),
-    "xla_cpu_isa": Effect("isa", ("cpu",)),
-    "devices": Effect("devices", _BOTH),
-    "matmul_precision": Effect("precision", ("gpu",)),
-    "numerics": Effect("numerics", _BOTH),
-    "conv_form": Effect("conv_form", ("cpu",)),
-    "channels_last": Effect("conv_form", _BOTH),
-    "repetition": Effect("repetition", _BOTH),
-}
-"""Flag -> what it does; flags that are not here are of the source "other", on every platform.
-
---init is one of these: another rule for initial weights is a level, whose effect can be tested,
-while the source "init" is the draw of a seed.
-"""
-
-_OTHER = Effect("other", _BOTH)
-_JAX_ONLY = (
-    "xla_deterministic", "xla_autotune", "xla_autotune_file", "xla_cpu_isa", "conv_form",
-)  # fmt: skip
-_TRAINING_ONLY = ("seed_init", "seed_order")
 
 
 def flag_name(flag: str) -> str:
@@ -85,14 +17,15 @@ def flag_name(flag: str) -> str:
     return negated if "=" not in flag and negated in FLAGS else name
 
 
-def effect(flag: str) -> Effect:
-    """What a flag does."""
-    return FLAGS.get(flag_name(flag), _OTHER)
+def source(flag: str) -> str:
+    """Name of the source that a flag changes."""
+    return SOURCE_OF.get(flag_name(flag), OTHER)
 
 
 def _held(flag: str) -> bool:
     """Whether a flag holds a draw fixed: a seed that is the same in every replicate."""
-    return flag_name(flag) in ("seed_init", "seed_order") and "{r}" not in flag
+    seeds = (n for d in table.DRAWS for n in table.SOURCES[d].flags if n.startswith("seed_"))
+    return flag_name(flag) in seeds and "{r}" not in flag
 
 
 def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
@@ -118,7 +51,7 @@ def source_of(flags: Sequence[str], more: Sequence[str] = ()) -> str:
 
 def _told(flags: Sequence[str], more: Sequence[str]) -> list[str]:
     changing = [flag for flag in flags if not _held(flag)] or flags
-    return list(dict.fromkeys([*more, *(effect(flag).source for flag in changing)]))
+    return list(dict.fromkeys([*more, *(source(flag) for flag in changing)]))
 
 
 def check_source(name: str, flags: Sequence[str], more: Sequence[str] = ()) -> None:
@@ -139,8 +72,8 @@ def check_source(name: str, flags: Sequence[str], more: Sequence[str] = ()) -> N
         raise UserError(
             f"unknown source {name!r}; expected one of {', '.join(SOURCES)}; see --help"
         )
-    known = [source for source in _told(flags, more) if source != "other"]
-    if known and name not in ("other", *more, *(effect(flag).source for flag in flags)):
+    known = [one for one in _told(flags, more) if one != OTHER]
+    if known and name not in (OTHER, *more, *(source(flag) for flag in flags)):
         raise UserError(
             f"it is called [{name}] and changes {', '.join(known)}; expected a source that it "
             f"changes; leave [{name}] out, or write [other]"
@@ -158,12 +91,18 @@ def without_effect(
         torch: whether the arm runs in PyTorch.
         inference: whether it trains nothing.
     """
-    idle = {"PyTorch": _JAX_ONLY if torch else (), "inference": _TRAINING_ONLY if inference else ()}
-    left = list(flags)
-    for where, names in idle.items():
-        left = [flag for flag in left if flag_name(flag) not in names]
-        if flags and not left:
-            return f"no effect in {where}"
-    if not flags or any(platform in effect(flag).platforms for flag in left):
+    framework = "pytorch" if torch else "jax"
+    heeded = [flag for flag in flags if framework in _place(flag).frameworks]
+    if flags and not heeded:
+        return "no effect in PyTorch" if torch else "no effect in JAX"
+    left = [flag for flag in heeded if not (inference and _place(flag).training)]
+    if flags and not left:
+        return "no effect in inference"
+    if not flags or any(platform in _place(flag).platforms for flag in left):
         return ""
     return f"no effect on a {platform}"
+
+
+def _place(flag: str) -> Flag:
+    """Where a flag has an effect."""
+    return FLAGS.get(flag_name(flag), Flag())

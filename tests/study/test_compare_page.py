@@ -108,7 +108,7 @@ def test_a_draw_is_no_shift(roots, tmp_path):
         two_sets.change(run / "result.json", digests=other, metrics={"nrmse": [0.5] * 8})
     sides = compare.load(*copies)
     said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
-    assert "0.5 in B; not tested, because what differs (weight initialization) is a" in said[2]
+    assert "0.5 in B; not tested, because what differs (weight initialisation) is a" in said[2]
 
 
 def test_times_of_steps(roots):

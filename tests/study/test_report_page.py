@@ -175,14 +175,14 @@ def test_a_crossed_study_has_shares(tmp_path):
     example_study.make_crossed(tmp_path, levels=3)
     found = study.load(tmp_path)
     computed = shares.compute(found)
-    assert [one.name for one in computed.components][:2] == ["initialization", "order"]
+    assert [one.name for one in computed.components][:2] == ["initialisation", "order"]
     values = {u.label: u.mean("nrmse") for u in found.units}
     assert computed.mean == pytest.approx(np.mean(list(values.values())))
     text = study.write_report(tmp_path / "report", found).read_text()
     assert "Share of each source" in text
     told = " ".join(words.findings(analyse(found)))
     assert "gave the same network, bit for bit, in 0 of 9 combinations" in told
-    assert "initialization" in told and "Welch" not in " ".join(words.methods(analyse(found)))
+    assert "initialisation" in told and "Welch" not in " ".join(words.methods(analyse(found)))
     next(tmp_path.glob("runs/crossed/*/result.json")).unlink()
     assert "lacks 1 of 18 runs" in shares.compute(study.load(tmp_path))
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from mrjax.config import RunConfig
+from mrjax.config import sources as table
 from mrjax.errors import UserError
 from mrjax.study import arms, machine, sources
 from mrjax.study.machine import Machine
@@ -46,8 +47,11 @@ def test_the_table_names_flags_and_sources_that_exist():
     elsewhere = {
         "cudnn_benchmark", "cudnn_deterministic", "deterministic_algorithms", "channels_last",
     }  # fmt: skip
-    assert set(sources.FLAGS) <= fields | elsewhere
-    assert {effect.source for effect in sources.FLAGS.values()} <= set(sources.SOURCES)
+    assert set(table.FLAGS) <= fields | elsewhere
+    assert len(table.FLAGS) == sum(len(source.flags) for source in table.SOURCES.values())
+    defaults = {f.name: f.default for f in dataclasses.fields(RunConfig)}
+    for name in table.only(table.JAX):
+        assert table.FLAGS[name].default == defaults[name]
     assert sources.SOURCES[:6] == (
         "device", "autotune", "deterministic", "dtype", "order", "init",
     )  # fmt: skip

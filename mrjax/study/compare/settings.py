@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mrjax.config import sources
 from mrjax.runs import jsonfile, records
-from mrjax.study import sources
 from mrjax.study.collected import Unit
 
 Pairs = Sequence[tuple[Unit, Unit]]
@@ -16,11 +16,9 @@ _JUDGED = ("seed", "seed_patch", "seed_mask", "seed_noise", "seed_data", "seed_f
 """Settings whose effect the digests of initial weights, order and data tell better."""
 _HOW = {*sources.FLAGS, *IDLE, *_JUDGED, "compile", "task"}
 ALONE: Mapping[str, Any] = {
-    "xla_deterministic": False, "xla_autotune": "auto", "xla_autotune_file": "",
-    "xla_cpu_isa": "", "conv_form": "auto",
-    "cudnn_benchmark": False, "cudnn_deterministic": False, "deterministic_algorithms": False,
-    "channels_last": False, "compile": False,
-}  # fmt: skip
+    **{n: f.default for n, f in sources.FLAGS.items() if f.frameworks != sources.EITHER},
+    "compile": False,
+}
 """Switches that one framework alone has, with their defaults."""
 
 

@@ -87,7 +87,7 @@ def _parting(effect: Effect) -> list[str]:
 
 def _shift(analysis: Analysis, effect: Effect) -> str:
     study, found = analysis.collected.study, effect.shift
-    metric = names.METRICS.get(study.metric, study.metric)
+    metric = names.metric(study.metric)
     start = (
         f"(b) Mean {metric} of runs: {effect.baseline.mean():.4g} in A, {effect.runs.mean():.4g} "
         "in B"
@@ -156,7 +156,7 @@ def _conditional(effect: Effect, analysis: Analysis) -> list[str]:
     found = effect.conditional
     if found is None or found.p is None:
         return []
-    metric = names.METRICS.get(analysis.collected.study.metric, analysis.collected.study.metric)
+    metric = names.metric(analysis.collected.study.metric)
     return [
         f"(a) The networks of run {effect.pair[0]} differ by {found.difference:+.3g} {metric} over "
         f"{found.n} subjects (paired t-test p {_p(found.p)}, Wilcoxon p {_p(found.wilcoxon_p)}): "

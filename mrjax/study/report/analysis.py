@@ -5,17 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mrjax.config.sources import DRAWS
+from mrjax.runs.metrics import METRICS
 from mrjax.study.collected import Collected, Unit, means, paired
 from mrjax.study.records import BASELINE, INFER_BASELINE, Arm
 from mrjax.study.report import names
 from mrjax.study.statistics import common, equivalence, multiple, spread, subjects
 from mrjax.study.statistics import identity as identities
 from mrjax.study.statistics import means as shifts
-
-DRAWS = ("init", "order", "repetition")
-"""Sources whose levels are draws: there is no effect of a level, only spread (question c)."""
-
-HIGHER_IS_BETTER = ("ssim", "psnr", "dice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +187,7 @@ def _effect(collected: Collected, arm: Arm, baseline: list[Unit]) -> Effect | No
         return None
     x, y = means(a, study.metric), means(b, study.metric)
     level = arm.source not in DRAWS
-    lower = study.metric not in HIGHER_IS_BETTER
+    lower = not METRICS[study.metric].higher
 
     def rng(what: str) -> np.random.Generator:
         return common.generator(study.seed, arm.name, what)

@@ -64,7 +64,7 @@ def _label(one: Inference) -> str:
 
 def _unit(analysis: Analysis) -> str:
     metric = analysis.collected.study.metric
-    return names.METRICS.get(metric, metric)
+    return names.metric(metric)
 
 
 def _decades(values: np.ndarray) -> tuple[float, float]:

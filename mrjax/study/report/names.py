@@ -2,35 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 
+from mrjax.config import sources
+from mrjax.runs.metrics import METRICS
 from mrjax.study.records import Arm, Study
 
-METRICS = {
-    "nrmse": "NRMSE",
-    "psnr": "PSNR [dB]",
-    "ssim": "SSIM",
-    "hfen": "HFEN",
-    "dice": "Dice",
-}
-
 SOURCES = {
-    "device": "device model",
-    "autotune": "kernel autotuning",
-    "deterministic": "deterministic kernels",
-    "dtype": "data type",
-    "order": "mini-batch order",
-    "init": "weight initialization",
-    "framework": "framework",
-    "software": "software version",
-    "threads": "CPU threads",
-    "isa": "CPU instruction set",
-    "devices": "number of devices",
-    "precision": "product precision",
-    "numerics": "reproducible arithmetic",
-    "conv_form": "convolution form",
-    "repetition": "nothing (repetition)",
+    **{name: source.words for name, source in sources.SOURCES.items()},
     "baseline": "baseline",
     "crossed": "crossed design",
-    "other": "other",
+    sources.OTHER: "other",
 }
 
 DIGESTS = {
@@ -43,7 +23,7 @@ DIGESTS = {
 
 CLASSICAL = {
     "tkd": "TKD",
-    "l2": "L2 regularization",
+    "l2": "L2 regularisation",
     "zero_filled": "zero-filled",
     "cg_sense": "CG-SENSE",
     "threshold": "threshold",
@@ -57,13 +37,13 @@ def source(name: str) -> str:
 
 def metric(name: str) -> str:
     """A metric, with its unit where it has one."""
-    return METRICS.get(name, name)
+    return METRICS[name].words if name in METRICS else name
 
 
 def change_label(study: Study) -> str:
     """Axis label of a change against the baseline, with its unit."""
     if study.margin_kind == "relative":
-        return f"change of {METRICS.get(study.metric, study.metric)} [% of baseline]"
+        return f"change of {metric(study.metric)} [% of baseline]"
     return f"change of {metric(study.metric)}"
 
 

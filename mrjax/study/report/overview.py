@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mrjax.runs.metrics import METRICS
 from mrjax.study.collected import Collected, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names
@@ -46,7 +47,7 @@ def _source_row(collected: Collected, arm: Arm) -> tuple[Any, ...]:
 def classical(collected: Collected) -> Table:
     """Network and classical methods on the same subjects, first run of the baseline."""
     units = collected.baseline or list(collected.units)
-    metrics = [m for m in names.METRICS if m in units[0].metrics]
+    metrics = [m for m in METRICS if m in units[0].metrics]
     columns = (Column("method"), *(Column(names.metric(m), ".4f") for m in metrics))
     rows: list[tuple[Any, ...]] = [
         ("network, mean of runs", *(_finite_mean([u.mean(m) for u in units]) for m in metrics))

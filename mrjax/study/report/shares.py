@@ -14,7 +14,7 @@ from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import common
 from mrjax.study.statistics.shares import REPETITION, Component, Shares, shares
 
-_WORDS = {"seed_init": "initialization", "seed_order": "order"}
+_WORDS = {"seed_init": "initialisation", "seed_order": "order"}
 
 
 def compute(collected: Collected) -> Shares | str:

@@ -107,7 +107,7 @@ def _spreads(axis: Any, study: Study, sigma: Sigma, effects: list[Effect]) -> No
             fill = shade if effect and effect.wider else "white"
             axis.plot(one.sd, place, "D", ms=3.8, mfc=fill, mec=shade)
     factor = _spread_axis(axis, [one for one, _ in rows if one is not None])
-    axis.set_xlabel(f"σ of {names.METRICS.get(study.metric, study.metric)} over runs{factor}")
+    axis.set_xlabel(f"σ of {names.metric(study.metric)} over runs{factor}")
 
 
 def _spread_axis(axis: Any, shown: Sequence[Sigma]) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from mrjax.config.sources import DRAWS
 from mrjax.study.collected import Collected, Unit
 from mrjax.study.report import identity, names, shares
-from mrjax.study.report.analysis import DRAWS, Analysis, Effect
+from mrjax.study.report.analysis import Analysis, Effect
 from mrjax.study.statistics import common
 
 QUESTIONS = (
@@ -106,7 +107,7 @@ def _crossed(collected: Collected) -> list[str]:
 
 def _metric(analysis: Analysis) -> str:
     metric = analysis.collected.study.metric
-    return names.METRICS.get(metric, metric)
+    return names.metric(metric)
 
 
 def _listed(words: Iterable[str], most: int = 12) -> str:
@@ -157,7 +158,7 @@ def _levels(analysis: Analysis) -> list[str]:
     """How many replicates the arms have, and what these share."""
     study = analysis.collected.study
     pairing = (
-        "replicate r of every arm was trained with the same seeds of initialization and order, "
+        "replicate r of every arm was trained with the same seeds of initialisation and order, "
         "unless the arm sets them"
         if study.pairing == "seed"
         else "all seeds were equal in all runs, so only repetition distinguishes replicates"
