@@ -34,6 +34,13 @@ class RunConfig:
     steps: int = option(400, "Training steps", unit="steps", minimum=1)
     batch_size: int = option(2, "Examples in one training step", unit="examples", minimum=1)
     learning_rate: float = option(1e-3, "Learning rate of the optimizer", minimum=0.0)
+    cooldown: float = option(
+        0.0,
+        "Share of the steps, at the end, over which the learning rate falls linearly to zero; 0 "
+        "keeps it constant, as the authors of the networks do",
+        minimum=0.0,
+        maximum=1.0,
+    )
     checkpoint_every: int = option(
         100, "Steps between two checkpoints; 0: at the end only", unit="steps", minimum=0
     )

@@ -1,7 +1,9 @@
 """What every task's model is built with: arithmetic, types, learning rate, first state."""
 
+import abc
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import flax.linen as nn
 import flax.traverse_util as traverse
@@ -12,6 +14,7 @@ import optax
 from jaxtyping import Array
 
 from mrjax.config import RunConfig
+from mrjax.nets.initial import SCHEMES, initialise
 from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.native import Native
 from mrjax.numerics.reproducible import Reproducible
@@ -124,3 +127,47 @@ def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Sch
         return ar.mul(jnp.asarray(rate, dtype), part)
 
     return schedule
+
+
+ConfigOf = TypeVar("ConfigOf", bound=RunConfig)
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskModel(abc.ABC, Generic[ConfigOf, Net]):
+    """A task's network and what trains it.
+
+    Attributes:
+        config: the run's configuration.
+        arithmetic: what computes.
+        net: the Linen module.
+    """
+
+    config: ConfigOf
+    arithmetic: Arithmetic
+    net: Net
+
+    @property
+    @abc.abstractmethod
+    def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Shapes of parameters and, where there are some, running statistics by leaf path."""
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam with the learning rate of `cooldown`."""
+        config, ar = self.config, self.arithmetic
+        return ar.adam(learning_rate(ar, config.learning_rate, config.steps, config.cooldown))
+
+    def draw(self) -> dict[str, np.ndarray]:
+        """Draw float32 parameters by leaf path, by the rule of the task."""
+        scheme = getattr(self.config, "init", SCHEMES[0])
+        return initialise(self.shapes["params"], self.config.seed_for("init"), scheme)
+
+    def initial_params(self) -> dict[str, np.ndarray]:
+        """Return float32 parameters by leaf path; the same on any machine, in any data type."""
+        return self.draw()
+
+    def initial_state(self, weights: Weights | None = None) -> State:
+        """Return the state before the first step, with fresh weights if none are given."""
+        weights = weights or Weights(self.initial_params(), None)
+        return first_state(self.config, self.optimizer, weights, self.shapes.get("batch_stats", {}))

@@ -57,12 +57,6 @@ class Config(RunConfig):
         minimum=0.0,
         maximum=0.9999,
     )
-    cooldown: float = option(
-        0.0,
-        "Share of the steps, at the end, over which the learning rate falls linearly to zero",
-        minimum=0.0,
-        maximum=1.0,
-    )
     from_run: str = option(
         "",
         "Begin with the trained network and threshold of this finished fold's run folder; with "

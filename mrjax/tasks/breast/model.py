@@ -1,39 +1,22 @@
 """The network of a breast run with its loss, optimizer and initial state."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jaxtyping import Array, PyTree
 
 from mrjax import losses
 from mrjax.data.slices import CHANNELS
-from mrjax.nets.initial import initialise
 from mrjax.nets.unet import UNet
-from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.tasks.breast.config import Config
-from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
-from mrjax.tasks.trained import Weights
-from mrjax.train.step import LossFunction, State
+from mrjax.tasks.build import TaskModel, arithmetic_of, leaf_shapes, master_dtype
+from mrjax.train.step import LossFunction
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """A breast U-Net and what trains it.
-
-    Attributes:
-        config: the run's configuration.
-        arithmetic: what computes.
-        net: the Linen module.
-    """
-
-    config: Config
-    arithmetic: Arithmetic
-    net: UNet
+class Model(TaskModel[Config, UNet]):
+    """A breast U-Net and what trains it."""
 
     @functools.cached_property  # tracing the network takes a while
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -41,21 +24,6 @@ class Model:
         edge = self.config.multiple
         image = jax.ShapeDtypeStruct((1, edge, edge, len(CHANNELS)), "float32")
         return leaf_shapes(self.net, image, True)
-
-    @property
-    def optimizer(self) -> optax.GradientTransformation:
-        """Adam with the learning rate of `mrjax.tasks.build.cooldown`."""
-        config, ar = self.config, self.arithmetic
-        return ar.adam(learning_rate(ar, config.learning_rate, config.steps, config.cooldown))
-
-    def initial_params(self) -> dict[str, np.ndarray]:
-        """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
-        return initialise(self.shapes["params"], self.config.seed_for("init"))
-
-    def initial_state(self, weights: Weights | None = None) -> State:
-        """Return the state before the first step, with fresh weights if none are given."""
-        weights = weights or Weights(self.initial_params(), None)
-        return first_state(self.config, self.optimizer, weights, self.shapes["batch_stats"])
 
     def loss_function(self) -> LossFunction:
         """Return (params, batch_stats, batch) -> (loss, new batch_stats).

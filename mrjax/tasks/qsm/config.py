@@ -55,13 +55,6 @@ class Config(RunConfig):
         "machine), or the QSMnet authors' truncated normal weights and N(0,1) biases",
         choices=("he_uniform", "authors"),
     )
-    cooldown: float = option(
-        0.0,
-        "Share of the steps, at the end, over which the learning rate falls linearly to zero; "
-        "0 keeps it constant, as the authors do",
-        minimum=0.0,
-        maximum=1.0,
-    )
     model_weight: float = option(0.5, "Weight of the dipole-model loss against L1")
     gradient_weight: float = option(0.1, "Weight of the gradient-difference loss against L1")
     from_run: str = option(

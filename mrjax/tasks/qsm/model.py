@@ -1,41 +1,25 @@
 """The network of a QSM run with its loss, optimizer and initial state."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jaxtyping import Array, PyTree
 
 from mrjax import losses
 from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
-from mrjax.nets.initial import initialise
 from mrjax.nets.qsmnet import qsmnet
 from mrjax.nets.unet import UNet
 from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.physics import dipole
-from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
+from mrjax.tasks.build import TaskModel, arithmetic_of, leaf_shapes, master_dtype
 from mrjax.tasks.qsm.config import Config
-from mrjax.tasks.trained import Weights
-from mrjax.train.step import LossFunction, State
+from mrjax.train.step import LossFunction
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """A QSM network and what trains it.
-
-    Attributes:
-        config: the run's configuration.
-        arithmetic: what computes.
-        net: the Linen module.
-    """
-
-    config: Config
-    arithmetic: Arithmetic
-    net: UNet
+class Model(TaskModel[Config, UNet]):
+    """A QSM network and what trains it."""
 
     @property
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -44,21 +28,6 @@ class Model:
         return leaf_shapes(
             self.net, jax.ShapeDtypeStruct((1, edge, edge, edge, 1), "float32"), True
         )
-
-    @property
-    def optimizer(self) -> optax.GradientTransformation:
-        """Adam, as in the publication, with the learning rate of `cooldown`."""
-        config, ar = self.config, self.arithmetic
-        return ar.adam(learning_rate(ar, config.learning_rate, config.steps, config.cooldown))
-
-    def initial_params(self) -> dict[str, np.ndarray]:
-        """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
-        return initialise(self.shapes["params"], self.config.seed_for("init"), self.config.init)
-
-    def initial_state(self, weights: Weights | None = None) -> State:
-        """Return the state before the first step, with fresh weights if none are given."""
-        weights = weights or Weights(self.initial_params(), None)
-        return first_state(self.config, self.optimizer, weights, self.shapes["batch_stats"])
 
     def loss_function(self, constants: Normalisation, geometry: QsmSubject) -> LossFunction:
         """Return (params, batch_stats, batch) -> (loss, new batch_stats).

@@ -72,13 +72,6 @@ class Config(RunConfig):
         "Mean squared error of real and imaginary parts, or of magnitudes",
         choices=("complex", "magnitude"),
     )
-    cooldown: float = option(
-        0.0,
-        "Share of the steps, at the end, over which the learning rate falls linearly to zero; "
-        "0 keeps it constant, as the public code does",
-        minimum=0.0,
-        maximum=1.0,
-    )
     from_run: str = option(
         "",
         "Begin with the trained network and tuned CG-SENSE of this finished run folder; with "

@@ -1,6 +1,5 @@
 """The network of a VarNet run with its loss, optimizer and initial state."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,32 +11,18 @@ from jaxtyping import Array, Complex, PyTree
 
 from mrjax import losses
 from mrjax.nets import varnet
-from mrjax.nets.initial import initialise
-from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.exact import divisor
 from mrjax.physics import sense
-from mrjax.tasks.build import arithmetic_of, first_state, leaf_shapes, learning_rate, master_dtype
-from mrjax.tasks.trained import Weights
+from mrjax.tasks.build import TaskModel, arithmetic_of, leaf_shapes, learning_rate, master_dtype
 from mrjax.tasks.varnet.config import Config
-from mrjax.train.step import LossFunction, Project, State
+from mrjax.train.step import LossFunction, Project
 
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
 Acquired = Mapping[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """A variational network and what trains it.
-
-    Attributes:
-        config: the run's configuration.
-        arithmetic: what computes.
-        net: the Linen module.
-    """
-
-    config: Config
-    arithmetic: Arithmetic
-    net: varnet.VarNet
+class Model(TaskModel[Config, varnet.VarNet]):
+    """A variational network and what trains it."""
 
     @property
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -61,18 +46,13 @@ class Model:
         ar = self.arithmetic
         return (lambda params: varnet.project(ar, params)) if self.config.project else None
 
-    def initial_params(self) -> dict[str, np.ndarray]:
-        """Draw float32 parameters by leaf path; the same on any machine, in any data type."""
-        drawn = initialise(self.shapes["params"], self.config.seed_for("init"))
+    def draw(self) -> dict[str, np.ndarray]:
+        """Draw float32 parameters by leaf path; kernels have zero mean and unit norm."""
+        drawn = super().draw()
         return {
             path: varnet.initial_kernel(value) if path.endswith("/kernel") else value
             for path, value in drawn.items()
         }
-
-    def initial_state(self, weights: Weights | None = None) -> State:
-        """Return the state before the first step, with fresh weights if none are given."""
-        weights = weights or Weights(self.initial_params(), None)
-        return first_state(self.config, self.optimizer, weights, {})
 
     def reconstruct(self, params: PyTree, batch: Acquired) -> tuple[Array, Array]:
         """Reconstruct a batch in the unit the network works in.
