@@ -57,6 +57,12 @@ class RunConfig:
     seed_noise: int | None = _seed_option("noise", "the noise of synthetic subjects")
     seed_data: int | None = _seed_option("data", "the anatomy of synthetic subjects")
     seed_fold: int | None = _seed_option("fold", "the division into folds")
+    perturb_init: int = option(
+        0,
+        "Change one initial weight by one unit in the last place, the least that can differ; "
+        "another number, another weight; 0: none",
+        minimum=0,
+    )
     repetition: int = option(
         0, "Number of this repetition: a run folder of its own, and no other change", minimum=0
     )

@@ -80,6 +80,7 @@ SOURCES: Mapping[str, Source] = {
             "channels_last": Flag(BOTH, PYTORCH, default=False),
         },
     ),
+    "ulp": Source("one initial weight by one ulp", {"perturb_init": Flag(training=True)}),
     "repetition": Source("nothing (repetition)", {"repetition": Flag()}, draw=True),
 }
 """Name -> source, in the order of reports."""

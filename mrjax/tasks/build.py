@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -129,6 +130,38 @@ def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Sch
     return schedule
 
 
+def perturbed(params: Mapping[str, np.ndarray], seed: int, number: int) -> dict[str, np.ndarray]:
+    """Change one weight of a kernel by one unit in the last place, away from zero.
+
+    How far two trainings part that differ in nothing else says how far rounding alone carries
+    them; any other source of variation is to be judged beside it.
+
+    Args:
+        params: initial parameters by leaf path, float32.
+        seed: of the stream ``init``.
+        number: of the change, which with the seed chooses the weight; 0: nothing is changed.
+
+    Returns:
+        Copies where something changed.
+
+    Source: Summers and Dinneen, "Nondeterminism and instability in neural network optimization",
+    ICML 2021.
+    """
+    if not number:
+        return dict(params)
+    kernels = sorted(path for path in params if path.rsplit("/", 1)[-1].endswith("kernel"))
+    word = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    place = int.from_bytes(word, "little") % sum(params[path].size for path in kernels)
+    for path in kernels:
+        if place < params[path].size:
+            changed = params[path].copy()
+            value = changed.flat[place]
+            changed.flat[place] = np.nextafter(value, np.float32(np.copysign(np.inf, value)))
+            return {**params, path: changed}
+        place -= params[path].size
+    raise ValueError("no kernel to change")
+
+
 ConfigOf = TypeVar("ConfigOf", bound=RunConfig)
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -165,7 +198,8 @@ class TaskModel(abc.ABC, Generic[ConfigOf, Net]):
 
     def initial_params(self) -> dict[str, np.ndarray]:
         """Return float32 parameters by leaf path; the same on any machine, in any data type."""
-        return self.draw()
+        config = self.config
+        return perturbed(self.draw(), config.seed_for("init"), config.perturb_init)
 
     def initial_state(self, weights: Weights | None = None) -> State:
         """Return the state before the first step, with fresh weights if none are given."""

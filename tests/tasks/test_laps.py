@@ -1,6 +1,7 @@
 """What the time of a run is counted to, and how busy its machine was."""
 
 import os
+import types
 
 import numpy as np
 import pytest
@@ -35,7 +36,9 @@ def test_the_first_use_of_a_network_is_compilation_and_other_methods_are_no_infe
     def judge(*found: object):
         return frame.Judged([], {}, {}, {"found": found})
 
-    job = frame.Job({}, {}, None, None, costs(16, "lost"), costs(1, "n"), costs(4, "c"), judge)
+    job = types.SimpleNamespace(
+        warm_up=costs(16, "lost"), infer=costs(1, "n"), classical=costs(4, "c"), judge=judge
+    )
     assert frame._judge(job, None, "state", clock).extra == {"found": (None, "n", "c")}
     assert clock.seconds == {"setup": 0, "compile": 16, "train": 0, "infer": 1, "classical": 4}
 
