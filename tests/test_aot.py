@@ -14,6 +14,7 @@ from collections.abc import Callable
 import aot
 import pytest
 from gpu_targets import GPUS
+from helpers import shared
 
 from mrjax.backend.levels import OWNED, xla_flags
 from mrjax.config import RunConfig
@@ -72,6 +73,12 @@ def is_for(compiled: aot.Compiled, gpu: str) -> bool:
     wanted = GPUS[gpu]
     figures = (f'name: "{wanted.name}"', f"device_memory_size: {wanted.memory}\n")
     return all(figure in compiled.gpu for figure in figures) and ".target sm_90a" in compiled.ptx
+
+
+def test_the_description_is_that_of_a_real_h200():
+    """Every line we write stands in the description of one, which has more than we need."""
+    real = shared("reference/h200.txtpb").read_text()
+    assert set(GPUS["h200"].config().split("\n")) <= {line.strip() for line in real.split("\n")}
 
 
 @pytest.fixture(scope="module")
