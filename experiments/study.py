@@ -1,11 +1,12 @@
 """Which source changes the result, by how much, and is it more than chance: a study.
 
-    python -m experiments.study plan   --flagfile=experiments/recipes/tiny_qsm.flags
-    python -m experiments.study run    --flagfile=experiments/recipes/tiny_qsm.flags
-    python -m experiments.study status --flagfile=experiments/recipes/tiny_qsm.flags
-    python -m experiments.study report --flagfile=experiments/recipes/tiny_qsm.flags
+    python -m experiments.study recipes
+    python -m experiments.study plan   --recipe=tiny_qsm
+    python -m experiments.study run    --recipe=tiny_qsm
+    python -m experiments.study status --recipe=tiny_qsm
+    python -m experiments.study report --recipe=tiny_qsm
 
-plan checks every flag and writes what is to be run into --study=DIR (else runs/studies/NAME); run
+recipes lists the recipes that come with mrjax; --flagfile=FILE reads one of your own. plan checks every flag and writes what is to be run into --study=DIR (else runs/studies/NAME); run
 does what is not finished, here or through Slurm, and may be stopped and repeated; collect writes
 the tables (results.csv, digests.csv, timing.csv, environment.csv), report writes them and
 report/index.html. run, status, collect and report need --study or --name only. collect and report
@@ -40,10 +41,11 @@ from absl import flags
 
 from mrjax import command
 from mrjax.errors import RunFailed, UserError
+from mrjax.study import recipes
 from mrjax.tasks import registry
 from mrjax.tasks.registry import TASKS
 
-ACTIONS = ("plan", "run", "status", "collect", "report", "compare")
+ACTIONS = ("recipes", "plan", "run", "status", "collect", "report", "compare")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 FLAGS = flags.FlagValues()
 _TEXT = functools.partial(flags.DEFINE_string, flag_values=FLAGS)
@@ -102,7 +104,7 @@ _BOOL("help", False, "Show this help")
 def main(argv: list[str]) -> int:
     """Parse and act; a user's mistake is one line and exit code 2."""
     try:
-        rest = command.parsed(FLAGS, argv[1:])
+        rest = command.parsed(FLAGS, recipes.replaced(argv[1:]))
         if FLAGS.help:
             print(__doc__, FLAGS.get_help())
             return 0
@@ -132,8 +134,11 @@ def _act(rest: list[str]) -> int:
             f"{', '.join(ACTIONS)}; see --help"
         )
     action, *more = rest
-    if more and action in ("plan", "run", "status"):
+    if more and action in ("recipes", "plan", "run", "status"):
         raise UserError(f"unknown argument {more[0]}; expected flags only; write --flag=value")
+    if action == "recipes":
+        print(recipes.table())
+        return 0
     if action == "compare":
         return _compare(more)
     if action in ("collect", "report"):
