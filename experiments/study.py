@@ -6,11 +6,12 @@
     python -m experiments.study status --recipe=tiny_qsm
     python -m experiments.study report --recipe=tiny_qsm
 
-recipes lists the recipes that come with mrjax; --flagfile=FILE reads one of your own. plan checks every flag and writes what is to be run into --study=DIR (else runs/studies/NAME); run
-does what is not finished, here or through Slurm, and may be stopped and repeated; collect writes
-the tables (results.csv, digests.csv, timing.csv, environment.csv), report writes them and
-report/index.html. run, status, collect and report need --study or --name only. collect and report
-also read run folders from elsewhere, <root>/<arm>/<label>, into --study=DIR:
+recipes lists the recipes that come with mrjax; --flagfile=FILE reads one of your own. plan checks
+every flag and writes what is to be run into --study=DIR (else runs/studies/NAME); run does what is
+not finished, here or through Slurm, and may be stopped and repeated; collect writes the tables
+(results.csv, digests.csv, timing.csv, environment.csv), report writes them and report/index.html.
+run, status, collect and report need --study or --name only. collect and report also read run
+folders from elsewhere, <root>/<arm>/<label>, into --study=DIR:
 
     python -m experiments.study report ROOT ROOT --study=DIR --baseline=ARM
 
@@ -54,6 +55,7 @@ _ENUM = functools.partial(flags.DEFINE_enum, flag_values=FLAGS)
 _BOOL = functools.partial(flags.DEFINE_bool, flag_values=FLAGS)
 _MANY = functools.partial(flags.DEFINE_multi_string, flag_values=FLAGS)
 
+_TEXT("recipe", "", "Recipe that comes with mrjax, in place of its flags; see recipes")
 _TEXT("study", None, "Directory of the study; default: runs/studies/NAME")
 _TEXT("name", None, "plan: name of the study; default: that of its directory")
 _TEXT("experiment", next(iter(TASKS)), f"plan: {', '.join(TASKS)}; any word with --command")

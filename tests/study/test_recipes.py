@@ -20,5 +20,5 @@ def test_the_list_says_what_each_is():
 
 
 def test_another_name_is_a_mistake():
-    with pytest.raises(UserError, match="tiny_qms.*expected one of.*tiny_qsm"):
+    with pytest.raises(UserError, match=r"tiny_qms.*expected one of.*tiny_qsm"):
         recipes.replaced(["--recipe=tiny_qms"])
