@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 from helpers import ROOT
@@ -131,10 +130,8 @@ def test_a_flagfile_that_is_no_text(tmp_path):
         command.parse(Config, PRESETS, [f"--flagfile={path}"])
 
 
-def test_help_lists_every_flag_with_default_and_unit_in_under_two_seconds(start):
-    began = time.monotonic()
+def test_help_lists_every_flag_with_default_and_unit(start):
     done = start("--help")
-    assert time.monotonic() - began < 2
     assert done.returncode == 0 and done.stderr == ""
     page = done.stdout
     assert page.startswith(
