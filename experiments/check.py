@@ -10,9 +10,12 @@ give the same network twice, under each way of choosing algorithms, in JAX and i
 seconds of a training step at the publication's sizes, in both frameworks. --platform=cpu does the
 same in sizes that two cores can carry.
 
-DIR gets check.json, complete after every part, and logs.txt. Exit code 0: every part ended, the
-digests are the known ones, and nothing differs that must not; 1: not so, and the last lines say
-why; 2: a mistake on the command line.
+Within the sections, and across them, the order is that of worth: 480 seconds may end before the
+last variants of a step, which --only=speed then asks for. DIR, which must hold no report yet, gets
+check.json, complete after every part, logs.txt, and evidence.jsonl with ledger and environment of
+every training. Exit code 0: every part ended, the digests are the known ones, and nothing differs
+that must not; 1: not so, and the last lines say why; 2: a mistake on the command line; 128 + n: a
+signal n asked to stop.
 """
 
 import sys

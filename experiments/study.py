@@ -42,7 +42,7 @@ from absl import flags
 
 from mrjax import command
 from mrjax.errors import RunFailed, UserError
-from mrjax.study import recipes
+from mrjax.study.plan import recipes
 from mrjax.tasks import registry
 from mrjax.tasks.registry import TASKS
 
@@ -161,7 +161,8 @@ def _study_dir() -> Path:
 
 
 def _plan(study_dir: Path) -> int:
-    from mrjax.study import design, directory, machine, overview
+    from mrjax.study import directory, overview
+    from mrjax.study.plan import design, machine
 
     here = machine.here()
     recipe = _recipe(study_dir, "gpu" if here.gpus and here.gpu_software else "cpu")
@@ -180,8 +181,8 @@ def _recipe(study_dir: Path, found: str) -> Any:
         study_dir: gives the study its name where there is no --name.
         found: kind of device that is here.
     """
-    from mrjax.study import arms, options
-    from mrjax.study.recipe import Recipe
+    from mrjax.study.plan import arms, options
+    from mrjax.study.plan.recipe import Recipe
 
     baseline, keys = arms.split(arms.unquoted(FLAGS.baseline))
     if keys:
@@ -324,7 +325,7 @@ def _status(study_dir: Path) -> int:
 
 def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
     """Tables, and the report if asked for, of a study or of run folders from anywhere."""
-    from mrjax.study import collect, csvfiles
+    from mrjax.study.gather import csvfiles, loading
 
     if roots:
         given = {
@@ -334,10 +335,10 @@ def _gather(study_dir: Path, roots: list[str], *, report: bool) -> int:
             "margin": FLAGS.margin or 0.0,
             "margin_kind": FLAGS.margin_kind or "",
         }
-        collected = collect.load_roots(roots, **given)
+        collected = loading.load_roots(roots, **given)
         study_dir.mkdir(parents=True, exist_ok=True)
     else:
-        collected = collect.load(study_dir)
+        collected = loading.load(study_dir)
     paths = csvfiles.write(study_dir, collected)
     if report:
         from mrjax.study.report import write

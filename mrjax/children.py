@@ -78,8 +78,14 @@ class Group:
         signal: first signal received, or None.
     """
 
-    def __init__(self) -> None:
-        """Nothing is installed before the context is entered."""
+    def __init__(self, grace: float | None = None) -> None:
+        """Nothing is installed before the context is entered.
+
+        Args:
+            grace: seconds after a signal in which children may end before they are killed; None:
+                all the time they want.
+        """
+        self._grace = grace
         self.signal: int | None = None
         # A signal's handler may interrupt the main thread while it holds the lock.
         self._lock = threading.RLock()
@@ -149,6 +155,16 @@ class Group:
         with self._lock:
             for process in self._told:
                 self._tell(process, number, again=True)
+        if self._grace is not None:
+            timer = threading.Timer(self._grace, self._kill)
+            timer.daemon = True
+            timer.start()
+
+    def _kill(self) -> None:
+        """End what has not heeded a signal: a compiler heeds none for minutes."""
+        with self._lock:
+            for process in self._told:
+                _kill_session(process)
 
     def _tell(self, process: subprocess.Popen, number: int, again: bool = False) -> None:
         # A second signal means "now" to a run, so one signal must not arrive twice.
@@ -171,6 +187,12 @@ def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subproc
     )
 
 
+def _kill_session(process: subprocess.Popen) -> None:
+    """Kill a child with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 @contextlib.contextmanager
 def _deadline(process: subprocess.Popen, patience: float | None) -> Iterator[threading.Event]:
     """Kill a child's whole session when its time is up; the event says that this was done."""
@@ -178,8 +200,7 @@ def _deadline(process: subprocess.Popen, patience: float | None) -> Iterator[thr
 
     def kill() -> None:
         late.set()
-        with contextlib.suppress(ProcessLookupError):  # it has just ended
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_session(process)
 
     timer = threading.Timer(patience or 0, kill)
     timer.daemon = True

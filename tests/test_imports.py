@@ -129,10 +129,10 @@ def test_every_part_has_a_place():
 def test_the_layout_test_can_fail():
     assert refused("mrjax.physics.dipole", "mrjax.nets.qsmnet")
     assert refused("mrjax.losses", "mrjax.metrics")
-    assert refused("mrjax.study.design", "mrjax.train.loop")
-    assert refused("mrjax.study.design", "mrjax.tasks.frame")
+    assert refused("mrjax.study.plan.design", "mrjax.train.loop")
+    assert refused("mrjax.study.plan.design", "mrjax.tasks.frame")
     assert refused("mrjax.nets.qsmnet", REGISTRY)
-    assert not refused("mrjax.study.design", REGISTRY)
+    assert not refused("mrjax.study.plan.design", REGISTRY)
     assert not refused("mrjax.nets.qsmnet", "mrjax.physics.dipole")
     tree = ast.parse("def f():\n    from ..nets import qsmnet\n    import torch.nn")
     assert imported("mrjax/physics/dipole.py", tree, {"mrjax.nets.qsmnet"}) == {

@@ -46,18 +46,25 @@ class Asked:
     pytorch: bool = True
     file: Path = known.FILE
 
-    def check(self) -> None:
-        """Raise UserError for names that are none, or none at all."""
+    def check(self, facts: known.Known) -> None:
+        """Raise UserError for names that are none, given twice or not known, or none at all."""
         for flag, given, there in (
             ("only", self.sections, parts.SECTIONS),
             ("tasks", self.tasks, tuple(TASKS)),
         ):
-            strange = [name for name in given if name not in there]
+            strange = [name for name in given if name not in there or given.count(name) > 1]
             if strange or not given:
                 named = strange[0] if strange else ""
                 raise UserError(
-                    f"--{flag} names {named!r}; expected some of {','.join(there)}; correct it"
+                    f"--{flag} names {named!r}; expected some of {','.join(there)}, each once; "
+                    "correct it"
                 )
+        unknown = [task for task in self.tasks if task not in facts.digests]
+        if unknown and "digests" in self.sections:
+            raise UserError(
+                f"{self.file} has no digests of {unknown[0]}; expected those of every task asked "
+                "for; give --tasks or another --known"
+            )
 
 
 def run(asked: Asked) -> int:
@@ -73,15 +80,15 @@ def run(asked: Asked) -> int:
     Raises:
         UserError: for a name that is none, known digests or a folder that cannot be used.
     """
-    asked.check()
     facts = known.read(asked.file)
-    asked.out.mkdir(parents=True, exist_ok=True)
+    asked.check(facts)
+    _make(asked.out)
     runs = Path(tempfile.mkdtemp(prefix="mrjax-check-"))
     wanted = parts.parts(asked.sections, asked.tasks, asked.platform, facts.flags)
     kept = [part for part in wanted if asked.pytorch or not part.pytorch]
     found = report.Report(kept, facts, asked.out, runs, _left_out(asked))
     try:
-        with children.Group() as group:
+        with children.Group(grace=GRACE / 2) as group:
             _all(asked, kept, group, found)
         content = found.content()
     finally:
@@ -90,6 +97,21 @@ def run(asked: Asked) -> int:
     if group.signal is not None:
         return 128 + group.signal
     return 0 if content["passed"] else 1
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of the report; it must not hold another one."""
+    if (folder / report.FILE).exists():
+        raise UserError(
+            f"--out={folder} holds a report already; expected a folder without one; name another"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--out={folder} cannot be made ({error.strerror}); expected a folder open to you; "
+            "name another"
+        ) from error
 
 
 def _left_out(asked: Asked) -> list[str]:
@@ -127,7 +149,7 @@ def _one(
     """Run one part; whatever becomes of it is a row."""
     began, lines = time.monotonic(), []
     words = parts.command(part, found.runs, asked.platform)
-    patience = min(part.patience, longest)
+    patience = min(parts.patience(part, asked.platform), longest)
     ended = group.run([sys.executable, *words], _environ(part), lines.append, patience)
     folder = found.runs / part.name
     row = rows.of(part, ended, lines, time.monotonic() - began, folder)
@@ -135,8 +157,11 @@ def _one(
 
 
 def _tell(found: report.Report, row: dict, log: Sequence[str] = ()) -> None:
-    found.add(row, log)
     _say(report.line_of(row))
+    try:
+        found.add(row, log)
+    except OSError as error:  # a full disk, say: what is found is still shown
+        _say(f"{found.folder} cannot be written ({error.strerror}); the row above is not in it")
 
 
 def _say(text: str) -> None:

@@ -1,8 +1,14 @@
-"""The parts of a check: which commands, in which order, and what may run beside what."""
+"""The parts of a check: which commands, in which order, and what may run beside what.
+
+The order is that of what each is worth, if the time ends after it: the published digests, with
+what may run beside them; repetition as users train; QSMnet's step in both frameworks; then the
+rest of both.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mrjax.speed.variants import VARIANTS
 from mrjax.tasks.registry import PYTORCH, TASKS
@@ -11,6 +17,8 @@ SECTIONS = ("digests", "repeat", "speed")
 """In the order of what they are worth."""
 CHOICES = "choices.txt"
 """File of the autotuner's choices, in the folder of the runs."""
+PATIENCE = {"gpu": (100.0, 220.0), "cpu": (900.0, 1800.0)}
+"""Seconds after which a part is stopped, and one that is slow: one that hangs leaves time."""
 ROUNDS = {"gpu": 20, "cpu": 3}
 PRESET = {"gpu": "paper", "cpu": "tiny"}
 """What is timed: the publication's sizes, or what two cores can carry."""
@@ -27,7 +35,8 @@ class Part:
         flags: all but those of the platform and the run folder.
         task: whose network it trains; "" for none.
         alone: whether nothing may run beside it, because it is timed, or times something itself.
-        patience: seconds after which it is stopped.
+        worth: place in the order, 0 first; equal ones keep the order of their sections.
+        slow: whether it compiles for minutes.
         pair: name that it shares with the run it repeats; "" for none.
         trains: whether it leaves a run folder, not a record on its last line.
     """
@@ -38,7 +47,8 @@ class Part:
     flags: tuple[str, ...]
     task: str = ""
     alone: bool = False
-    patience: float = 300.0
+    worth: int = 0
+    slow: bool = False
     pair: str = ""
     trains: bool = True
 
@@ -64,13 +74,19 @@ def parts(
         "repeat": lambda: _repeat(tasks, platform),
         "speed": lambda: _speed(tasks, platform),
     }
-    return [part for section in SECTIONS if section in sections for part in made[section]()]
+    found = [part for section in SECTIONS if section in sections for part in made[section]()]
+    return sorted(found, key=lambda part: part.worth)
+
+
+def patience(part: Part, platform: str) -> float:
+    """Return the seconds after which a part is stopped."""
+    return PATIENCE[platform][part.slow]
 
 
 def _digests(tasks: Sequence[str], flags: Sequence[str]) -> Iterator[Part]:
     for task in tasks:
-        name = f"orderfree_{task}"
-        yield Part("digests", name, task, (*flags, *TASKS[task].flags), task, patience=420)
+        words = (*flags, *TASKS[task].flags)
+        yield Part("digests", f"orderfree_{task}", task, words, task, slow=True)
 
 
 _UNTUNED = {
@@ -82,75 +98,74 @@ _SWITCHES = {
     "pytorch_deterministic": ("--cudnn_deterministic",),
     "pytorch_algorithms": ("--cudnn_deterministic", "--deterministic_algorithms"),
 }
-_TIMED = {
+_TUNED = {
     "pytorch_benchmark": ("--cudnn_benchmark",),
     "pytorch_benchmark_deterministic": ("--cudnn_benchmark", "--cudnn_deterministic"),
 }
 
 
 def _repeat(tasks: Sequence[str], platform: str) -> Iterator[Part]:
-    """The first task under every way of choosing algorithms, the others under two."""
+    """The first task under every way of choosing algorithms, the others under two.
+
+    What chooses by timing has the machine to itself.
+    """
     first, *others = tasks
-    yield from _twice(first, "default", (), alone=True)
     for arm, flags in _UNTUNED.items():
-        yield from _twice(first, arm, flags)
+        yield from _twice(_run(first, arm, flags))
     for arm, flags in _SWITCHES.items():
-        yield from _twice(first, arm, flags, PYTORCH)
+        yield from _twice(_run(first, arm, flags, PYTORCH))
+    yield from _twice(_run(first, "default", (), alone=True, worth=1))
     if platform == "gpu":  # a CPU has no autotuner
         yield from _stored(first)
-    for arm, flags in _TIMED.items():
-        yield from _twice(first, arm, flags, PYTORCH, alone=True)
+    for arm, flags in _TUNED.items():
+        yield from _twice(_run(first, arm, flags, PYTORCH, alone=True, worth=5))
     for task in others:
-        yield from _twice(task, "deterministic", _UNTUNED["deterministic"])
-        yield from _twice(task, "default", (), alone=True)
+        yield from _twice(_run(task, "deterministic", _UNTUNED["deterministic"], worth=5))
+        yield from _twice(_run(task, "default", (), alone=True, worth=5))
 
 
-def _twice(
-    task: str, arm: str, flags: Sequence[str], program: str = "", alone: bool = False
-) -> Iterator[Part]:
-    for number in (1, 2):
-        yield _run(task, arm, (*flags, f"--repetition={number}"), f"{number}", program, alone)
-
-
-def _run(
-    task: str, arm: str, flags: Sequence[str], label: str, program: str = "", alone: bool = False
-) -> Part:
-    """A short training; one that is tuned by time has the machine to itself."""
+def _run(task: str, arm: str, flags: Sequence[str], program: str = "", **more: Any) -> Part:
+    """A short training."""
     whose = (f"--task={task}",) if program else ()
-    return Part(
-        "repeat",
-        f"{task}_{arm}_{label}",
-        program or task,
-        (*whose, "--preset=tiny", *TASKS[task].flags, *flags),
-        task,
-        alone,
-        patience=240,
-        pair=f"{task} {arm}",
-    )
+    words = (*whose, "--preset=tiny", *TASKS[task].flags, *flags)
+    name = f"{task}_{arm}"
+    return Part("repeat", name, program or task, words, task, pair=f"{task} {arm}", **more)
+
+
+def _twice(one: Part) -> Iterator[Part]:
+    for number in (1, 2):
+        flags = (*one.flags, f"--repetition={number}")
+        yield dataclasses.replace(one, name=f"{one.name}_{number}", flags=flags)
 
 
 def _stored(task: str) -> Iterator[Part]:
     """One run stores the autotuner's choices, two use them."""
     file = f"--xla_autotune_file={{runs}}/{CHOICES}"
-    stored = _run(task, "frozen", ("--xla_autotune=on", file), "stored", alone=True)
-    yield stored
-    for number in (1, 2):
-        flags = ("--xla_autotune=frozen", file, f"--repetition={number}")
-        yield _run(task, "frozen", flags, str(number), alone=True)
+    stored = _run(task, "frozen", ("--xla_autotune=on", file), alone=True, worth=3)
+    yield dataclasses.replace(stored, name=f"{stored.name}_stored")
+    yield from _twice(_run(task, "frozen", ("--xla_autotune=frozen", file), worth=3))
+
+
+_FIRST = ("jax_float32", "pytorch_float32", "jax_tf32", "pytorch_tf32")
+"""Variants of the first task that are worth more than anything after them."""
+_SLOW = ("orderfree", "compiled")
 
 
 def _speed(tasks: Sequence[str], platform: str) -> Iterator[Part]:
     """Matrix products, then every variant for every task before the next variant."""
     rounds = f"--rounds={ROUNDS[platform]}"
-    yield _timed("peak", ("--task=peak", rounds))
+    yield _timed("peak", ("--task=peak", rounds), worth=2)
     for variant in VARIANTS:
         for task in tasks:
+            first = task == tasks[0] and variant in _FIRST
             flags = (f"--task={task}", f"--variants={variant}", f"--preset={PRESET[platform]}")
-            yield _timed(f"{task}_{variant}", (*flags, rounds), task)
+            slow = any(word in variant for word in _SLOW)
+            worth = 2 if first else 6 if slow and "compiled" in variant else 4
+            yield _timed(f"{task}_{variant}", (*flags, rounds), task=task, slow=slow, worth=worth)
 
 
-def _timed(name: str, flags: tuple[str, ...], task: str = "") -> Part:
-    return Part("speed", name, "bench", flags, task, alone=True, patience=240, trains=False)
+def _timed(name: str, flags: tuple[str, ...], **more: Any) -> Part:
+    return Part("speed", name, "bench", flags, alone=True, trains=False, **more)
 
 
 def command(part: Part, runs: Path, platform: str) -> list[str]:

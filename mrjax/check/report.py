@@ -1,5 +1,6 @@
 """The report of a check: one file, complete after every part, and a table for the terminal."""
 
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,10 @@ from mrjax.runs import atomic, code
 
 FILE = "check.json"
 LOGS = "logs.txt"
+EVIDENCE = "evidence.jsonl"
+"""Ledger and environment of every training, one line each."""
+_LINES = 300
+"""Last lines of a part's log that are kept."""
 _SHOWN = 12
 _VERDICTS = (verdict.EQUAL, verdict.DIFFERENT)
 
@@ -36,16 +41,32 @@ class Report:
         self.parts, self.known, self.folder, self.runs = parts, known, folder, runs
         self.left_out = left_out
         self._rows: dict[str, dict[str, Any]] = {}
-        self._lock, self._began = threading.Lock(), time.time()
+        self._lock, self._began, self._lost = threading.Lock(), time.time(), False
 
     def add(self, row: dict[str, Any], log: Sequence[str] = ()) -> None:
-        """Take a row; when this returns, the row and the whole log are on the disk."""
+        """Take a row; when this returns, row, log and evidence are on the disk.
+
+        Raises:
+            OSError: they cannot be written; the row is taken all the same.
+        """
         with self._lock:
             self._rows[row["name"]] = row
-            if log:
-                with (self.folder / LOGS).open("a", encoding="utf-8") as file:
-                    file.write("\n".join([f"===== {row['name']}: {row['status']}", *log, ""]))
-            atomic.write_json(self.folder / FILE, self.content())
+            try:
+                self._write(row, log)
+            except OSError:
+                self._lost = True
+                raise
+
+    def _write(self, row: dict[str, Any], log: Sequence[str]) -> None:
+        atomic.write_json(self.folder / FILE, self.content())
+        if log:
+            text = "\n".join([f"===== {row['name']}: {row['status']}", *log[-_LINES:], ""])
+            with (self.folder / LOGS).open("a", encoding="utf-8") as file:
+                file.write(text)
+        if "digests" in row:
+            line = json.dumps(rows.evidence(row, self.runs / row["name"]))
+            with (self.folder / EVIDENCE).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
 
     def content(self) -> dict[str, Any]:
         """Return the report as JSON."""
@@ -54,6 +75,8 @@ class Report:
             "repeats": verdict.repeats(self.parts, self._rows, self.runs),
         }
         problems = verdict.passed(self.parts, self._rows, said)
+        if self._lost:
+            problems.append("parts of the report could not be written")
         return {
             "schema_version": 1,
             "seconds": round(time.time() - self._began, 1),
@@ -128,7 +151,7 @@ def _speed(one: Mapping[str, Any]) -> list[str]:
     return [
         f"{one['task']} {one['variant']}",
         f"{1000 * one['step_s']:.2f} ms a step",
-        f"{one['memory_bytes'] / 1e6:.0f} MB",
+        f"{one['memory_bytes'] / 1e6:.0f} MB" if one["memory_bytes"] else "-",
         "" if share is None else f"{100 * share:.1f} % of the measured matrix peak",
         f"compiled in {one['compile_s']:.0f} s",
     ]

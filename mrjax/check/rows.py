@@ -1,5 +1,6 @@
 """What one part of a check found, as a row of the report."""
 
+import contextlib
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from mrjax.check.parts import Part
 from mrjax.children import Ended
 from mrjax.errors import UserError
-from mrjax.runs import jsonfile, jsonl, result
+from mrjax.runs import jsonfile, jsonl, ledger, result
 from mrjax.runs.folder import RunFolder
 from mrjax.speed import launch
 
@@ -42,14 +43,13 @@ def of(part: Part, ended: Ended, lines: Sequence[str], seconds: float, folder: P
         "seconds": round(seconds, 1),
     }
     try:
-        found = _trained(folder) if part.trains else _measured(lines)
+        row |= _trained(folder) if part.trains else _measured(lines)
     except UserError as error:
-        found = {"status": FAILED, "reason": str(error)}
-    if ended.code:
-        found = {"status": FAILED, "reason": ended.last, "code": ended.code}
+        row |= {"status": FAILED, "reason": str(error)}
+    if ended.code:  # what was found before a crash is kept
+        row |= {"status": FAILED, "reason": ended.last, "code": ended.code}
     if ended.late:
-        found |= {"status": STOPPED, "reason": f"stopped after {seconds:.0f} s"}
-    row |= found
+        row |= {"status": STOPPED, "reason": f"stopped after {seconds:.0f} s"}
     return row if row["status"] == FINISHED else {**row, "log": list(lines[-TAIL:])}
 
 
@@ -89,3 +89,21 @@ def _measured(lines: Sequence[str]) -> dict[str, Any]:
     if record is None:
         raise UserError("it wrote no record; expected one line of JSON; see its log")
     return {"record": record}
+
+
+def evidence(row: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what a training leaves for whoever looks for the cause of a difference.
+
+    Args:
+        row: of the training.
+        folder: its run folder.
+
+    Returns:
+        Its name, ledger and environment, as far as they can be read.
+    """
+    run = RunFolder(folder)
+    found: dict[str, Any] = {"name": row["name"]}
+    with contextlib.suppress(UserError, OSError):
+        found["ledger"] = ledger.read(run.ledger)
+        found["environment"] = jsonfile.read(run.environment, "an environment", "")
+    return found

@@ -10,6 +10,8 @@ from mrjax.speed import flops, variants
 from mrjax.tasks import registry, trained
 from mrjax.tasks.engine import Engine, Ready
 
+LEAST, ENOUGH = 3, 20.0
+"""Steps that count at least; seconds after which no more than these are taken."""
 WARM_UP = 3
 """Steps before the first that counts: libraries load, clocks rise."""
 
@@ -22,7 +24,7 @@ def record(name: str, variant: str, config: RunConfig, started: Any, rounds: int
         variant: key of `mrjax.speed.variants.VARIANTS`.
         config: of that variant, checked.
         started: what the start of its framework returned.
-        rounds: steps that count.
+        rounds: steps that count, at most.
 
     Returns:
         The record to print, as JSON: seconds, bytes, floating-point operations of a step.
@@ -48,7 +50,7 @@ def record(name: str, variant: str, config: RunConfig, started: Any, rounds: int
         "batch_size": config.batch_size,
         "step_s": statistics.median(seconds),
         "minimum_s": min(seconds),
-        "rounds": rounds,
+        "rounds": len(seconds),
         "compile_s": compiled,
         "memory_bytes": engine.peak_memory(),
         "flops": _flops(task, config, batch, inputs),
@@ -64,9 +66,14 @@ def _engine(task: Any, framework: str, config: Any, started: Any, inputs: Any) -
 
 
 def _seconds(ready: Ready, rounds: int) -> list[float]:
-    """Times of steps, each waited for, on a batch that is on the device."""
+    """Times of steps, each waited for, on a batch that is on the device.
+
+    Slow steps are taken less often, so that there is a number at all.
+    """
     batch, state, seconds = ready.batches(0), ready.state, []
-    for _ in range(WARM_UP + rounds):
+    while len(seconds) < WARM_UP + rounds:
+        if sum(seconds) > ENOUGH and len(seconds) >= WARM_UP + LEAST:
+            break
         start = time.perf_counter()
         state, evidence = ready.step(state, batch)
         int(evidence.params)  # the digest of what the step has changed: the device is done

@@ -21,8 +21,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mrjax.study.collect import load, load_roots
-    from mrjax.study.csvfiles import frame
+    from mrjax.study.gather.csvfiles import frame
+    from mrjax.study.gather.loading import load, load_roots
     from mrjax.study.report.analysis import analyse
     from mrjax.study.report.build import write as write_report
 
@@ -30,9 +30,9 @@ __all__ = ["analyse", "frame", "load", "load_roots", "write_report"]
 
 _HOMES = {
     "analyse": ("report.analysis", "analyse"),
-    "frame": ("csvfiles", "frame"),
-    "load": ("collect", "load"),
-    "load_roots": ("collect", "load_roots"),
+    "frame": ("gather.csvfiles", "frame"),
+    "load": ("gather.loading", "load"),
+    "load_roots": ("gather.loading", "load_roots"),
     "write_report": ("report.build", "write"),
 }
 

@@ -42,7 +42,7 @@ class Arm:
 
     Attributes:
         name: of the arm, fit to be a folder's name.
-        source: what it changes, one of `mrjax.study.sources.SOURCES`; "baseline" for the first
+        source: what it changes, one of `mrjax.study.plan.sources.SOURCES`; "baseline" for the first
             arm and for the inference arm that others are compared with (`INFER_BASELINE`),
             "crossed" for the arm of a crossed design (`CROSSED`).
         flags: what it adds to the baseline's flags, ``--name=value``; ``{r}`` is the replicate.

@@ -23,8 +23,8 @@ STEP = json.dumps(
 )  # fmt: skip
 
 
-def training(name: str, pair: str = "", patience: float = 60) -> Part:
-    return Part("repeat", name, "qsm", (), task="qsm", pair=pair, patience=patience)
+def training(name: str, pair: str = "", slow: bool = False) -> Part:
+    return Part("repeat", name, "qsm", (), task="qsm", pair=pair, slow=slow)
 
 
 def timed(name: str) -> Part:
@@ -96,9 +96,10 @@ def test_a_measurement_without_a_record_has_failed(check):
     assert code == 1 and statuses(content) == {"empty": "failed", "peak": "finished"}
 
 
-def test_what_hangs_is_stopped_with_what_it_started(check):
+def test_what_hangs_is_stopped_with_what_it_started(check, monkeypatch):
     began = time.monotonic()
-    code, content, _ = check({training("bad", patience=3): HANG, training("good"): {}})
+    monkeypatch.setattr(parts, "PATIENCE", {"cpu": (60.0, 3.0)})
+    code, content, _ = check({training("bad", slow=True): HANG, training("good"): {}})
     assert code == 1 and statuses(content) == {"bad": "stopped", "good": "finished"}
     assert time.monotonic() - began < 60
 
@@ -136,7 +137,60 @@ def test_the_report_is_complete_after_every_part(check, monkeypatch, tmp_path):
 def test_logs_are_kept_and_run_folders_are_not(check, tmp_path):
     check({training("a"): {}})
     assert "===== a: finished" in (tmp_path / "logs.txt").read_text()
-    assert {path.name for path in tmp_path.iterdir()} == {"check.json", "logs.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "check.json",
+        "evidence.jsonl",
+        "logs.txt",
+    }
+    (line,) = (tmp_path / "evidence.jsonl").read_text().splitlines()
+    kept = json.loads(line)
+    assert kept["name"] == "a" and kept["ledger"][2]["step"] == 3
+    assert kept["environment"]["cpu"]["model"] == "a processor"
+
+
+def test_what_was_found_before_a_crash_is_kept(check):
+    crash = f"print('{STEP}', flush=True); import os; os.kill(os.getpid(), 11)"
+    code, content, _ = check({timed("step"): crash})
+    assert code == 1 and content["speed"][0]["step_s"] == 0.5
+    assert statuses(content) == {"step": "failed"}
+
+
+def test_a_device_that_does_not_count_its_memory(check):
+    code, _, text = check(
+        {timed("step"): f"print('{STEP}')".replace('"memory_bytes": 1', '"memory_bytes": null')}
+    )
+    assert code == 0 and "500.00 ms a step" in text
+
+
+def test_a_report_that_cannot_be_written_does_not_pass_and_is_shown(check, monkeypatch):
+    add, lost = command.report.Report._write, []
+
+    def once(self, row, log):
+        if row["name"] == "a" and not lost:
+            lost.append(row)
+            raise OSError(28, "No space left on device")
+        add(self, row, log)
+
+    monkeypatch.setattr(command.report.Report, "_write", once)
+    code, content, text = check({training("a"): {}, training("b"): {}}, slots=1)
+    assert code == 1 and "No space left" in text and "a, finished" in text
+    assert statuses(content) == {"a": "finished", "b": "finished"}
+    assert content["problems"] == ["parts of the report could not be written"]
+
+
+def test_a_child_that_heeds_no_signal_is_killed_after_some_grace(check, monkeypatch):
+    monkeypatch.setattr(command, "GRACE", 4.0)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    main = threading.main_thread().ident
+    threading.Timer(3.0, lambda: signal.pthread_kill(main, signal.SIGTERM)).start()
+    code, content, _ = check({training("long"): deaf})
+    assert code == 128 + signal.SIGTERM and statuses(content) == {"long": "failed"}
+
+
+def test_a_second_report_does_not_replace_the_first(check, tmp_path):
+    check({training("a"): {}})
+    with pytest.raises(UserError, match="holds a report already"):
+        command.run(command.Asked("cpu", tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +199,7 @@ def test_logs_are_kept_and_run_folders_are_not(check, tmp_path):
         ({"sections": ["speeed"]}, "speeed"),
         ({"sections": []}, "digests,repeat,speed"),
         ({"tasks": ["knee"]}, "knee"),
+        ({"tasks": ["qsm", "qsm"]}, "each once"),
     ],
 )
 def test_mistakes(asked, words, tmp_path):

@@ -16,16 +16,38 @@ def named(name):
 
 
 def test_the_order_is_that_of_worth_and_names_are_folders_of_their_own():
-    sections = [part.section for part in EVERYTHING]
-    assert sections == sorted(sections, key=parts.SECTIONS.index)
     names = [part.name for part in EVERYTHING]
     assert len(set(names)) == len(names)
+    first = [names.index(f"orderfree_{task}") for task in TASKS]
+    assert first == [0, 1, 2]
+    worth = [
+        "qsm_deterministic_1",
+        "qsm_default_1",
+        "qsm_jax_float32",
+        "qsm_frozen_stored",
+        "varnet_pytorch_float32",
+        "qsm_pytorch_benchmark_1",
+        "breast_pytorch_tf32_compiled",
+    ]
+    assert [name for name in names if name in worth] == worth
+    assert names.index("peak") < names.index("qsm_jax_float32")
+
+
+def test_what_waits_for_nothing_runs_beside_the_digests():
+    alone = next(i for i, part in enumerate(EVERYTHING) if part.alone)
+    assert {part.section for part in EVERYTHING[:alone]} == {"digests", "repeat"} and alone > 10
+
+
+def test_a_part_that_hangs_leaves_time_for_others_on_a_gpu():
+    patiences = {parts.patience(part, "gpu") for part in EVERYTHING}
+    assert len(patiences) == 2 and max(patiences) < 480 / 2
+    assert not parts.patience(named("qsm_default_1"), "gpu") > 480 / 4
 
 
 def test_what_is_timed_or_times_algorithms_is_alone():
     assert all(part.alone for part in EVERYTHING if part.section == "speed")
     assert named("qsm_default_1").alone and named("qsm_pytorch_benchmark_2").alone
-    assert named("qsm_frozen_stored").alone
+    assert named("qsm_frozen_stored").alone and not named("qsm_frozen_1").alone
     assert not named("qsm_deterministic_1").alone and not named("orderfree_qsm").alone
 
 
@@ -41,7 +63,7 @@ def test_the_two_runs_of_a_pair_differ_in_nothing_but_their_number():
 
 @pytest.mark.parametrize("part", [p for p in EVERYTHING if p.trains], ids=lambda p: p.name)
 def test_programs_take_the_flags(part, tmp_path):
-    (tmp_path / parts.CHOICES).touch()
+    (tmp_path / parts.CHOICES).write_text("stored")
     argv = parts.command(part, tmp_path, "gpu")[2:]
     known_config, presets = registry.program(part.program, part.task)
     values = programs.parse(known_config, presets, argv)

@@ -35,7 +35,7 @@ def test_known_digests_are_found_equal(small, tmp_path):
     assert content["machine"]["equal"] == ["breast"] and content["machine"]["machine"]
     assert "equal to the known ones" in done.stdout
     assert small["digests"]["breast"]["params"][:12] in done.stdout
-    assert sorted(os.listdir(tmp_path / "out")) == ["check.json", "logs.txt"]  # noqa: PTH208
+    assert sorted(os.listdir(tmp_path / "out")) == ["check.json", "evidence.jsonl", "logs.txt"]  # noqa: PTH208
 
 
 def test_a_wrong_known_digest_is_reported_as_not_equal(small, tmp_path):
@@ -44,6 +44,13 @@ def test_a_wrong_known_digest_is_reported_as_not_equal(small, tmp_path):
     assert done.returncode == 1
     assert content["digests"]["breast"]["differing"] == ["predictions"]
     assert "not equal to" in done.stdout and "not passed: breast" in done.stdout
+
+
+def test_a_task_without_known_digests_is_refused(small, tmp_path):
+    file = tmp_path / "known.json"
+    file.write_text(json.dumps(small))
+    flags = ["--platform=cpu", f"--known={file}", f"--out={tmp_path / 'out'}"]
+    refused(call("check", *flags, check=False), "no digests of qsm")
 
 
 def test_without_time_nothing_is_started(small, tmp_path):

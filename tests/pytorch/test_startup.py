@@ -15,7 +15,7 @@ from mrjax.backend import software
 from mrjax.errors import UserError
 from mrjax.pytorch import startup
 from mrjax.pytorch.config import CONFIGS, Common
-from mrjax.study import machine
+from mrjax.study.plan import machine
 
 Qsm, VarNet = (CONFIGS[task][0] for task in ("qsm", "varnet"))
 

@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 
-from mrjax.study import checkpoints
+from mrjax.study.gather import checkpoints
 
 
 def test_a_checkpoint_with_broken_compression_is_damaged(tmp_path):

@@ -13,9 +13,9 @@ from study import synthetic_runs as made
 
 from mrjax.errors import UserError
 from mrjax.runs import digests, result
-from mrjax.study import csvfiles
-from mrjax.study.collect import collect, load, load_roots
-from mrjax.study.reading import facts
+from mrjax.study.gather import csvfiles
+from mrjax.study.gather.loading import collect, load, load_roots
+from mrjax.study.gather.reading import facts
 from mrjax.study.report import overview
 from mrjax.study.report.analysis import analyse
 

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from mrjax.errors import UserError
-from mrjax.study import design, directory, expansion
-from mrjax.study.arms import parse
-from mrjax.study.machine import Machine
-from mrjax.study.recipe import Recipe
+from mrjax.study import directory
+from mrjax.study.plan import design, expansion
+from mrjax.study.plan.arms import parse
+from mrjax.study.plan.machine import Machine
+from mrjax.study.plan.recipe import Recipe
 
 HERE = Machine(gpus=(), gpu_software=False, cpu_features=frozenset({"avx2"}), packages=frozenset())
 

@@ -6,7 +6,7 @@ from study import synthetic_runs as made
 
 from mrjax.errors import UserError
 from mrjax.runs import ledger
-from mrjax.study import ledgers
+from mrjax.study.gather import ledgers
 
 
 def write(path, loss, word="w"):

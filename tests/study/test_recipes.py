@@ -3,7 +3,7 @@
 import pytest
 
 from mrjax.errors import UserError
-from mrjax.study import recipes
+from mrjax.study.plan import recipes
 
 
 def test_a_recipe_stands_for_its_flag_file():

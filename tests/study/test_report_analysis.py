@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from study import synthetic_runs as made
 
-from mrjax.study.collect import load
-from mrjax.study.collected import means
+from mrjax.study.gather.collected import means
+from mrjax.study.gather.loading import load
 from mrjax.study.report import names, questions, training
 from mrjax.study.report.analysis import analyse
 
@@ -149,7 +149,7 @@ def test_a_study_without_a_baseline_has_no_effects(tmp_path):
 
 
 def test_every_source_has_words():
-    from mrjax.study.sources import SOURCES
+    from mrjax.study.plan.sources import SOURCES
 
     assert set(SOURCES) <= set(names.SOURCES)
 

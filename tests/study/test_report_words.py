@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from study import synthetic_runs as made
 
-from mrjax.study.collect import load
+from mrjax.study.gather.loading import load
 from mrjax.study.report import inference, overview, questions, words
 from mrjax.study.report.analysis import analyse
 

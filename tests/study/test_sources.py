@@ -7,8 +7,8 @@ import pytest
 from mrjax.config import RunConfig
 from mrjax.config import sources as table
 from mrjax.errors import UserError
-from mrjax.study import arms, machine, sources
-from mrjax.study.machine import Machine
+from mrjax.study.plan import arms, machine, sources
+from mrjax.study.plan.machine import Machine
 
 HERE = Machine(
     gpus=(), gpu_software=False, cpu_features=frozenset({"avx", "avx2"}), packages=frozenset()

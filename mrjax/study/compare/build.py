@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mrjax.study.collected import Unit
 from mrjax.study.compare import speed, summary, surroundings, weights, words
 from mrjax.study.compare.sides import DRAWN, Sides
+from mrjax.study.gather.collected import Unit
 from mrjax.study.report import analysis, identity, names, overview, page, sections
 from mrjax.study.report import words as study_words
 from mrjax.study.report.page import Section

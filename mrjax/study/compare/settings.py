@@ -5,7 +5,7 @@ from typing import Any
 
 from mrjax.config import sources
 from mrjax.runs import jsonfile, records
-from mrjax.study.collected import Unit
+from mrjax.study.gather.collected import Unit
 
 Pairs = Sequence[tuple[Unit, Unit]]
 

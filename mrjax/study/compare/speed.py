@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.study.collected import Unit
 from mrjax.study.compare.sides import Sides
+from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import style
 from mrjax.study.report.tables import Column, Table

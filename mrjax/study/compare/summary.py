@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mrjax.runs import result
-from mrjax.study.collected import Unit
 from mrjax.study.compare import settings, speed, words
 from mrjax.study.compare.sides import Sides
+from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names
 from mrjax.study.report.analysis import Analysis

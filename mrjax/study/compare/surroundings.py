@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile, records
-from mrjax.study import sources
-from mrjax.study.collect import FOREIGN
-from mrjax.study.collected import Unit
 from mrjax.study.compare import settings
 from mrjax.study.compare.settings import Pairs
+from mrjax.study.gather.collected import Unit
+from mrjax.study.gather.loading import FOREIGN
+from mrjax.study.plan import sources
 
 _GROUPS = {
     "backend.versions": "packages",

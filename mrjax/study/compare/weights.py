@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.study import checkpoints
-from mrjax.study.collected import Unit
 from mrjax.study.compare.sides import Sides
+from mrjax.study.gather import checkpoints
+from mrjax.study.gather.collected import Unit
 from mrjax.study.report import style
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import images as statistics

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mrjax.study.collected import Unit
 from mrjax.study.compare import settings, speed
 from mrjax.study.compare.sides import DRAWN, Sides
 from mrjax.study.compare.weights import ALL, APART, Distances
+from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names, tables
 from mrjax.study.report.analysis import Analysis, Effect

@@ -16,7 +16,7 @@ from mrjax.study import directory
 from mrjax.study.launch import programs
 from mrjax.study.launch.progress import Failure, Progress, duration
 from mrjax.study.launch.queue import Queue
-from mrjax.study.machine import visible_gpus
+from mrjax.study.plan.machine import visible_gpus
 from mrjax.study.records import Run, Study
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from mrjax.study import arms
+from mrjax.study.plan import arms
 from mrjax.study.records import STUDY_DIR, Arm, Run, Study
 
 _OURS = "{python} -m experiments."

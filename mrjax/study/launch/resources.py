@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mrjax.errors import UserError
-from mrjax.study import arms
+from mrjax.study.plan import arms
 
 DEFAULT = "default"
 _SPEC = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*:(.*)", re.DOTALL)

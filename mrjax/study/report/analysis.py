@@ -7,7 +7,7 @@ import numpy as np
 
 from mrjax.config.sources import DRAWS
 from mrjax.runs.metrics import METRICS
-from mrjax.study.collected import Collected, Unit, means, paired
+from mrjax.study.gather.collected import Collected, Unit, means, paired
 from mrjax.study.records import BASELINE, INFER_BASELINE, Arm
 from mrjax.study.report import names
 from mrjax.study.statistics import common, equivalence, multiple, spread, subjects

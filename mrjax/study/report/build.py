@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mrjax.study.collect import collect
-from mrjax.study.collected import Collected
+from mrjax.study.gather.collected import Collected
+from mrjax.study.gather.loading import collect
 from mrjax.study.report import (
     analysis,
     names,

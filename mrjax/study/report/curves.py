@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.study.collected import Collected, Curve, Unit
+from mrjax.study.gather.collected import Collected, Curve, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names, style
 from mrjax.study.report.analysis import Analysis, Effect

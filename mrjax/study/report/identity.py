@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.study.collected import Collected, Unit, paired
+from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE, CROSSED
 from mrjax.study.report import names, style
 from mrjax.study.report.analysis import Analysis

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mrjax.errors import UserError
-from mrjax.study.collected import Unit
+from mrjax.study.gather.collected import Unit
 from mrjax.tasks.registry import TASKS
 
 SLICES = 16  # fewer make no picture from the side

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mrjax.runs.metrics import METRICS
-from mrjax.study.collected import Collected, Unit
+from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names
 from mrjax.study.report.tables import Column, Table

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mrjax.study.collected import Collected
+from mrjax.study.gather.collected import Collected
 from mrjax.study.report import (
     curves,
     identity,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.study.collected import Collected, Unit
+from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import CROSSED
 from mrjax.study.report import names, style, tables
 from mrjax.study.report.analysis import Analysis

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mrjax.runs import atomic
-from mrjax.study import csvfiles
+from mrjax.study.gather import csvfiles
 
 NOTHING = "–"
 

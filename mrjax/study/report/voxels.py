@@ -10,8 +10,8 @@ import matplotlib
 import numpy as np
 
 from mrjax.errors import UserError
-from mrjax.study import checkpoints
-from mrjax.study.collected import Collected, Unit, paired
+from mrjax.study.gather import checkpoints
+from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE
 from mrjax.study.report import images, names, style
 from mrjax.study.report.tables import Column, Table

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mrjax.config.sources import DRAWS
-from mrjax.study.collected import Collected, Unit
+from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.report import identity, names, shares
 from mrjax.study.report.analysis import Analysis, Effect
 from mrjax.study.statistics import common

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mrjax.errors import UserError
-from mrjax.study import expansion, machine, recipe, sources
-from mrjax.study.arms import Spec
-from mrjax.study.machine import Machine
-from mrjax.study.recipe import Recipe
+from mrjax.study.plan import expansion, machine, recipe, sources
+from mrjax.study.plan.arms import Spec
+from mrjax.study.plan.machine import Machine
+from mrjax.study.plan.recipe import Recipe
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE, Arm, Run, Study
 
 Settings = Callable[[str, Sequence[str]], Mapping[str, Any]]

@@ -9,16 +9,17 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import records, result
-from mrjax.study import csvfiles, ledgers, options, reading
-from mrjax.study.collected import Collected, Problem, Unit
-from mrjax.study.reading import Found, Origin
+from mrjax.study.gather import csvfiles, ledgers, reading
+from mrjax.study.gather.collected import Collected, Problem, Unit
+from mrjax.study.gather.reading import Found, Origin
+from mrjax.study.plan import options
 from mrjax.study.records import BASELINE, Arm, Study, read_runs, read_study
 
 FOREIGN = "other"  # source of an arm that no plan describes
 
 
 def collect(study_dir: str | os.PathLike[str]) -> Collected:
-    """Read what a study has found so far, and write its tables (`mrjax.study.csvfiles`).
+    """Read what a study has found so far, and write its tables (`mrjax.study.gather.csvfiles`).
 
     Args:
         study_dir: a planned study.

@@ -11,7 +11,7 @@ from typing import Any
 from mrjax.errors import UserError
 from mrjax.runs import atomic
 from mrjax.runs.result import CLASSICAL, DIGESTS, METRICS, SECONDS
-from mrjax.study.collected import Collected, Unit
+from mrjax.study.gather.collected import Collected, Unit
 
 RESULTS, DIGEST_TABLE = "results.csv", "digests.csv"
 TIMING, ENVIRONMENT = "timing.csv", "environment.csv"

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 
 from mrjax.errors import UserError
-from mrjax.study import arms, sources
-from mrjax.study.arms import Spec, check_flag
+from mrjax.study.plan import arms, sources
+from mrjax.study.plan.arms import Spec, check_flag
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
 
 PAIRED = {"seed": ("seed_init", "seed_order"), "repetition": ("repetition",)}

@@ -12,7 +12,7 @@ import re
 import shlex
 
 from mrjax.errors import UserError
-from mrjax.study import sources
+from mrjax.study.plan import sources
 from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
 from mrjax.tasks.registry import FORMERLY, PYTORCH
 

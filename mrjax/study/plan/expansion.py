@@ -4,9 +4,9 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 
-from mrjax.study import sources
-from mrjax.study.arms import Spec
-from mrjax.study.recipe import PAIRED, Recipe
+from mrjax.study.plan import sources
+from mrjax.study.plan.arms import Spec
+from mrjax.study.plan.recipe import PAIRED, Recipe
 from mrjax.study.records import BASELINE, CROSSED, STUDY_DIR, Run
 from mrjax.tasks.registry import TASKS
 

@@ -15,7 +15,7 @@ import numpy as np
 from mrjax.errors import UserError
 from mrjax.runs import ledger
 from mrjax.runs.result import AGAIN
-from mrjax.study.collected import Curve
+from mrjax.study.gather.collected import Curve
 
 POINTS = 240
 

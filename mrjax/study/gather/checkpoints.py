@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrjax.study.collected import Unit
+from mrjax.study.gather.collected import Unit
 
 PARAMS, STATISTICS = "params/", "batch_stats/"
 """Beginnings of the names of trained weights, and of running statistics."""

@@ -11,15 +11,15 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import digests, jsonfile, records, result
-from mrjax.study import ledgers
-from mrjax.study.collected import Unit
+from mrjax.study.gather import ledgers
+from mrjax.study.gather.collected import Unit
 
 _KEPT = ("experiment", "framework", "level", "steps", "seconds", "memory_bytes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a run stands in a study; the fields of `mrjax.study.collected.Unit` it decides."""
+    """Where a run stands in a study; what it decides of a `collected.Unit`."""
 
     arm: str
     label: str

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrjax.study.sources import flag_name
+from mrjax.study.plan.sources import flag_name
 
 _ISA = {"SSE4_2": "sse4_2", "AVX": "avx", "AVX2": "avx2", "AVX512": "avx512f"}
 _PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")

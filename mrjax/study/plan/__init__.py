@@ -1,0 +1,1 @@
+"""From the flags of a recipe to the runs of a study."""
