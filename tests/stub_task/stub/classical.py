@@ -1,0 +1,5 @@
+"""What one would guess."""
+
+
+def reconstruct(x):
+    return 2 * x
