@@ -3,13 +3,14 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from mrjax.config import RunConfig
 from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
+from mrjax.tasks import registry
 from mrjax.tasks.engine import Batches, Engine
 from mrjax.tasks.frame import Judged
 from mrjax.train import infer
@@ -17,8 +18,24 @@ from mrjax.train import infer
 Apply = Callable[[Any], np.ndarray]
 """The network of a run: an input of the task on the host -> its output on the host."""
 Outputs = Mapping[str, np.ndarray]
+
+
+class HasSubjects(Protocol):
+    """What training starts from, in every task."""
+
+    @property
+    def examples(self) -> pipeline.Examples | None:
+        """What batches are made of; None where a trained network only infers."""
+        ...
+
+    @property
+    def test(self) -> Sequence[Any]:
+        """Held-out subjects."""
+        ...
+
+
 Config = TypeVar("Config", bound=RunConfig)
-Inputs = TypeVar("Inputs")
+Inputs = TypeVar("Inputs", bound=HasSubjects)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +53,9 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
     engine: Engine
 
     @property
-    @abc.abstractmethod
     def digests(self) -> Mapping[str, str]:
-        """Sha256 of `init`, `order` and `data`."""
+        """Sha256 of `init`, `order` and `data`, by the task's rule."""
+        return registry.module(self.config.experiment, "inputs").digest(self.config, self.inputs)
 
     @property
     @abc.abstractmethod
@@ -46,14 +63,9 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
         """What the network carries from its training subjects, as JSON."""
 
     @property
-    @abc.abstractmethod
-    def examples(self) -> pipeline.Examples | None:
-        """What batches are made of; None where a trained network only infers."""
-
-    @property
-    @abc.abstractmethod
     def held_out(self) -> Sequence[Any]:
         """Subjects that the network has not seen, as it is given them."""
+        return self.inputs.test
 
     @abc.abstractmethod
     def shape(self, one: Any) -> Hashable:
@@ -74,7 +86,7 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
     @property
     def batches(self) -> Batches | None:
         """Step to batch: examples in the order of the stream `order`; None for no examples."""
-        examples, config = self.examples, self.config
+        examples, config = self.inputs.examples, self.config
         if examples is None:
             return None
         seed = config.seed_for("order")

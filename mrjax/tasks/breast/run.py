@@ -7,13 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data import pipeline
 from mrjax.data.slices import enlarged, images
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks.breast import classical, evaluate, model, outputs
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.breast.evaluate import Segmented
-from mrjax.tasks.breast.inputs import Inputs, digest
+from mrjax.tasks.breast.inputs import Inputs
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.frame import Judged
 from mrjax.tasks.job import Apply, SubjectJob
@@ -24,24 +23,9 @@ class Job(SubjectJob[Config, Inputs]):
     """Image (1, row, column, 3) to the probability of breast (1, row, column, 1)."""
 
     @property
-    def digests(self) -> dict[str, str]:
-        """Sha256 of `init`, `order` and `data`."""
-        return digest(self.config, self.inputs)
-
-    @property
     def constants(self) -> Mapping[str, Any]:
         """The tuned threshold, as JSON."""
         return self.inputs.constants()
-
-    @property
-    def examples(self) -> pipeline.Examples | None:
-        """Slices of the training patients."""
-        return self.inputs.examples
-
-    @property
-    def held_out(self) -> Sequence[DcePatient]:
-        """Patients that the network has not seen."""
-        return self.inputs.test
 
     def shape(self, one: DcePatient) -> Hashable:
         """Shape of the dynamic series."""

@@ -7,14 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import QsmSubject
-from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.frame import Judged
 from mrjax.tasks.job import Apply, Outputs, SubjectJob
 from mrjax.tasks.qsm import classical, evaluate, model, outputs
 from mrjax.tasks.qsm.config import Config
-from mrjax.tasks.qsm.inputs import Inputs, digest
+from mrjax.tasks.qsm.inputs import Inputs
 from mrjax.train import infer
 
 
@@ -22,24 +21,9 @@ class Job(SubjectJob[Config, Inputs]):
     """Local field [ppm] (1, x, y, z, 1) to susceptibility [ppm] of the same shape."""
 
     @property
-    def digests(self) -> dict[str, str]:
-        """Sha256 of `init`, `order` and `data`."""
-        return digest(self.config, self.inputs)
-
-    @property
     def constants(self) -> Mapping[str, Any]:
         """Normalisation and tuned classical methods, as JSON."""
         return self.inputs.constants.content()
-
-    @property
-    def examples(self) -> pipeline.Examples | None:
-        """Patches of the training brains."""
-        return self.inputs.examples
-
-    @property
-    def held_out(self) -> Sequence[QsmSubject]:
-        """Brains that the network has not seen."""
-        return self.inputs.test
 
     def shape(self, one: QsmSubject) -> Hashable:
         """Shape of the volume."""

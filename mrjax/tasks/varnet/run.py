@@ -6,33 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.data import pipeline
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.frame import Judged
 from mrjax.tasks.job import Apply, Outputs, SubjectJob
 from mrjax.tasks.varnet import classical, evaluate, model, outputs
 from mrjax.tasks.varnet.config import Config
-from mrjax.tasks.varnet.inputs import Inputs, digest
+from mrjax.tasks.varnet.inputs import Inputs
 
 
 class Job(SubjectJob[Config, Inputs]):
     """`kspace`, `maps` (1, coil, row, column), `mask` (1, column) to an image (1, row, column)."""
 
     @property
-    def digests(self) -> dict[str, str]:
-        """Sha256 of `init`, `order` and `data`."""
-        return digest(self.config, self.inputs)
-
-    @property
     def constants(self) -> Mapping[str, Any]:
         """Parameters of CG-SENSE, as JSON."""
         return {"tuned": dataclasses.asdict(self.inputs.tuned)}
-
-    @property
-    def examples(self) -> pipeline.Examples | None:
-        """Training slices, undersampled when asked for."""
-        return self.inputs.examples
 
     @property
     def held_out(self) -> Sequence[classical.Acquisition]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from mrjax.tasks.stub import classical, evaluate, model  # noqa: F401
-from mrjax.tasks.stub.inputs import digest
 
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.frame import Judged
@@ -10,10 +9,7 @@ from mrjax.tasks.job import SubjectJob
 
 
 class Job(SubjectJob):
-    digests = property(lambda self: digest(self.config, self.inputs))
     constants = property(lambda self: {})
-    examples = property(lambda self: self.inputs.examples)
-    held_out = property(lambda self: self.inputs.test)
 
     def shape(self, one):
         return ()
