@@ -76,6 +76,13 @@ def test_what_cannot_be_is_refused(task, changes, words):
     dataclasses.replace(config, devices=1, numerics="native", steps=1).check()
 
 
+def test_complex_numbers_are_not_compiled():
+    with pytest.raises(UserError, match="--compile with --task=varnet is refused"):
+        VarNet(compile=True).check()
+    Qsm(compile=True).check()
+    VarNet().check()
+
+
 def test_presets_are_those_of_the_tasks():
     from mrjax.tasks.qsm.config import PRESETS
 
