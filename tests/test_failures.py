@@ -40,6 +40,10 @@ KNOWN = [
      r"no kernel for an operation \(.*%gemm\); .*--xla_deterministic or .*; drop that flag"),
     ("INTERNAL: No valid engine configs for Tensor", {"xla_autotune": "off"}, UserError,
      "no kernel for an operation"),
+    ("UNIMPLEMENTED: cuDNN reports no supported engine for the graph (1, 2)",
+     {"xla_deterministic": True}, UserError, "no kernel for an operation .*cuDNN reports"),
+    ("INTERNAL: [cudnn_frontend] Error: No execution plans support the graph.",
+     {"xla_deterministic": True}, UserError, "no kernel for an operation .*No execution plans"),
 ]  # fmt: skip
 SWITCHED = [
     ("max_pool3d_backward does not have a deterministic implementation, but you set 'torch",

@@ -56,7 +56,8 @@ _KNOWN = (
         _frozen,
     ),
     _Known(
-        "no supported configs? found|no valid engine configs",
+        "no supported configs? found|no valid engine configs|no supported engine for the graph"
+        "|no execution plans support the graph",
         "XLA has no kernel for an operation ({said}); expected one without timing under "
         "--xla_deterministic or --xla_autotune=off; drop that flag, or change --dtype",
         _untuned,

@@ -19,7 +19,7 @@ from mrjax.tasks import registry
 if TYPE_CHECKING:
     import torch
 
-_PACKAGES = ("torch", "numpy", "scipy", "jax", "jaxlib")
+_PACKAGES = ("numpy", "scipy", "jax", "jaxlib")
 _VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", *PRODUCTS,
     "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "TORCHINDUCTOR_FORCE_DISABLE_CACHES",
@@ -59,7 +59,8 @@ class Backend:
             "device_kind": torch.cuda.get_device_name(self.device) if gpu else "cpu",
             "device_count": 1,
             "level": self.level,
-            "versions": software.versions(_PACKAGES),
+            # The package of a CUDA build leaves out what it was built for: 2.11.0+cu130.
+            "versions": software.versions(_PACKAGES) | {"torch": str(torch.__version__)},
             "gpu": _gpu_facts(self.device) if gpu else None,
             "variables": {name: os.environ.get(name) for name in _VARIABLES},
             "threads": torch.get_num_threads(),
@@ -245,7 +246,6 @@ def _gpu_facts(device: str) -> dict[str, Any]:
 
     return {
         "capability": list(torch.cuda.get_device_capability(device)),
-        "cuda_of_torch": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
         **software.cuda(),
     }
