@@ -184,7 +184,7 @@ def _variants(given: dict[str, int]) -> int:
             f"--task={task} compares forms that only a CPU has; expected --platform=cpu without "
             "--variants; drop them"
         )
-    names = launch.chosen(FLAGS.variants or "all")
+    names = launch.chosen(task, FLAGS.variants or "all")
     fields = fields_of(task, FLAGS.preset, given) | {"platform": FLAGS.platform}
     configs = [launch.config_of(task, name, fields) for name in names]
     if len(names) == 1:

@@ -48,8 +48,8 @@ class Switches:
     )
     compile: bool = option(
         False,
-        "torch.compile of training steps, predictions not, nor a varnet; needs a C++ compiler on "
-        "a CPU",
+        "torch.compile of training steps, predictions not, nor networks with complex numbers; "
+        "needs a C++ compiler on a CPU",
     )
 
     def check(self: _Checked) -> None:
@@ -64,11 +64,11 @@ class Switches:
                 f"--devices={self.devices} in PyTorch; expected 1, since its runs use one device; "
                 "drop it"
             )
-        if self.compile and self.task == "varnet":
-            # torch 2.11 and 2.13 on a CPU, two stages: a loss of 0.10 instead of 0.17, no warning.
+        if self.compile and self.task and not registry.TASKS[self.task].compiles:
+            others = " or ".join(name for name, task in registry.TASKS.items() if task.compiles)
             raise UserError(
-                "--compile with --task=varnet is refused, since torch.compile gets complex numbers "
-                "wrong and the network learns something else; expected qsm or breast; drop it"
+                f"--compile with --task={self.task} is refused, since torch.compile gets complex "
+                f"numbers wrong and the network learns something else; expected {others}; drop it"
             )
         super().check()  # pyright: ignore[reportAttributeAccessIssue]  (that of the task)
 

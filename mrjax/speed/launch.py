@@ -11,6 +11,7 @@ from typing import Any
 from mrjax import backend, children
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
+from mrjax.speed import variants
 from mrjax.speed.variants import JAX, VARIANTS
 from mrjax.tasks import registry
 
@@ -126,16 +127,17 @@ def with_share(record: Mapping[str, Any], rates: Mapping[str, float]) -> dict[st
     return {**record, "share_of_peak": record["flops"] / record["step_s"] / 1e12 / rate}
 
 
-def chosen(text: str) -> list[str]:
+def chosen(task: str, text: str) -> list[str]:
     """Return the names of variants in a list.
 
     Args:
+        task: whose step is timed.
         text: names with commas between them, or ``all``.
 
     Raises:
         UserError: for a name that is none.
     """
-    names = list(VARIANTS) if text == "all" else text.split(",")
+    names = variants.of(task) if text == "all" else text.split(",")
     strange = [name for name in names if name not in VARIANTS]
     if strange:
         raise UserError(

@@ -50,3 +50,9 @@ VARIANTS: Mapping[str, Variant] = {
 JAX chooses its algorithms by timing unless it is told otherwise; so does PyTorch here. The
 variational network is PyTorch's form for speed, not the public code's.
 """
+
+
+def of(task: str) -> list[str]:
+    """Return the names of the variants that a task's step has."""
+    compiles = registry.TASKS[task].compiles
+    return [name for name, one in VARIANTS.items() if compiles or not one.fields.get("compile")]

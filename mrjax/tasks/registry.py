@@ -31,6 +31,7 @@ class Task:
         whole: its module that runs all of them, "" where there is one only.
         network: of a whole run, the run folder below it that holds one trained network; "" for
             the run folder itself.
+        compiles: whether torch.compile computes its step rightly.
         formats: whether its tensors have memory formats in PyTorch (``--channels_last``).
     """
 
@@ -42,6 +43,7 @@ class Task:
     single: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     whole: str = ""
     network: str = ""
+    compiles: bool = True
     formats: bool = True
 
     @property
@@ -63,6 +65,8 @@ TASKS: dict[str, Task] = {
         metrics=("nrmse", "psnr", "ssim"),
         output="magnitude [arbitrary units]",
         sizes=("width", "stages", "rows", "columns", "coils", "batch_size"),
+        # torch 2.11 and 2.13 on a CPU, two stages: a loss of 0.10 instead of 0.17, no warning.
+        compiles=False,
         formats=False,
     ),
     "breast": Task(
