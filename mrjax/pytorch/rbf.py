@@ -3,9 +3,6 @@
 ``NodeByNode`` goes through the nodes one by one and keeps the derivative, as the public VarNet
 code does; ``CheapRbf`` needs two exponentials for eight nodes, as
 :mod:`mrjax.numerics.native.rbf` does.
-
-What a forward pass returns is not made in place: compiled by PyTorch 2.11, such a function has no
-gradient at all (pytorch/pytorch issue 180642).
 """
 
 import math
@@ -31,7 +28,7 @@ class NodeByNode(Function):
         for j, node in enumerate(nodes):
             offset = x - node
             term = w[..., j] * torch.exp(-(offset**2) / (2 * variance))
-            total = total + term
+            total += term
             slope -= term * offset / variance
         ctx.save_for_backward(x, slope, nodes)
         ctx.variance = variance
@@ -62,7 +59,7 @@ class CheapRbf(Function):
         total = torch.zeros_like(x)
         for segment, d in _segments(x, w, low, high):
             gauss = torch.exp(-0.5 * d * d)
-            total = total.addcmul(gauss, _polynomial(torch.exp(d), _scaled(w, segment)))
+            total.addcmul_(gauss, _polynomial(torch.exp(d), _scaled(w, segment)))
         return total
 
     @staticmethod
