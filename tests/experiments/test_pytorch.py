@@ -76,8 +76,9 @@ def test_both_frameworks_start_from_the_same_bits(base, jax_base):
     assert found["level"] == "run_to_run" and found["steps"] == 6
     assert found["baselines"] == result(jax_base)["baselines"]
     for name in ("nrmse", "ssim", "hfen"):
+        # The SSIM of these six steps is 0.005 of 1: a relative difference of it says nothing.
         np.testing.assert_allclose(
-            found["metrics"][name], result(jax_base)["metrics"][name], rtol=0.02
+            found["metrics"][name], result(jax_base)["metrics"][name], rtol=0.02, atol=1e-3
         )
     assert sorted(p.name for p in base.rglob("*.nii.gz")) == sorted(
         p.name for p in jax_base.rglob("*.nii.gz")
