@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
-from baseline.parity import cases
+from pytorch.parity import cases
 from flax import traverse_util as traverse
 from helpers import jit_quickly
 

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
-from baseline.parity import cases, steps
+from pytorch.parity import cases, steps
 
 BOUNDS = {
     # outputs, loss, gradients; parameters and statistics after a step

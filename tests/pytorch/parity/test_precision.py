@@ -7,7 +7,7 @@ from helpers import draw
 
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
-from baseline.parity import cases, steps  # noqa: E402
+from pytorch.parity import cases, steps  # noqa: E402
 
 from mrjax.numerics.native import Native  # noqa: E402
 from mrjax.pytorch import nets, varnet, weights  # noqa: E402
