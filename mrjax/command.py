@@ -47,7 +47,7 @@ def main(
         start: ``"package.module:function"`` that brings another framework up than JAX, called as
             ``function(config)``; it returns the ``backend``, which has `notes`.
     """
-    sys.exit(_exit_code(lambda: _main(config_class, presets, run, sys.argv[1:], start)))
+    sys.exit(exit_code(lambda: _main(config_class, presets, run, sys.argv[1:], start)))
 
 
 def main_of(
@@ -71,11 +71,11 @@ def main_of(
         config_class, presets = _chosen(flag, known, common, sys.argv[1:])
         return _main(config_class, presets, run, sys.argv[1:], start)
 
-    sys.exit(_exit_code(action))
+    sys.exit(exit_code(action))
 
 
-def _exit_code(action: Callable[[], int]) -> int:
-    """What the action returns, or the code of the exception it ends with."""
+def exit_code(action: Callable[[], int]) -> int:
+    """Run a program: its exit code, or that of the error it ends with, said in one line."""
     try:
         return action()
     except UserError as error:

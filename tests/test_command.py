@@ -112,15 +112,15 @@ def test_every_end_is_one_line_and_a_code(capsys, error, code, line):
     def action():
         raise error
 
-    assert command._exit_code(action) == code
+    assert command.exit_code(action) == code
     assert capsys.readouterr() == ("", line)
 
 
 def test_what_is_neither_is_a_defect_and_keeps_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        command._exit_code(lambda: 1 // 0)
+        command.exit_code(lambda: 1 // 0)
     with pytest.raises(FileNotFoundError):
-        command._exit_code(lambda: len((tmp_path / "absent").read_text()))
+        command.exit_code(lambda: len((tmp_path / "absent").read_text()))
 
 
 def test_a_flagfile_that_is_no_text(tmp_path):
@@ -170,7 +170,7 @@ def test_help_lists_every_flag_with_default_and_unit(start):
 )
 def test_mistakes_end_in_one_line_and_exit_code_2(capsys, monkeypatch, argv, line):
     monkeypatch.setattr(os, "execve", None)  # a mistake that passes must not restart pytest
-    code = command._exit_code(lambda: command._main(Config, PRESETS, "never:run", argv))
+    code = command.exit_code(lambda: command._main(Config, PRESETS, "never:run", argv))
     out, error = capsys.readouterr()
     assert (code, out) == (2, "")
     assert re.fullmatch(f"error: {line}\n", error), error

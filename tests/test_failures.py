@@ -105,6 +105,6 @@ def test_a_command_ends_by_them(monkeypatch, capsys, where):
     steps = {"a:start": lambda config: fine, "a:run": lambda *arguments: 0, f"a:{where}": fails}
     monkeypatch.setattr(command, "_named", steps.__getitem__)
     act = lambda: command._main(RunConfig, {"demo": {}}, "a:run", [], "a:start")  # noqa: E731
-    assert command._exit_code(act) == 1
+    assert command.exit_code(act) == 1
     *_, error = capsys.readouterr().err.splitlines()
     assert error.startswith("error: the device has too little memory (RESOURCE_EXHAUSTED: Out of")

@@ -40,7 +40,7 @@ ORDER = (
 RANK = {part: rank for rank, line in enumerate(ORDER) for part in line}
 
 EXTRA = {
-    "study": {"errors", "config", "children", "runs"},
+    "study": {"errors", "config", "children", "runs", "command"},
     "prove": {"errors", "children", "runs"},
     "check": {"errors", "children", "runs", "speed", "prove"},
     "runs": {"errors", "config"},
