@@ -44,38 +44,24 @@ flags.DEFINE_bool("pytorch", True, "Ask PyTorch too", flag_values=FLAGS)
 flags.DEFINE_string(
     "known", str(known.FILE), "File of the known digests, with the machines", flag_values=FLAGS
 )
-flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
 
 
-def main(argv: list[str]) -> int:
-    """Parse and act; a user's mistake is one line and exit code 2."""
-    try:
-        rest = command.parsed(FLAGS, argv[1:])
-        if FLAGS.help:
-            print(__doc__, FLAGS.get_help())
-            return 0
-        return check.run(_asked(rest))
-    except UserError as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        return 2
-
-
-def _asked(rest: list[str]) -> check.Asked:
-    if rest:
-        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
-    if not FLAGS.out:
+def act(values: flags.FlagValues) -> int:
+    """Run the check that the flags ask for; return its exit code."""
+    if not values.out:
         raise UserError("--out is not given; expected a folder for the report; set it")
-    return check.Asked(
-        FLAGS.platform,
-        Path(FLAGS.out),
-        FLAGS.only,
-        FLAGS.tasks,
-        FLAGS.budget,
-        FLAGS.slots,
-        FLAGS.pytorch,
-        Path(FLAGS.known),
+    asked = check.Asked(
+        platform=values.platform,
+        out=Path(values.out),
+        sections=values.only,
+        tasks=values.tasks,
+        budget=values.budget,
+        slots=values.slots,
+        pytorch=values.pytorch,
+        file=Path(values.known),
     )
+    return check.run(asked)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    command.tool(FLAGS, act, __doc__, sys.argv[1:])

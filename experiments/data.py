@@ -32,7 +32,6 @@ flags.DEFINE_enum(
     flag_values=FLAGS,
 )
 flags.DEFINE_string("data_dir", None, "Folder to write into", flag_values=FLAGS)
-flags.DEFINE_bool("help", False, "Show this help", flag_values=FLAGS)
 for _name, _default, _least, _help in (
     ("n_train", 24, 1, "training subjects"),
     ("n_test", 4, 1, "held-out subjects"),
@@ -51,73 +50,35 @@ for _name, _default, _least, _help in (
     flags.DEFINE_integer(_name, _default, _help, lower_bound=_least, flag_values=FLAGS)
 
 
-def main(argv: list[str]) -> int:
-    """Parse, make, store; a user's mistake is one line and exit code 2."""
-    try:
-        rest = command.parsed(FLAGS, argv[1:])
-        if FLAGS.help:
-            print(__doc__, FLAGS.get_help())
-            return 0
-        _check(rest)
-        print(_build() if FLAGS.build else _write())
-    except UserError as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        return 2
-    return 0
-
-
-def _check(rest: list[str]) -> None:
-    if rest:
-        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
-    if bool(FLAGS.build) == bool(FLAGS.write):
+def act(values: flags.FlagValues) -> int:
+    """Make the subjects that the flags ask for, store them and print where."""
+    if bool(values.build) == bool(values.write):
         raise UserError("neither or both of --build and --write; expected exactly one; see --help")
-    if not FLAGS.data_dir:
+    if not values.data_dir:
         raise UserError("--data_dir is not given; expected the folder to write into; set it")
+    from mrjax.data import making
 
-
-def _build() -> Path:
-    from mrjax.data import builders
-
-    logging.set_verbosity(logging.ERROR)  # TFDS warns of every choice that is not its default
-    seed_data, seed_noise = _seeds()
-    common = {
-        "n_train": FLAGS.n_train,
-        "n_test": FLAGS.n_test,
-        "seed_data": seed_data,
-        "seed_noise": seed_noise,
-    }
-    if FLAGS.build == "qsm_brain":
-        choice = builders.Brains(volume=FLAGS.volume, **common)
+    asked = making.Asked(
+        numbers=(values.n_train, values.n_test),
+        volume=values.volume,
+        shape=(values.rows, values.columns),
+        coils=values.coils,
+        seeds=tuple(
+            values.seed if seed is None else seed for seed in (values.seed_data, values.seed_noise)
+        ),
+        patch=values.patch,
+        patches=(values.patches_x, values.patches_y, values.patches_z),
+    )
+    folder = Path(values.data_dir)
+    if values.build:
+        logging.set_verbosity(logging.ERROR)  # TFDS warns of every choice that is not its default
+        print(making.build(values.build, folder, asked))
     else:
-        choice = builders.Knees(rows=FLAGS.rows, columns=FLAGS.columns, coils=FLAGS.coils, **common)
-    return builders.build(Path(FLAGS.data_dir), choice)
-
-
-def _write() -> Path:
-    from mrjax.data import export, synthetic
-
-    data_dir = Path(FLAGS.data_dir)
-    export.require_empty(data_dir)  # before subjects are made
-    numbers = (FLAGS.n_train, FLAGS.n_test)
-    if FLAGS.write in KNEE_FORMATS:
-        shape = (FLAGS.rows, FLAGS.columns)
-        knees = synthetic.knee_split(*numbers, shape, FLAGS.coils, *_seeds())
-        export.write_slices(FLAGS.write, knees, data_dir)
-    else:
-        brains = synthetic.synthetic_split(*numbers, FLAGS.volume, *_seeds())
-        per_axis = (FLAGS.patches_x, FLAGS.patches_y, FLAGS.patches_z)
-        export.write(FLAGS.write, brains, data_dir, patch=FLAGS.patch, per_axis=per_axis)
-    return data_dir
-
-
-def _seeds() -> tuple[int, int]:
-    """Seeds of the streams data and noise."""
-    chosen = (FLAGS.seed_data, FLAGS.seed_noise)
-    data, noise = (FLAGS.seed if seed is None else seed for seed in chosen)
-    return data, noise
+        print(making.write(values.write, folder, asked))
+    return 0
 
 
 if __name__ == "__main__":
     # Subjects are made on the host; jax reads these when it is first imported, which is later.
     os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
-    sys.exit(main(sys.argv))
+    command.tool(FLAGS, act, __doc__, sys.argv[1:])

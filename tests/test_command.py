@@ -12,6 +12,7 @@ import pytest
 from helpers import ROOT
 
 from mrjax import command
+from mrjax.command import experiments, parsing
 from mrjax.config import RunConfig, option
 from mrjax.errors import RunFailed, UserError
 
@@ -170,7 +171,7 @@ def test_help_lists_every_flag_with_default_and_unit(start):
 )
 def test_mistakes_end_in_one_line_and_exit_code_2(capsys, monkeypatch, argv, line):
     monkeypatch.setattr(os, "execve", None)  # a mistake that passes must not restart pytest
-    code = command.exit_code(lambda: command._main(Config, PRESETS, "never:run", argv))
+    code = command.exit_code(lambda: experiments.act(Config, PRESETS, "never:run", argv, ""))
     out, error = capsys.readouterr()
     assert (code, out) == (2, "")
     assert re.fullmatch(f"error: {line}\n", error), error
@@ -217,12 +218,12 @@ def test_sweep_runs_every_combination(start, tmp_path):
 
 def test_errors_without_a_known_field_keep_absls_words():
     text = "flag --sweep=3: bad"
-    assert command._illegal(RunConfig, text).startswith(f"{text}; expected another value")
+    assert parsing.illegal(RunConfig, text).startswith(f"{text}; expected another value")
 
 
 def test_a_flag_chooses_what_can_be_asked_for(tmp_path):
     known = {"small": (Config, PRESETS), "plain": (RunConfig, {})}
-    chosen = functools.partial(command._chosen, "task", known, RunConfig)
+    chosen = functools.partial(parsing.chosen, "task", known, RunConfig)
     assert chosen(["--width", "3", "--task=small"]) == (Config, PRESETS)
     (tmp_path / "flags").write_text("# as a run leaves them\n--width=3\n--task=plain\n")
     assert chosen([f"--flagfile={tmp_path / 'flags'}"]) == (RunConfig, {})

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 from mrjax import backend, command
+from mrjax.command import experiments
 from mrjax.config import RunConfig
 from mrjax.errors import RunFailed, UserError
 
@@ -103,8 +104,8 @@ def test_a_command_ends_by_them(monkeypatch, capsys, where):
 
     fine = types.SimpleNamespace(notes=("n",))
     steps = {"a:start": lambda config: fine, "a:run": lambda *arguments: 0, f"a:{where}": fails}
-    monkeypatch.setattr(command, "_named", steps.__getitem__)
-    act = lambda: command._main(RunConfig, {"demo": {}}, "a:run", [], "a:start")  # noqa: E731
+    monkeypatch.setattr(experiments, "_named", steps.__getitem__)
+    act = lambda: experiments.act(RunConfig, {"demo": {}}, "a:run", [], "a:start")  # noqa: E731
     assert command.exit_code(act) == 1
     *_, error = capsys.readouterr().err.splitlines()
     assert error.startswith("error: the device has too little memory (RESOURCE_EXHAUSTED: Out of")

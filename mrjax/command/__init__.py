@@ -1,0 +1,13 @@
+"""The command line of every program: flags in, an exit code out.
+
+Exit codes: 0 done, 1 the program failed, 2 the user's mistake, 130 interrupted. A mistake is one
+line on stderr, and is found before anything is computed. Nothing here imports JAX: an experiment
+imports it after the process has restarted in the environment that its flags ask for.
+"""
+
+from mrjax.command.exits import exit_code
+from mrjax.command.experiments import main, main_of
+from mrjax.command.parsing import parse, parsed
+from mrjax.command.tools import tool
+
+__all__ = ["exit_code", "main", "main_of", "parse", "parsed", "tool"]

@@ -1,0 +1,42 @@
+"""Programs that are no training: their flags, their help, and one action."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from absl import flags
+
+from mrjax.command.exits import exit_code
+from mrjax.command.parsing import parsed
+from mrjax.errors import UserError
+
+Action = Callable[[flags.FlagValues], int]
+
+
+def tool(values: flags.FlagValues, action: Action, page: str, argv: Sequence[str]) -> NoReturn:
+    """Run a program that is no training, and exit.
+
+    Args:
+        values: its flags; ``--help`` is added.
+        action: what it does with the parsed flags; it returns the exit code.
+        page: what ``--help`` shows above the flags.
+        argv: arguments, without the program.
+    """
+    sys.exit(exit_code(lambda: run(values, action, page, argv)))
+
+
+def run(values: flags.FlagValues, action: Action, page: str, argv: Sequence[str]) -> int:
+    """Parse the flags, then show the help or act; see `tool`.
+
+    Raises:
+        UserError: an argument is no flag, a flag is unknown or cannot have its value, or as the
+            action.
+    """
+    flags.DEFINE_bool("help", False, "Show this page", short_name="h", flag_values=values)
+    rest = parsed(values, argv)
+    if values.help:
+        sys.stdout.write(f"{page.strip()}\n\n{values.get_help()}\n")
+        return 0
+    if rest:
+        raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
+    return action(values)

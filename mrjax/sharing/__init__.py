@@ -1,0 +1,1 @@
+"""Trained networks from and for other people."""
