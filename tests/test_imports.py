@@ -204,7 +204,13 @@ def test_flags_are_read_in_main_only():
 
 LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs", "prove", "check"}
 """Parts that a main needs before the backend starts."""
-LIGHT_MODULES = (REGISTRY, "mrjax.tasks.program", "mrjax.pytorch.config", "mrjax.speed.launch", "mrjax.speed.bench")
+LIGHT_MODULES = (
+    REGISTRY,
+    "mrjax.tasks.program",
+    "mrjax.pytorch.config",
+    "mrjax.speed.bench",
+    "mrjax.speed.launch",
+)
 """Single modules of other parts that it needs too."""
 
 
