@@ -11,7 +11,7 @@ from study import two_sets
 from mrjax.errors import UserError
 from mrjax.study import compare
 from mrjax.study.compare import summary, words
-from mrjax.study.gather import loading
+from mrjax.study.gather import unplanned
 from mrjax.study.gather.collected import means
 from mrjax.study.report.analysis import analyse
 
@@ -145,7 +145,7 @@ def test_a_damaged_first_run_is_left_out_and_named(copies):
 def test_folds_of_an_unfinished_run_are_no_runs(copies):
     fold = shutil.copytree(copies[0] / "001", copies[0] / "000" / "fold_00")
     (copies[0] / "000" / "result.json").unlink()
-    assert fold not in set(loading.run_folders(copies[0]))
+    assert fold not in set(unplanned.run_folders(copies[0]))
     assert [a.label for a, _ in compare.load(*copies).pairs] == ["001", "002", "003"]
 
 

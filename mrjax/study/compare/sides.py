@@ -10,7 +10,7 @@ import numpy as np
 from mrjax.errors import UserError
 from mrjax.runs import result
 from mrjax.study.compare import settings, surroundings
-from mrjax.study.gather import loading
+from mrjax.study.gather import loading, unplanned
 from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.gather.reading import Origin
 from mrjax.study.records import BASELINE, Arm
@@ -70,7 +70,7 @@ def load(
         b: another one. A run's label is its path below the folder.
         metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
         margin: of equivalence; 0: the usual one of the metric.
-        margin_kind: as in `mrjax.study.gather.loading.load_roots`.
+        margin_kind: as in `mrjax.study.gather.unplanned.load_roots`.
 
     Returns:
         The finished runs of both; unfinished and damaged ones are named in the problems.
@@ -89,9 +89,9 @@ def load(
         for arm, side in zip(arms, found, strict=True)
         for label in side
     ]
-    study = loading.unplanned(
+    study = unplanned.study_of(
         f"{arms[1]} against {roots[0].resolve().name}",
-        loading.first_result(path for path in found[0].values() if _finished(path)),
+        unplanned.first_result(path for path in found[0].values() if _finished(path)),
         [Arm(name=arm, source=BASELINE, flags=(), kind="training") for arm in arms],
         replicates=max(map(len, found)),
         pairing="",
@@ -103,7 +103,7 @@ def load(
 
 
 def _labelled(root: Path) -> dict[str, Path]:
-    return {path.relative_to(root).as_posix(): path for path in loading.run_folders(root)}
+    return {path.relative_to(root).as_posix(): path for path in unplanned.run_folders(root)}
 
 
 def _check_one_arm(root: Path, labels: Iterable[str]) -> None:

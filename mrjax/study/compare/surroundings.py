@@ -8,7 +8,7 @@ from mrjax.runs import jsonfile, records
 from mrjax.study.compare import settings
 from mrjax.study.compare.settings import Pairs
 from mrjax.study.gather.collected import Unit
-from mrjax.study.gather.loading import FOREIGN
+from mrjax.study.gather.unplanned import FOREIGN
 from mrjax.study.plan import sources
 
 _GROUPS = {

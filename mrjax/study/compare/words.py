@@ -37,7 +37,7 @@ def about(sides: Sides) -> list[str]:
             f"A and B are two methods, since settings differ: {settings.sentence(sides.settings)}. "
             "What is found below is their effect as much as that of how the two compute."
         )
-    elif sides.shared:
+    elif sides.fair:
         found.append("All settings of the method are equal: what differs is how the two compute.")
     return found
 

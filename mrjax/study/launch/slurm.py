@@ -89,7 +89,13 @@ def launch(study_dir: Path, study: Study, runs: Sequence[Run], cluster: Cluster)
         progress.say(f"{len(runs) - len(new)} runs are queued already")
     for job, size, resource in submission.submit(new, waiting):
         progress.say(f"job {job}: {size} runs, resource {resource}")
-    return _wait(study_dir, runs, submission, cluster.poll, progress) if cluster.wait else 0
+    if not cluster.wait:
+        return 0
+    try:
+        return _wait(study_dir, runs, submission, cluster.poll, progress)
+    except KeyboardInterrupt:
+        progress.say("the jobs that were submitted go on")
+        raise
 
 
 def _check(study: Study, runs: Sequence[Run], cluster: Cluster) -> None:

@@ -13,7 +13,7 @@ import shlex
 
 from mrjax.errors import UserError
 from mrjax.study.plan import sources
-from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
+from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE, Arm
 from mrjax.tasks.registry import FORMERLY, PYTORCH
 
 KEYS = ("python", "resource", "experiment", "command", "requires")
@@ -27,29 +27,17 @@ _INFERENCE = ("steps", "from_run")
 _OURS = ("workdir", "resume", "allow_mixed", "sweep", "help", "flagfile", "undefok")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """An arm as a recipe asks for it.
 
     Attributes:
-        name: of the arm.
-        source: that it changes.
-        flags: of the arm, ``--name=value``.
-        kind: "training" or "inference".
-        python: as in `mrjax.study.records.Arm`.
-        resource: likewise.
-        command: likewise.
+        arm: the arm, before it is known whether it can run.
         experiment: `PYTORCH` for the study's task in PyTorch, "" for the study's own program.
         requires: name of the arm whose first replicate must be finished first, "" for none.
     """
 
-    name: str
-    source: str
-    flags: tuple[str, ...]
-    kind: str
-    python: str = ""
-    resource: str = ""
-    command: str = ""
+    arm: Arm
     experiment: str = ""
     requires: str = ""
 
@@ -77,7 +65,8 @@ def parse(text: str, kind: str) -> Spec:
         source = _source(source, flags, keys)
     except UserError as error:
         raise UserError(f"arm {name}: {error}") from error
-    return Spec(name=name, source=source, flags=flags, kind=kind, **keys)
+    beside = {key: keys.pop(key) for key in ("experiment", "requires") if key in keys}
+    return Spec(Arm(name=name, source=source, flags=flags, kind=kind, **keys), **beside)
 
 
 def _check_inference(flags: tuple[str, ...]) -> None:

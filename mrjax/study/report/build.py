@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mrjax.study.gather.collected import Collected
-from mrjax.study.gather.loading import collect
 from mrjax.study.report import (
     analysis,
     names,
@@ -18,25 +17,6 @@ from mrjax.study.report import (
 from mrjax.study.report.analysis import Analysis
 from mrjax.study.report.page import Section
 
-FOLDER = "report"
-
-
-def report(study_dir: str | os.PathLike[str], *, images: bool | None = None) -> Path:
-    """Collect a study and write its tables and its report.
-
-    Args:
-        study_dir: a planned study, some of whose runs are finished.
-        images: whether to compare the runs' outputs voxel by voxel; None: if there are few.
-
-    Returns:
-        ``report/index.html`` in the study directory.
-
-    Raises:
-        UserError: no run is finished, the folder is not writable, or an extra is missing.
-    """
-    collected = collect(study_dir)
-    return write(Path(study_dir, FOLDER), collected, images=images)
-
 
 def write(
     folder: str | os.PathLike[str], collected: Collected, *, images: bool | None = None
@@ -46,7 +26,7 @@ def write(
     Args:
         folder: of the report.
         collected: from `mrjax.study.load` or `mrjax.study.load_roots`.
-        images: as in `report`.
+        images: whether to compare the runs' outputs voxel by voxel; None: if there are few.
 
     Returns:
         ``index.html``.

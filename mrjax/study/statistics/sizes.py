@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mrjax.study.statistics import common, means
 
@@ -12,43 +12,6 @@ LARGEST = 1_000_000
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
 _TAIL = 1e-13
-
-
-def for_difference(
-    difference: float, sd: float, *, paired: bool, power: float = POWER
-) -> int | None:
-    """Fewest replicates with which a t-test on run means finds a difference.
-
-    Args:
-        difference: true difference of the means, in the metric's unit.
-        sd: standard deviation, same unit: of the differences of pairs (paired), else of the runs
-            of one arm, the same in both.
-        paired: paired t-test, else two independent arms.
-        power: chance to find it.
-
-    Returns:
-        Replicates per arm, 2 or more; None if a million do not suffice.
-
-    Raises:
-        ValueError: sd negative, or power outside 0 to 1.
-    """
-    _check(sd, power)
-    return smallest(lambda n: difference_power(n, difference, sd, paired=paired) >= power)
-
-
-def difference_power(n: int, difference: float, sd: float, *, paired: bool) -> float:
-    """Chance that a two-sided t-test on run means finds a difference; arguments as above."""
-    df = n - 1 if paired else 2 * (n - 1)
-    error = sd * np.sqrt((1 if paired else 2) / n)
-    if error == 0.0:
-        return float(difference != 0.0)
-    critical, shift = float(stats.t.isf(common.ALPHA / 2, df)), abs(difference) / error
-    return float(_nct_sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
-
-
-def _nct_sf(x: float, df: float, shift: float) -> float:
-    # far out scipy's noncentral t loses its digits; the answer there is 1
-    return 1.0 if shift > 35.0 + x else float(stats.nct.sf(x, df, shift))
 
 
 def for_equivalence(
@@ -113,39 +76,6 @@ def equivalence_power(margin: float, error: float, df: float, difference: float 
     log_density = (df - 1) * np.log(v) - df * v**2 / 2 + df / 2 * np.log(df / 2)
     density = 2 * np.exp(log_density - special.gammaln(df / 2))
     return float(np.clip(np.sum(_WEIGHTS * inside * density) * (end - start) / 2, 0.0, 1.0))
-
-
-def for_ratio(ratio: float, *, power: float = POWER) -> int | None:
-    """Fewest replicates with which the F test finds a change of the spread over runs.
-
-    Args:
-        ratio: true standard deviation of the arm over that of the baseline.
-        power: chance to find it.
-
-    Raises:
-        ValueError: a ratio that is not positive.
-    """
-    _check(ratio, power)
-    if ratio == 0.0:
-        raise ValueError("the ratio is zero; expected a positive number")
-
-    def enough(n: int) -> bool:
-        f = stats.f(n - 1, n - 1)
-        low, high = f.ppf(common.ALPHA / 2), f.isf(common.ALPHA / 2)
-        return bool(f.sf(high / ratio**2) + f.cdf(low / ratio**2) >= power)
-
-    return smallest(enough)
-
-
-def for_sigma(precision: float) -> int | None:
-    """Fewest runs whose 95 % interval of the standard deviation ends at most ``precision`` above.
-
-    Args:
-        precision: 0.5 for "at most 50 % larger than estimated".
-    """
-    return smallest(
-        lambda n: float(np.sqrt((n - 1) / stats.chi2.ppf(common.ALPHA / 2, n - 1))) <= 1 + precision
-    )
 
 
 def smallest(enough: Callable[[int], bool], start: int = 2) -> int | None:
