@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mrjax
 from mrjax.errors import UserError
+from mrjax.runs.text import aligned
 
 FOLDER = Path(mrjax.__file__).resolve().parents[1] / "experiments" / "recipes"
 _FLAG = "--recipe"
@@ -53,5 +54,4 @@ def replaced(argv: Sequence[str]) -> list[str]:
 
 def table() -> str:
     """Return one line a recipe: its name and what it is."""
-    width = max(map(len, names()))
-    return "\n".join(f"{name:<{width}}  {title(name)}" for name in names())
+    return "\n".join(aligned([(name, title(name)) for name in names()]))

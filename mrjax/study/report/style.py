@@ -7,6 +7,8 @@ from typing import Any
 
 import matplotlib
 
+from mrjax.runs import pictures
+
 # Okabe and Ito (2008): told apart with any colour vision, and in grey by the line's form.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, RED, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -49,15 +51,10 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Any
     Yields:
         A matplotlib figure with constrained layout.
     """
-    # Figure without pyplot: no global state, no window system.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     # Whatever the user's matplotlibrc says, the figure is the same.
     settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **_SETTINGS}
     with matplotlib.rc_context(settings):
-        drawn = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(drawn)
+        drawn = pictures.figure(width, height)
         yield drawn
         drawn.savefig(folder / f"{name}.png", dpi=RESOLUTION, metadata={"Software": None})
         # Placed once: the layout takes as long as the drawing, and both files shall agree.

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 
 from mrjax.errors import UserError
+from mrjax.runs import pictures
 from mrjax.study.gather import checkpoints
 from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE
@@ -19,6 +20,7 @@ from mrjax.study.statistics import images as statistics
 
 FILES = 400  # read without being asked to
 ARMS = 8  # in the figure, beside the baseline
+SLICES = 16  # fewer make no picture from the side
 THRESHOLD = 0.01  # of the largest magnitude: a voxel that differs by more counts as changed
 
 
@@ -174,7 +176,7 @@ def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
     shown = [one for one in _by_difference(outputs) if one.spread.sd[mask].any()]
     if not shown:
         return []
-    mean = images.planes(outputs.arms[0].spread.mean, mask)
+    mean = pictures.planes(outputs.arms[0].spread.mean, mask, SLICES)
     low, high = np.quantile(outputs.arms[0].spread.mean[mask], (0.01, 0.99))
     tallest = max(plane.shape[0] / plane.shape[1] for plane in mean)
     # Three planes: an arm is a row. One image: arms stand side by side.
@@ -220,7 +222,7 @@ def _means(
 def _spreads(drawn: Any, axes: Any, shown: list[Voxels], mask: np.ndarray, unit: str) -> None:
     from matplotlib.colors import LogNorm
 
-    maps = [images.planes(one.spread.sd, mask) for one in shown]
+    maps = [pictures.planes(one.spread.sd, mask, SLICES) for one in shown]
     values = np.concatenate([plane.ravel() for row in maps for plane in row])
     values = values[values > 0]
     high = float(values.max()) if values.size else 1.0
