@@ -9,7 +9,7 @@ from pathlib import Path
 from mrjax.study.compare import speed, summary, surroundings, weights, words
 from mrjax.study.compare.sides import DRAWN, Sides
 from mrjax.study.gather.collected import Unit
-from mrjax.study.report import analysis, identity, names, overview, page, sections
+from mrjax.study.report import analysis, curves, identity, names, overview, page, training, voxels
 from mrjax.study.report import words as study_words
 from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
@@ -45,13 +45,13 @@ def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Secti
     points = tuple(f"{question} {answer}" for question, answer in study_words.QUESTIONS)
     yield Section("questions", "What the three questions mean", points=points)
     yield Section("identity", "Bit-identity", tables=(identity.table(found), _pairs(sides)))
-    training = sections.of_training(folder, found)
-    yield dataclasses.replace(training, title="The three questions, in numbers")
-    yield from sections.of_curves(folder, found)
+    numbers = training.section(folder, found)
+    yield dataclasses.replace(numbers, title="The three questions, in numbers")
+    yield from curves.section(folder, found)
     yield from _weights(folder, sides, distances)
-    yield from sections.of_voxels(folder, found, images)
+    yield voxels.section(folder, sides.collected, images)
     yield _speed(folder, sides)
-    yield sections.of_problems(sides.collected)
+    yield overview.missing(sides.collected)
     yield Section("methods", "Methods", paragraphs=(*study_words.methods(found), _DISTANCES))
 
 

@@ -219,18 +219,14 @@ def _ends(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
         values = [value for value in found.of(name, step) if value]
         axis.plot(
             values, np.full(len(values), place), "o", ms=3.5, mfc="none", mew=0.8,
-            color=_colour(place), label="pairs of A and B" if place == 0 else None,
+            color=style.shade(place), label="pairs of A and B" if place == 0 else None,
         )  # fmt: skip
         scale = found.scale(name)
         if scale:
             label = "two runs of A (median)" if place == 0 else None
             axis.plot(scale, place, "|", ms=11, mew=1.6, color=style.GREY, label=label)
     axis.set_xscale("log")
-    axis.set_yticks(range(len(kinds)), [style.plain(name) for name in kinds])
-    axis.set_ylim(len(kinds) - 0.5, -0.5)
-    axis.tick_params(axis="y", length=0)
-    for place in range(1, len(kinds)):
-        axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
+    style.label_rows(axis, [style.plain(name) for name in kinds], edge=0.5)
     apart = sum(name in APART for name in kinds)
     if apart:
         axis.axhspan(len(kinds) - apart - 0.5, len(kinds) - 0.5, color="0.96", zorder=-1)
@@ -243,14 +239,10 @@ def _course(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
         points = [(step, found.of(name, step)) for step in found.steps]
         points = [(step, middle.median(values)) for step, values in points if any(values)]
         axis.plot(
-            *zip(*points, strict=True), color=_colour(place), linestyle=style.line(place),
+            *zip(*points, strict=True), color=style.shade(place), linestyle=style.line(place),
             marker="o", ms=3, label=style.plain(name),
         )  # fmt: skip
     axis.set_yscale("log")
     axis.set_xlabel("step")
     axis.set_ylabel("normalized L2 distance\n(median of pairs)")
     axis.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _colour(place: int) -> str:
-    return style.BLACK if place == 0 else style.colour(place - 1)

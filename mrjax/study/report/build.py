@@ -8,10 +8,16 @@ from pathlib import Path
 from mrjax.study.gather.collected import Collected
 from mrjax.study.report import (
     analysis,
+    curves,
+    identity,
+    inference,
     names,
     overview,
     page,
-    sections,
+    repetitions,
+    shares,
+    training,
+    voxels,
     words,
 )
 from mrjax.study.report.analysis import Analysis
@@ -49,17 +55,17 @@ def _sections(folder: Path, found: Analysis, images: bool | None) -> Iterator[Se
     points = tuple(f"{question} {answer}" for question, answer in words.QUESTIONS)
     yield Section("questions", "What the three questions mean", points=points)
     yield Section("sources", "Sources", tables=(overview.sources(collected),))
-    yield sections.of_identity(folder, found)
+    yield identity.section(folder, found)
     if found.effects:
-        yield sections.of_training(folder, found)
+        yield training.section(folder, found)
     if found.inferences:
-        yield sections.of_inference(folder, found)
-    yield from sections.of_curves(folder, found)
+        yield inference.section(folder, found)
+    yield from curves.section(folder, found)
     if collected.baseline:
-        yield sections.of_repetitions(folder, found)
-    yield from sections.of_shares(folder, found)
-    yield from sections.of_voxels(folder, found, images)
+        yield repetitions.section(folder, found)
+    yield from shares.section(folder, found)
+    yield voxels.section(folder, collected, images)
     yield Section("speed", "Time and memory", tables=(overview.speed(collected),))
     yield Section("classical", "Classical methods", tables=(overview.classical(collected),))
-    yield sections.of_problems(collected)
+    yield overview.missing(collected)
     yield Section("methods", "Methods", paragraphs=tuple(words.methods(found)))

@@ -1,7 +1,7 @@
 """Loss curves of every replicate, and how fast they leave those of the baseline."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,19 +12,33 @@ from mrjax.study.gather.collected import Collected, Curve, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names, style
 from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 
 ARMS = 5  # in one figure: more lines than colours say nothing
 RUNS = 10  # thin lines of one arm
 
 
-def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write a figure for each source: loss above, |difference to the baseline| below.
+def section(folder: Path, analysis: Analysis) -> Iterator[Section]:
+    """Loss curves and their distance from the baseline's; no section without ledgers."""
+    files = _figures(folder, analysis.collected)
+    captions = tuple(
+        (
+            name,
+            f"Source: {names.source(name.removeprefix('loss_'))}. Above: loss of each run (thin) "
+            "and mean over runs (thick); below: distance to the loss of the baseline's run with "
+            "the same replicate number.",
+        )
+        for name in files
+    )
+    divergence = table(analysis)
+    tables = (divergence,) if divergence.rows else ()
+    if files:
+        yield Section("curves", "Loss curves", figures=captions, tables=tables)
 
-    Returns:
-        Names of the files without ending.
-    """
-    collected = analysis.collected
+
+def _figures(folder: Path, collected: Collected) -> list[str]:
+    """Write a figure for each source: loss above, |difference to the baseline| below."""
     groups = dict(names.by_source(collected.arms("training")))
     written = []
     if _curves(collected.baseline) and not groups:
@@ -70,7 +84,7 @@ def _losses(axis: Any, collected: Collected, arms: Sequence[Arm]) -> None:
     for place, (name, curves) in enumerate(groups.items()):
         if not curves:
             continue
-        shade = style.BLACK if place == 0 else style.colour(place - 1)
+        shade = style.shade(place)
         for curve in curves[:RUNS]:
             axis.plot(curve.steps, curve.loss, color=shade, linewidth=0.4, alpha=0.5)
         steps, loss = _mean(curves)
@@ -96,7 +110,7 @@ def _mean(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
 
 def _differences(axis: Any, pairs: Sequence[tuple[str, list[Curve]]]) -> None:
     for place, (_, curves) in enumerate(pairs):
-        shade = style.BLACK if place == 0 else style.colour(place - 1)
+        shade = style.shade(place)
         for curve in curves[:RUNS]:
             apart = np.where(curve.difference > 0, curve.difference, np.nan)
             axis.plot(

@@ -8,22 +8,30 @@ import numpy as np
 
 from mrjax.study.report import names, style, tables
 from mrjax.study.report.analysis import Analysis, Inference
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 
 ROWS = 30  # arms on one page
 
 
-def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write the figure of all inference arms, on several pages if there are many.
+def section(folder: Path, analysis: Analysis) -> Section:
+    """One network, inference under each arm, as a figure and a table."""
+    caption = (
+        "One trained network, inference repeated under each arm: size of the change against the "
+        "baseline's inference; circles: subjects and runs, bars: means"
+    )
+    return Section(
+        "inference",
+        "Effect of each source in inference",
+        figures=captioned(_figures(folder, analysis), caption),
+        tables=(table(analysis),),
+    )
 
-    Returns:
-        Names of the files without ending.
-    """
-    found = analysis.inferences
-    pages = [found[first : first + ROWS] for first in range(0, len(found), ROWS)]
+
+def _figures(folder: Path, analysis: Analysis) -> list[str]:
+    """Write the figure of all inference arms, on several pages if there are many."""
     written = []
-    for number, page in enumerate(pages, 1):
-        name = "effect_inference" + (f"_{number}" if len(pages) > 1 else "")
+    for name, page in style.pages("effect_inference", analysis.inferences, ROWS):
         with style.figure(folder, name, style.WIDE * 0.75, 1.1 + 0.26 * len(page)) as drawn:
             _draw(drawn.subplots(), analysis, page)
         written.append(name)
@@ -50,11 +58,7 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
                 *(0.5, place, text), transform=axis.get_yaxis_transform(), ha="center",
                 va="center", fontsize=7, color=style.GREY, style="italic",
             )  # fmt: skip
-    axis.set_yticks(range(len(page)), [_label(one) for one in page])
-    axis.set_ylim(len(page) - 0.4, -0.6)
-    axis.tick_params(axis="y", length=0)
-    for place in range(1, len(page)):
-        axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
+    style.label_rows(axis, [_label(one) for one in page])
     axis.set_xlabel(f"size of the change of {_unit(analysis)} [%]")
 
 

@@ -9,6 +9,7 @@ from mrjax.runs.metrics import METRICS
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 
 
@@ -118,8 +119,18 @@ def _seconds(units: Sequence[Unit], name: str) -> float:
     return float(np.median([unit.result["seconds"][name] for unit in units]))
 
 
-def problems(collected: Collected) -> Table:
+def missing(collected: Collected) -> Section:
     """What is not in the numbers, and why."""
+    table = _problems(collected)
+    return Section(
+        "problems",
+        "What is missing",
+        paragraphs=() if table.rows else ("Every arm ran, and every run was collected.",),
+        tables=(table,) if table.rows else (),
+    )
+
+
+def _problems(collected: Collected) -> Table:
     columns = (Column("arm"), Column("run"), Column("why"))
     rows = [(p.arm, p.label or "all", p.what) for p in collected.problems]
     rows += [("several", "", text) for text in mixtures(collected)]

@@ -37,6 +37,20 @@ class Section:
     tables: tuple[Table, ...] = ()
 
 
+def captioned(files: Sequence[str], caption: str) -> tuple[tuple[str, str], ...]:
+    """Give all pages of one figure its caption, with the number of the page if there are several.
+
+    Args:
+        files: names of the pages without ending.
+        caption: without a full stop.
+    """
+    pages = len(files)
+    return tuple(
+        (name, f"{caption}{f' (page {number} of {pages})' if pages > 1 else ''}.")
+        for number, name in enumerate(files, 1)
+    )
+
+
 def publish(
     folder: Path, title: str, subtitle: str, make: Callable[[Path], Iterable[Section]]
 ) -> Path:

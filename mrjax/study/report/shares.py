@@ -1,6 +1,6 @@
 """Which share of the variance over runs each draw has: crossed studies only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,28 @@ from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import CROSSED
 from mrjax.study.report import names, style, tables
 from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import common
 from mrjax.study.statistics.shares import REPETITION, Component, Shares, shares
 
 _WORDS = {"seed_init": "initialisation", "seed_order": "order"}
+
+
+def section(folder: Path, analysis: Analysis) -> Iterator[Section]:
+    """Variance shares; no section without a crossed design."""
+    if not analysis.collected.study.cross:
+        return
+    found = compute(analysis.collected)
+    if isinstance(found, str):
+        yield Section("shares", "Variance shares", paragraphs=(found,))
+        return
+    yield Section(
+        "shares",
+        "Variance shares",
+        figures=captioned(_figures(folder, analysis.collected, found), "Share of each source"),
+        tables=(table(analysis, found),),
+    )
 
 
 def compute(collected: Collected) -> Shares | str:
@@ -70,12 +87,8 @@ def _row(one: Component) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def figures(folder: Path, analysis: Analysis, found: Shares) -> list[str]:
-    """Write a bar chart of the shares beside the runs they come from.
-
-    Returns:
-        Names of the files without ending.
-    """
+def _figures(folder: Path, collected: Collected, found: Shares) -> list[str]:
+    """Write a bar chart of the shares beside the runs they come from."""
     if found.identical:
         return []
     parts = found.components
@@ -89,7 +102,7 @@ def figures(folder: Path, analysis: Analysis, found: Shares) -> list[str]:
         left.invert_yaxis()
         left.set_xlim(0, 100)
         left.set_xlabel("share of the variance over runs [%]\n(line: 95 % interval)")
-        _runs(right, analysis.collected)
+        _runs(right, collected)
     return ["variance_shares"]
 
 

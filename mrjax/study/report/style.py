@@ -1,9 +1,9 @@
 """How all figures look, and writing them so that the same figure is the same bytes."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 
@@ -18,6 +18,8 @@ GREY = "#777777"
 
 NARROW, WIDE = 3.5, 7.2  # in, one and two columns of a journal
 RESOLUTION = 200  # dots/in of PNG
+
+Row = TypeVar("Row")
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
@@ -63,6 +65,38 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Any
         drawn.savefig(folder / f"{name}.pdf", metadata=dates)
 
 
+def pages(name: str, rows: Sequence[Row], most: int) -> Iterator[tuple[str, Sequence[Row]]]:
+    """Divide the rows of a figure among pages: each with the name of its file.
+
+    Args:
+        name: of the file if one page is enough; else the pages are numbered.
+        rows: all of them.
+        most: on one page.
+    """
+    for number, first in enumerate(range(0, len(rows), most), 1):
+        yield f"{name}_{number}" if len(rows) > most else name, rows[first : first + most]
+
+
+def label_rows(axis: Any, labels: Sequence[str], edge: float = 0.6) -> None:
+    """Make an axis of rows that have names, from top to bottom, with lines between them.
+
+    Args:
+        axis: of matplotlib.
+        labels: of the rows at 0, 1 and so on.
+        edge: room above the first row and below the last, in rows.
+    """
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 1 + edge, -edge)
+    rule_rows(axis, len(labels))
+
+
+def rule_rows(axis: Any, number: int) -> None:
+    """Draw lines between rows, in place of ticks."""
+    axis.tick_params(axis="y", length=0)
+    for place in range(1, number):
+        axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
+
+
 def plain(text: str) -> str:
     """A name that is not ours, so that matplotlib takes no dollar in it for a formula."""
     return text.replace("$", r"\$")
@@ -71,6 +105,11 @@ def plain(text: str) -> str:
 def colour(place: int) -> str:
     """Colour of the n-th of several things, from 0."""
     return COLOURS[place % len(COLOURS)]
+
+
+def shade(place: int) -> str:
+    """Colour of the n-th of several things, of which the first is the baseline: black."""
+    return colour(place - 1) if place else BLACK
 
 
 def line(place: int) -> Any:

@@ -15,6 +15,7 @@ from mrjax.study.gather import checkpoints
 from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE
 from mrjax.study.report import images, names, style
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import images as statistics
 
@@ -56,6 +57,25 @@ class Outputs:
     subject: str
     arms: tuple[Voxels, ...]
     remark: str
+
+
+def section(folder: Path, collected: Collected, wanted: bool | None) -> Section:
+    """Outputs voxel by voxel; `wanted` as in `compute`."""
+    experiment = collected.study.experiment
+    found = compute(collected, wanted)
+    caption = (
+        "Mean over the baseline's runs, and standard deviation over the runs of the baseline and "
+        f"of up to {ARMS} arms, those that differ most from the baseline first; arms that "
+        "repeat the baseline's outputs, or whose runs all agree, are not drawn"
+    )
+    files = figures(folder, found, experiment) if found.arms else []
+    return Section(
+        "voxels",
+        "Voxel by voxel",
+        paragraphs=(found.remark,) if found.remark else (),
+        figures=captioned(files, caption),
+        tables=(table(found, experiment),) if found.arms else (),
+    )
 
 
 def compute(collected: Collected, wanted: bool | None = None) -> Outputs:
@@ -167,11 +187,7 @@ def table(outputs: Outputs, experiment: str) -> Table:
 
 
 def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
-    """Write maps of the mean of the baseline and of the standard deviation of every arm.
-
-    Returns:
-        Names of the files without ending.
-    """
+    """Write maps of the mean of the baseline and of the standard deviation of every arm."""
     mask = _mask(outputs)
     shown = [one for one in _by_difference(outputs) if one.spread.sd[mask].any()]
     if not shown:
