@@ -33,9 +33,9 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
     "name, kind",
     [
         ("params/down0_0/conv/kernel", "convolution kernels"),
-        ("params/down0_0/conv/bias", "biases before normalization"),
-        ("params/down0_0/norm/scale", "normalization scale and shift"),
-        ("params/down0_0/norm/bias", "normalization scale and shift"),
+        ("params/down0_0/conv/bias", "biases before normalisation"),
+        ("params/down0_0/norm/scale", "normalisation scale and shift"),
+        ("params/down0_0/norm/bias", "normalisation scale and shift"),
         ("params/out/bias", "biases"),
         ("params/plain/conv/bias", "biases"),
         ("params/up0/transposed_kernel", "convolution kernels"),
@@ -55,7 +55,7 @@ def test_distances_are_those_of_all_leaves_of_a_kind_together(roots, found):
     names = ("params/down0_0/norm/scale", "params/down0_0/norm/bias")
     for step in two_sets.STEPS:
         values = [apart(*(leaves(r, f"00{i}", step, *names) for r in roots)) for i in range(3)]
-        assert found.of("normalization scale and shift", step) == pytest.approx(values, rel=1e-6)
+        assert found.of("normalisation scale and shift", step) == pytest.approx(values, rel=1e-6)
         assert max(values) < 1e-5
     trained = [n for n in two_sets.SHAPES if n.startswith("params/") and not n.endswith("v/bias")]
     value = apart(*(leaves(root, "001", 60, *trained) for root in roots))
@@ -66,7 +66,7 @@ def test_biases_before_normalisation_are_apart(found):
     assert found.kinds[0] == weights.ALL
     assert found.kinds[-3:] == list(weights.APART)
     assert sorted(set(found.kinds)) == sorted(found.kinds)
-    assert min(found.of("biases before normalization", 60)) > 1e-2 > max(found.of(weights.ALL, 60))
+    assert min(found.of("biases before normalisation", 60)) > 1e-2 > max(found.of(weights.ALL, 60))
 
 
 def test_two_trainings_give_the_scale(roots, found):

@@ -56,10 +56,10 @@ def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Secti
 
 
 _DISTANCES = (
-    "Distances of weights are normalized L2 distances, taken over all leaves of a kind together, "
+    "Distances of weights are normalised L2 distances, taken over all leaves of a kind together, "
     "from the checkpoints that both runs of a pair kept (of a cross-validation, those of the first "
     "fold); they are 0 for weights equal up to scale. Reported apart is what no true gradient "
-    "moves: biases of convolutions before batch normalization and the running means that follow "
+    "moves: biases of convolutions before batch normalisation and the running means that follow "
     "them, without effect on the output, and running variances, which have one."
 )
 
@@ -108,9 +108,9 @@ def _pair_row(a: Unit, b: Unit, metric: str, digests: list[str]) -> tuple:
 def _weights(folder: Path, sides: Sides, found: weights.Distances) -> Iterator[Section]:
     caption = (
         f"Distance of weights between {sides.arm} and baseline by kind. Left: every pair after "
-        "the last step; gray bars: two runs of A, so two trainings; shaded: kinds that no true "
+        "the last step; grey bars: two runs of A, so two trainings; shaded: kinds that no true "
         "gradient moves. Right: median of pairs over the steps whose checkpoints were kept, "
-        "colors as on the left."
+        "colours as on the left."
     )
     files = weights.figures(folder, found)
     rows = weights.table(sides, found)

@@ -6,6 +6,7 @@ from typing import Any
 from mrjax.config import sources
 from mrjax.runs import jsonfile, records
 from mrjax.study.gather.collected import Unit
+from mrjax.study.report import names
 
 Pairs = Sequence[tuple[Unit, Unit]]
 
@@ -74,5 +75,4 @@ def differ(a: Unit, b: Unit) -> bool:
 
 
 def _text(values: Iterable[str]) -> str:
-    each = sorted(values)
-    return ", ".join(each[:4]) + (f" and {len(each) - 4} more" if len(each) > 4 else "")
+    return names.listed(sorted(values), most=4)

@@ -24,14 +24,14 @@ from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import images as statistics
 
 ALL = "all with a gradient"
-APART = ("running means", "running variances", "biases before normalization")
+APART = ("running means", "running variances", "biases before normalisation")
 """Kinds that no true gradient moves; of these only the running variances change the output."""
 
 _KINDS = {
     "kernel": "convolution kernels",
     "transposed_kernel": "convolution kernels",
     "bias": "biases",
-    "scale": "normalization scale and shift",
+    "scale": "normalisation scale and shift",
     "rbf": "activation functions",
     "data_weight": "data weights",
     "mean": "running means",
@@ -190,7 +190,7 @@ def table(sides: Sides, found: Distances) -> Table:
             ))  # fmt: skip
     return Table(
         "weights",
-        f"Normalized L2 distance of weights in pairs of {sides.arm} and baseline, "
+        f"Normalised L2 distance of weights in pairs of {sides.arm} and baseline, "
         "|a/|a| - b/|b||: 0 for weights equal up to scale, 1.4 for unrelated ones",
         columns,
         tuple(rows),
@@ -230,7 +230,7 @@ def _ends(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
     apart = sum(name in APART for name in kinds)
     if apart:
         axis.axhspan(len(kinds) - apart - 0.5, len(kinds) - 0.5, color="0.96", zorder=-1)
-    axis.set_xlabel(f"normalized L2 distance after step {step}")
+    axis.set_xlabel(f"normalised L2 distance after step {step}")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.3)
 
 
@@ -244,5 +244,5 @@ def _course(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
         )  # fmt: skip
     axis.set_yscale("log")
     axis.set_xlabel("step")
-    axis.set_ylabel("normalized L2 distance\n(median of pairs)")
+    axis.set_ylabel("normalised L2 distance\n(median of pairs)")
     axis.xaxis.get_major_locator().set_params(integer=True)

@@ -13,8 +13,6 @@ from mrjax.study.records import BASELINE
 from mrjax.study.report import names, tables
 from mrjax.study.report.analysis import Analysis, Effect
 
-_FIELDS = {"loss_hex": "loss", "grads": "gradients", "params": "parameters", "end": "length"}
-
 
 def about(sides: Sides) -> list[str]:
     """What is compared, and whether it is fair."""
@@ -77,7 +75,7 @@ def _parting(effect: Effect) -> list[str]:
         return [f"The ledgers of all {len(effect.first_steps)} pairs agree in every step."]
     first, last = min(apart), max(apart)
     when = f"in step {first}" if first == last else f"between steps {first} and {last}"
-    fields = Counter(_FIELDS.get(name, name) for name in effect.first_fields)
+    fields = Counter(names.FIELDS.get(name, name) for name in effect.first_fields)
     what = ", ".join(f"{name} ({count})" for name, count in sorted(fields.items()))
     return [
         f"{len(apart)} of {len(effect.first_steps)} pairs part {when}; what differs there first: "
@@ -122,11 +120,10 @@ def equivalence(analysis: Analysis, effect: Effect) -> str:
     study, near = analysis.collected.study, effect.margin
     if near is None or near.equivalent is None or near.power is None:
         return "Equivalence was not tested."
-    share = f"{100 * study.margin:g} % of the baseline's mean, "
-    margin = f"{share if study.margin_kind == 'relative' else ''}{near.margin:.3g}"
     needed = near.needed if near.needed is not None else "more than a million"
     return (
-        f"Equivalence within the margin ({margin}): {'shown' if near.equivalent else 'not shown'}; "
+        f"Equivalence within the margin ({names.margin(study, near.margin)}): "
+        f"{'shown' if near.equivalent else 'not shown'}; "
         f"power of that test {near.power:.2f}, runs needed for 0.8: {needed}."
     )
 
@@ -179,7 +176,7 @@ def _weights(distances: Distances) -> list[str]:
     ]
     tail = f" Without a true gradient, and apart: {', '.join(apart)}." if apart else ""
     return [
-        f"Normalized L2 distance of all weights with a gradient after step {step}: "
+        f"Normalised L2 distance of all weights with a gradient after step {step}: "
         f"{np.median(values):.2g} (median of pairs){beside}.{tail}"
     ]
 
@@ -206,7 +203,7 @@ def _speed(sides: Sides) -> list[str]:
 def _measures(sides: Sequence[Sequence[Unit]]) -> str:
     """What was counted as memory on either side."""
     a, b = (" or ".join(sorted({_measure(unit) for unit in side})) for side in sides)
-    return f"Counted is, in A and B: {a}." if a == b else f"Counted is, in A: {a}; in B: {b}."
+    return f"In A and B, memory is {a}." if a == b else f"In A, memory is {a}; in B, {b}."
 
 
 def _measure(unit: Unit) -> str:
@@ -214,9 +211,9 @@ def _measure(unit: Unit) -> str:
     if framework not in ("jax", "pytorch") or platform not in ("cpu", "gpu"):
         return "what its program recorded"
     if platform == "gpu":
-        return "what the framework's allocator had in use on the GPU, without libraries' own"
-    # JAX draws weights and order there.
-    return f"the whole process{', JAX in it' if framework == 'pytorch' else ''}"
+        return "what the framework's allocator had in use on the GPU, without that of libraries"
+    # With PyTorch, too, JAX draws initial weights and the order of examples.
+    return f"that of the whole process{', JAX in it' if framework == 'pytorch' else ''}"
 
 
 def medians(units: Sequence[Unit]) -> float | None:

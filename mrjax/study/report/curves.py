@@ -167,8 +167,9 @@ def _numbers(steps: Sequence[int], fields: Sequence[str]) -> tuple[Any, ...]:
     apart = [step for step in steps if step]
     if not apart:
         return len(steps), len(steps), None, None, None, None
-    words = {"loss_hex": "loss", "grads": "gradients", "params": "parameters", "end": "length"}
-    counts = sorted(Counter(words.get(f, f) for f in fields).items(), key=lambda c: (-c[1], c[0]))
+    counts = sorted(
+        Counter(names.FIELDS.get(f, f) for f in fields).items(), key=lambda c: (-c[1], c[0])
+    )
     first = ", ".join(f"{name} ({count})" for name, count in counts)
     middle = float(median(apart))
     return len(steps), len(steps) - len(apart), middle, min(apart), max(apart), first

@@ -139,44 +139,37 @@ def _problems(collected: Collected) -> Table:
 
 def mixtures(collected: Collected) -> list[str]:
     """What differs between runs though no arm says so; one line each."""
-    found = []
-    sources = {unit.environment["sources"] for unit in collected.units} - {""}
+    study, units, found = collected.study, collected.units, []
+    metric = names.metric(study.metric)
+    sources = {unit.environment["sources"] for unit in units} - {""}
     if len(sources) > 1:
         found.append(f"runs of {len(sources)} versions of the code are mixed")
-    resumed = sum(unit.environment["resumed_elsewhere"] != "0" for unit in collected.units)
+    resumed = sum(unit.environment["resumed_elsewhere"] != "0" for unit in units)
     if resumed:
         found.append(f"{resumed} runs were continued in another environment than they began in")
     data = {unit.digests["data"] for unit in collected.baseline}
     if len(data) > 1:
         found.append(f"runs of the baseline were made with {len(data)} different sets of data")
-    subjects = {unit.subjects for unit in collected.of(BASELINE)}
-    other = [u for u in collected.units if subjects and u.subjects not in subjects]
-    if other:
-        found.append(
-            f"{len(other)} runs were judged on other subjects than the baseline, first "
-            f"{other[0].arm} {other[0].label}"
-        )
-    metric = collected.study.metric
-    empty = [u for u in collected.units if np.isnan(u.mean(metric))]
-    if empty:
-        found.append(
-            f"{len(empty)} runs have no {names.metric(metric)} and are not compared, first "
-            f"{empty[0].arm} {empty[0].label}"
-        )
-    some = [u for u in collected.units if _gaps(u, metric)]
-    if some:
-        found.append(
-            f"{len(some)} runs have no {names.metric(metric)} for some subjects, so their means "
-            f"are over the others, first {some[0].arm} {some[0].label}"
-        )
-    task = collected.study.experiment
-    foreign = [u for u in collected.units if u.result["experiment"] != task]
-    if foreign:
-        found.append(
-            f"{len(foreign)} runs are of {foreign[0].result['experiment']}, not of {task}, first "
-            f"{foreign[0].arm} {foreign[0].label}"
-        )
-    return found
+    subjects = {unit.subjects for unit in collected.baseline} or {unit.subjects for unit in units}
+    foreign = [u for u in units if u.result["experiment"] != study.experiment]
+    other = foreign[0].result["experiment"] if foreign else ""
+    kinds = {
+        "were judged on other subjects than the baseline": [
+            u for u in units if u.subjects not in subjects
+        ],
+        f"have no {metric} and are not compared": [
+            u for u in units if np.isnan(u.mean(study.metric))
+        ],
+        f"have no {metric} for some subjects, so their means are over the others": [
+            u for u in units if _gaps(u, study.metric)
+        ],
+        f"are of {other}, not of {study.experiment}": foreign,
+    }
+    return found + [
+        f"{len(some)} runs {what}, first {some[0].arm} {some[0].label}"
+        for what, some in kinds.items()
+        if some
+    ]
 
 
 def _gaps(unit: Unit, metric: str) -> bool:

@@ -162,7 +162,7 @@ def table(outputs: Outputs, experiment: str) -> Table:
         Column("largest difference to the baseline", ".2e"),
         Column("in ulp of the largest magnitude", ".3g"),
         Column("voxels changed by more than 1 % of the largest [%]", ".2f"),
-        Column("weights: normalized L2", ".2e"), Column("weights: cosine", ".6f"),
+        Column("weights: normalised L2", ".2e"), Column("weights: cosine", ".6f"),
     )  # fmt: skip
     mask, rows = _mask(outputs), []
     for one in outputs.arms:

@@ -1,6 +1,6 @@
 """The report's prose, made from the records: what was found, how, and what the questions mean."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mrjax.config.sources import DRAWS
 from mrjax.study.gather.collected import Collected, Unit
@@ -62,21 +62,23 @@ def findings(analysis: Analysis) -> list[str]:
         "too few runs": "Too few runs to say",
     }
     groups = {text: [e for e in effects if e.verdict == v] for v, text in verdicts.items()}
-    found += [f"{text}: {_listed(e.arm.name for e in g)}." for text, g in groups.items() if g]
+    found += [f"{text}: {names.listed(e.arm.name for e in g)}." for text, g in groups.items() if g]
     wider = [_ratio(effect) for effect in effects if effect.wider]
     if wider:
-        found.append(f"Changes the spread over runs (p < 0.05 after Holm): {_listed(wider)}.")
+        found.append(f"Changes the spread over runs (p < 0.05 after Holm): {names.listed(wider)}.")
     if analysis.inferences:
         same = [one.arm.name for one in analysis.inferences if one.identical]
         other = [one.arm.name for one in analysis.inferences if not one.identical]
         if same:
-            found.append(f"Inference with a trained network is identical under: {_listed(same)}.")
+            found.append(
+                f"Inference with a trained network is identical under: {names.listed(same)}."
+            )
         if other:
-            found.append(f"Inference with a trained network differs under: {_listed(other)}.")
+            found.append(f"Inference with a trained network differs under: {names.listed(other)}.")
     found += _crossed(analysis.collected)
     missing = [arm.name for arm in study.arms if arm.problem]
     if missing:
-        found.append(f"Not run here (reasons below): {_listed(missing)}.")
+        found.append(f"Not run here (reasons below): {names.listed(missing)}.")
     return found
 
 
@@ -110,12 +112,6 @@ def _metric(analysis: Analysis) -> str:
     return names.metric(metric)
 
 
-def _listed(words: Iterable[str], most: int = 12) -> str:
-    each = list(words)
-    more = f" and {len(each) - most} more" if len(each) > most else ""
-    return ", ".join(each[:most]) + more
-
-
 def methods(analysis: Analysis) -> list[str]:
     """Paragraphs for the methods section of a paper, from the records alone."""
     return [_design(analysis), _surroundings(analysis.collected.units), _statistics(analysis)]
@@ -125,7 +121,7 @@ def _design(analysis: Analysis) -> str:
     collected = analysis.collected
     study, units = collected.study, collected.units
     counts = sorted({unit.result["steps"] for unit in units if unit.result["steps"]})
-    steps = f" Trainings took {_listed(map(str, counts))} steps." if counts else ""
+    steps = f" Trainings took {names.listed(map(str, counts))} steps." if counts else ""
     runs, arms = len({u.folder for u in units}), len({u.arm for u in units})
     subjects = sorted({len(unit.subjects) for unit in units})
     judged = "to".join(f" {n} " for n in dict.fromkeys((subjects[0], subjects[-1])))
@@ -176,17 +172,17 @@ def _surroundings(units: Sequence[Unit]) -> str:
         more = "; and more" if len(values) > 6 else ""
         return "; ".join(values[:6]) + more or f"{what}not recorded"
 
-    levels = _listed(sorted({u.result["level"].replace("_", " ") for u in units}))
+    levels = names.listed(sorted({u.result["level"].replace("_", " ") for u in units}))
     hosts = len({u.environment["host"] for u in units} - {""})
     code = sorted({u.environment["commit"][:10] for u in units} - {""})
     changed = any(u.environment["diff"] for u in units)
     return (
-        f"Frameworks: {_listed(sorted({u.result['framework'] for u in units}))} with "
+        f"Frameworks: {names.listed(sorted({u.result['framework'] for u in units}))} with "
         f"{each('versions', 'versions ')} under Python {each('python')}. Devices: {each('device')} "
         f"(CPU {each('cpu')}, {each('threads')} threads) on "
         f"{_count(hosts, 'host')}. XLA flags as the "
         f"backend saw them: {each('flags')}. Level of determinism: {levels}. Code: commit "
-        f"{_listed(code) or 'not recorded'}{' with uncommitted changes' if changed else ''}."
+        f"{names.listed(code) or 'not recorded'}{' with uncommitted changes' if changed else ''}."
     )
 
 
@@ -201,7 +197,7 @@ def _statistics(analysis: Analysis) -> str:
         start += (
             " Variance over runs was divided among the crossed factors by analysis of variance of "
             "the balanced design with random effects (method of moments; negative estimates are "
-            "reported as 0), with generalized confidence intervals."
+            "reported as 0), with generalised confidence intervals."
         )
     if not analysis.effects:
         return f"{start} {end}"
@@ -237,9 +233,7 @@ def _margin(analysis: Analysis) -> str:
     study = analysis.collected.study
     if analysis.margin is None:
         return "not tested, for want of a margin"
-    share = f"{100 * study.margin:g} % of the baseline's mean, "
     return (
-        "two one-sided t-tests with a margin of "
-        f"{share if study.margin_kind == 'relative' else ''}{analysis.margin:.3g} "
+        f"two one-sided t-tests with a margin of {names.margin(study, analysis.margin)} "
         f"({names.metric(study.metric)}), with the power at no true difference"
     )
