@@ -52,8 +52,8 @@ def test_the_page_says_all_that_was_found(page):
         "Equivalence within the margin (2 % of the baseline&#39;s mean",
         "Pitman-Morgan",
         "takes 10 ms in A and 20 ms in B, 2.00 times as long",
-        "Peak memory: 900 MB in A, 300 MB in B (medians over runs). Counted is, in A: the whole "
-        "process; in B: the whole process, JAX in it.",
+        "Peak memory: 900 MB in A, 300 MB in B (medians over runs). In A, memory is that of "
+        "the whole process; in B, that of the whole process, JAX in it.",
         "Without a true gradient, and apart: running means",
         "torch 2.13.0 in B only",
         "the 95th percentile is one of these averages",
@@ -97,7 +97,7 @@ def test_memory_of_a_gpu_is_its_allocators(roots, tmp_path):
         two_sets.change(run / "environment.json", backend={"platform": "gpu"})
     sides = compare.load(*copies)
     said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
-    assert "Counted is, in A and B: what the framework's allocator had in use" in said[-1]
+    assert "In A and B, memory is what the framework's allocator had in use" in said[-1]
 
 
 def test_a_draw_is_no_shift(roots, tmp_path):

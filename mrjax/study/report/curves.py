@@ -167,9 +167,8 @@ def _numbers(steps: Sequence[int], fields: Sequence[str]) -> tuple[Any, ...]:
     apart = [step for step in steps if step]
     if not apart:
         return len(steps), len(steps), None, None, None, None
-    counts = sorted(
-        Counter(names.FIELDS.get(f, f) for f in fields).items(), key=lambda c: (-c[1], c[0])
-    )
+    found = Counter(names.FIELDS.get(name, name) for name in fields)
+    counts = sorted(found.items(), key=lambda one: (-one[1], one[0]))
     first = ", ".join(f"{name} ({count})" for name, count in counts)
     middle = float(median(apart))
     return len(steps), len(steps) - len(apart), middle, min(apart), max(apart), first

@@ -66,15 +66,10 @@ def findings(analysis: Analysis) -> list[str]:
     wider = [_ratio(effect) for effect in effects if effect.wider]
     if wider:
         found.append(f"Changes the spread over runs (p < 0.05 after Holm): {names.listed(wider)}.")
-    if analysis.inferences:
-        same = [one.arm.name for one in analysis.inferences if one.identical]
-        other = [one.arm.name for one in analysis.inferences if not one.identical]
-        if same:
-            found.append(
-                f"Inference with a trained network is identical under: {names.listed(same)}."
-            )
-        if other:
-            found.append(f"Inference with a trained network differs under: {names.listed(other)}.")
+    for identical, word in ((True, "is identical"), (False, "differs")):
+        some = [one.arm.name for one in analysis.inferences if one.identical == identical]
+        if some:
+            found.append(f"Inference with a trained network {word} under: {names.listed(some)}.")
     found += _crossed(analysis.collected)
     missing = [arm.name for arm in study.arms if arm.problem]
     if missing:
