@@ -1,4 +1,4 @@
-"""The study directory: what is to be run, written once by the plan and read by all who follow.
+"""The study directory: what is to be run, written once by ``plan`` and read by all other actions.
 
 ``study.json``
     `Study`: the baseline, the arms, how often, in which order. Sorted keys, the same bytes for

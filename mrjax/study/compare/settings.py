@@ -1,4 +1,4 @@
-"""Settings of paired runs: which of them make two methods, and which only how one computes."""
+"""Settings of paired runs: which of them make two methods, and which only say how to compute."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def of(unit: Unit) -> dict[str, Any]:
 def changed(pairs: Pairs) -> dict[str, Any]:
     """Settings with unequal values in a pair, and the last value of B.
 
-    Between two frameworks, what one of them alone has counts as part of the framework.
+    Between two frameworks, a setting that only one of them has counts as part of the framework.
     """
     found: dict[str, Any] = {}
     for a, b in pairs:
@@ -48,8 +48,9 @@ def changed(pairs: Pairs) -> dict[str, Any]:
 def of_method(pairs: Pairs) -> dict[str, tuple[str, str]]:
     """Settings that make A and B two methods, and not one method computed in two ways.
 
-    Of those that both records have: learning rate, weights of losses, sizes and so on. Devices,
-    data types and switches of the libraries are ways to compute; seeds are judged by digests.
+    Such are learning rate, weights of losses, sizes and so on, where both records have them.
+    Devices, data types and switches of the libraries are ways to compute; whether seeds agree is
+    told by digests.
 
     Returns:
         Setting to its values in A and in B, as text.

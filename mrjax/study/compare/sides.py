@@ -1,4 +1,4 @@
-"""Finds two sets of runs, matches them by label, and refuses what cannot be compared."""
+"""Finds two sets of runs, matches them by label, and refuses those that cannot be compared."""
 
 import dataclasses
 import os

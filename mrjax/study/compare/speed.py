@@ -19,11 +19,12 @@ TIMING = "timing.jsonl"
 def step_times(unit: Unit) -> tuple[float, np.ndarray]:
     """Durations of a run's steps.
 
-    A step is recorded while the next one runs, but at once before a checkpoint: a step there is
-    credited with two and another with none, so each is averaged with the one after it.
+    A step is recorded while the next one runs, but before a checkpoint at once: there one record
+    covers two steps and the next none. So each step is averaged with the one after it.
 
     Returns:
-        That of the first step, and those of all others [ms]; nan and none without a record.
+        The duration of the first step, and those of all others [ms]; nan and an empty array where
+        the run has no record of them.
     """
     try:
         lines = (unit.training / TIMING).read_text(encoding="utf-8").splitlines()
@@ -44,8 +45,8 @@ def median_step(unit: Unit) -> float | None:
 def reservation(sides: Sides) -> str:
     """Why ratios of time mean nothing, "" where nothing is known against them.
 
-    Other work on the machine slows frameworks down by different factors. A run alone may itself
-    load all cores and a little more.
+    Other work on the machine slows different frameworks down by different factors. One run may
+    itself load all cores and a little more, which does not count.
     """
     units = [u for arm in (BASELINE, sides.arm) for u in sides.collected.of(arm)]
     known = [u.result["load"] for u in units if u.result["load"]]

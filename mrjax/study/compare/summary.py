@@ -35,7 +35,7 @@ def table(sides: Sides, analysis: Analysis) -> Table:
 
 
 def _reservations(sides: Sides) -> str:
-    """What the caption must say, for the numbers not to be taken for more than they are."""
+    """What the caption must say, so that the numbers are not taken for more than they are."""
     found = ", paired: equal digests of init, order and data" if sides.shared else ""
     if sides.settings:
         found += f"; two methods, settings differ: {settings.sentence(sides.settings)}"
@@ -85,7 +85,7 @@ def _costs(sides: Sides, units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
 
 
 def _inference(units: Sequence[Sequence[Unit]]) -> str:
-    """What the time of inference is of: in older records, of more than the network."""
+    """What the time of inference includes: in older records more than the network."""
     alone = all(result.CLASSICAL in unit.result["seconds"] for side in units for unit in side)
     return "inference [s]" if alone else "inference, first use and classical methods [s]"
 

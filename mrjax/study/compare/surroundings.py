@@ -1,4 +1,4 @@
-"""What differs between two sets of runs beside their results: settings, packages, machines."""
+"""What differs between two sets of runs besides their results: settings, packages, machines."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -23,14 +23,14 @@ _GROUPS = {
 _DEVICE = ("platform", "device_kind", "device_count", "gpu")
 _ORDER = ("settings", "framework", "packages", "software", "device", "processor", "machine",
           "environment variables", "code")  # fmt: skip
-_IMMATERIAL = {("machine", "host"), ("machine", "os")}  # say where, not what computes
-# Who differs in these has more than frameworks to explain a result by.
+_IMMATERIAL = {("machine", "host"), ("machine", "os")}  # they say where, not what, computes
+# Where these differ, frameworks are not the only explanation of a result.
 _MACHINE = {("device", "platform"), ("device", "device_kind"), ("processor", "model")}
 _NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
 _SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
          ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
 _WORDS = {"device_kind": "device", "model": "processor", "python": "Python"}
-# Facts of one framework that are so in all its runs of ours, unless somebody interferes.
+# Facts of one framework that have these values in all runs of mrjax, unless a user changes them.
 _USUAL = {"x64": True, "threefry_partitionable": True, "compilation_cache": "off",
           "onednn": True, "mkl": True, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # fmt: skip
 _MOST = 12  # entries of a sentence, words of a list
@@ -68,9 +68,9 @@ def _other_code(pairs: Pairs) -> bool:
 
 
 def differences(pairs: Pairs) -> list[Difference]:
-    """What differs between the sets, taken as a whole: seeds that vary in both alike do not.
+    """What differs between the sets as wholes, so not the seeds that vary alike in both.
 
-    Between two frameworks, switches that only one has are left out as long as nobody set them.
+    Between two frameworks, switches that only one has are left out unless they were set.
     """
     a, b = _both(pairs)
     keys = sorted(a.keys() | b.keys(), key=lambda key: (_ORDER.index(key[0]), key[1]))
@@ -140,7 +140,7 @@ def _as_always(key: tuple[str, str], value: Any) -> bool:
     if group == "settings":
         return entry == "task" or (entry in settings.ALONE and value == settings.ALONE[entry])
     entry = entry.removeprefix("switches.")
-    # What is a setting is told there.
+    # A switch that is also a setting is listed among the settings.
     known = entry in settings.ALONE or _USUAL.get(entry) == value
     return group in ("framework", "environment variables") and known
 
@@ -168,7 +168,8 @@ def _one_name(
         yield ("framework", "TF32"), "no" if value == "highest" else "allowed"
     elif key[0] == "framework" and key[1].endswith("_fp32_precision"):
         yield ("framework", "TF32"), "allowed" if value == "tf32" else "no"
-    elif key != ("processor", "threads") or not told:  # else those of XLA in a torch process
+    elif key != ("processor", "threads") or not told:
+        # Where the framework tells its threads, those of the processor are XLA's, beside PyTorch.
         yield key, value
 
 
@@ -199,7 +200,7 @@ def _hashable(value: Any) -> Any:
 
 
 def _texts(a: set[Any], b: set[Any]) -> tuple[str, str]:
-    """Both sides' values; of lists only the words that the other has not."""
+    """Both sides' values; of two lists only the words that the other does not have."""
     if len(a) == len(b) == 1:
         (one,), (other,) = a, b
         if isinstance(one, frozenset) and isinstance(other, frozenset):

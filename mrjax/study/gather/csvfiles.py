@@ -59,7 +59,7 @@ def write(study_dir: str | os.PathLike[str], collected: Collected) -> list[Path]
 
 
 def _remove_leftovers(root: Path) -> None:
-    """Remove what killed writers of these tables began; those alive on this machine go on."""
+    """Remove what killed writers of these tables began, but nothing of a writer that is alive."""
     for name in (RESULTS, DIGEST_TABLE, TIMING, ENVIRONMENT):
         for path in root.glob(f".{name}.*.tmp"):
             process = path.name.split(".")[-2]

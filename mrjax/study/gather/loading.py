@@ -40,12 +40,13 @@ def gather(
     places: Iterable[tuple[Origin, Path]],
     logs: Mapping[tuple[str, str], Path] | None = None,
 ) -> Collected:
-    """Read the run folders of a study, planned or made up.
+    """Read the run folders of a study, planned or assembled afterwards.
 
     Args:
         study: its arms say in which order units come.
         places: what each run folder is, and where it is.
-        logs: (arm, label) -> what the run wrote, where it may be unfinished for a reason.
+        logs: (arm, label) -> what the run wrote, which may say why it is not finished; None for
+            runs that no plan describes.
 
     Raises:
         UserError: none of the runs is finished.

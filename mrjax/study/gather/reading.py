@@ -19,7 +19,7 @@ _KEPT = ("experiment", "framework", "level", "steps", "seconds", "memory_bytes")
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a run stands in a study; what it decides of a `collected.Unit`."""
+    """What the study says about a run, and its folder does not; fields of a `collected.Unit`."""
 
     arm: str
     label: str
@@ -83,7 +83,7 @@ def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
 def _check_place(
     folder: Path, found: Mapping[str, Any], digest: str, asked: Mapping[str, Any]
 ) -> None:
-    """Refuse what was copied here from another run: its result, or all of it."""
+    """Refuse a folder whose result, or all of whose content, was copied from another run."""
     there = Path(_text(asked.get("workdir"))).parts[-2:]
     moved = bool(there) and there != folder.parts[-2:] and (folder / records.FLAGS).exists()
     if moved or found.get("config", digest) != digest:
@@ -165,7 +165,7 @@ def _ledger(found: Mapping[str, Any], unit: Unit) -> ledgers.Columns | None:
 
 
 def _environment(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
-    """Facts of a run; a summary of others computes nothing itself, so its first child fills in."""
+    """Facts of a run; what a cross-validation's summary lacks is taken from its first fold."""
 
     def read(folder: Path) -> dict[str, str]:
         expected = "the environment of a run"

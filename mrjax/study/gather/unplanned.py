@@ -153,7 +153,7 @@ def study_of(
 
 
 def _with_inference(found: Collected) -> Collected:
-    """The same, arms that train nothing told apart, each run with the one whose network it uses."""
+    """Mark arms that train nothing as inference, and name the run whose network each run uses."""
     folders = {unit.folder: f"{unit.arm}/{unit.label}" for unit in found.units}
 
     def resolved(unit: Unit) -> Unit:
@@ -174,7 +174,7 @@ def _with_inference(found: Collected) -> Collected:
 
 
 def _foreign_places(found: list[Path], names: Mapping[str, str]) -> Iterator[tuple[Origin, Path]]:
-    """Where runs without a plan stand; equal arms and labels, in several roots, are numbered."""
+    """Arm and label of runs without a plan; equal ones, from several roots, are numbered."""
     seen: Counter[tuple[str, str]] = Counter()
     labelled = []
     for path in found:

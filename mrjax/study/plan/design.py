@@ -44,7 +44,7 @@ def plan(
 
 
 class _Arms:
-    """Looks at each arm: are its flags good, do they change anything, can it run."""
+    """Asks of each arm whether its flags are right, change anything, and can run here."""
 
     def __init__(self, asked: Study, settings: Settings | None, where: Machine | None) -> None:
         self._asked, self._settings, self._where = asked, settings, where
@@ -72,7 +72,8 @@ class _Arms:
         flags = expansion.first_arguments(self._asked, spec)
         same = self._same(spec, flags)
         platform = _platform(flags, self._asked.platform)
-        if self._where is not None and not spec.arm.resource:  # its nodes are other machines
+        # An arm with a resource runs on other machines, the nodes of a cluster.
+        if self._where is not None and not spec.arm.resource:
             torch = bool(spec.experiment)
             found = machine.problem(self._where, flags, platform, spec.arm.python, torch=torch)
             if found:
@@ -118,6 +119,6 @@ def _lacking(spec: Spec, problems: Mapping[str, str]) -> str:
     if required and required not in problems:
         raise UserError(
             f"arm {spec.arm.name} requires {required}, which is no arm; expected one of "
-            f"{', '.join(problems)}; mend it"
+            f"{', '.join(problems)}; correct it"
         )
     return f"needs a run of {required}, which has none here" if problems.get(required) else ""

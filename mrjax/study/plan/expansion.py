@@ -62,8 +62,8 @@ def first_arguments(asked: Study, spec: Spec) -> list[str]:
 def arguments(asked: Study, spec: Spec, replicate: int) -> list[str]:
     """Flags of one run of an arm, without the run folder.
 
-    ``{r}`` becomes the replicate counted from 1, so that a seed of it never equals the default
-    seed 0 of another pairing.
+    ``{r}`` becomes the replicate counted from 1, so that a seed made of it is never 0, the
+    default seed.
 
     Args:
         asked: the study, without its arms.
@@ -85,7 +85,7 @@ def arguments(asked: Study, spec: Spec, replicate: int) -> list[str]:
 def _common(asked: Study, spec: Spec) -> list[str]:
     """Flags of every run of the study: the platform, and the baseline's."""
     if spec.arm.command:
-        return []  # another program has flags of its own
+        return []  # the flags of another program are not ours
     given = {sources.flag_name(flag) for flag in (*asked.baseline, *spec.arm.flags)}
     ours = [] if asked.command or "platform" in given else [f"--platform={asked.platform}"]
     return [*ours, *asked.baseline]
@@ -94,8 +94,9 @@ def _common(asked: Study, spec: Spec) -> list[str]:
 def in_order(runs: Sequence[Run], seed: int) -> list[Run]:
     """The runs in random order, those that others wait for before all the rest.
 
-    The machine warms up, and other people use it: with arms in turn that would look like an
-    effect of the arm. The order of two runs does not depend on which others there are.
+    A machine warms up, and other people use it: if one arm were run after the other, that would
+    look like an effect of the arms. The order of two runs does not depend on which others there
+    are.
     """
     needed = {run.requires for run in runs}
     return sorted(runs, key=lambda run: (run.workdir not in needed, _draw(seed, run.workdir)))

@@ -33,7 +33,7 @@ def path(name: str) -> Path:
     """
     if name not in names():
         raise UserError(
-            f"--recipe={name} is none that comes with mrjax; expected one of {', '.join(names())}; "
+            f"--recipe={name} does not come with mrjax; expected one of {', '.join(names())}; "
             "for a file of your own use --flagfile=FILE"
         )
     return FOLDER / f"{name}.flags"

@@ -254,7 +254,7 @@ def _inferences(collected: Collected) -> list[Inference]:
         if reference is None:
             continue
         pairs = [shared(reference, unit, metric) for unit in own]
-        # Runs that were judged on other subjects have nothing to be compared with.
+        # Runs that were judged on different subjects cannot be compared.
         if len({len(x) for x, _ in pairs}) != 1 or not len(pairs[0][0]):
             continue
         found.append(
@@ -270,5 +270,5 @@ def _inferences(collected: Collected) -> list[Inference]:
 
 
 def _change(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Relative change; where there was nothing (a Dice of 0), the change itself."""
+    """Relative change of the metric; the change itself where the metric was 0."""
     return np.divide(y - x, x, out=y - x, where=x != 0)

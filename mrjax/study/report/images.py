@@ -17,7 +17,7 @@ _DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, zlib
 
 
 def shown(experiment: str) -> str:
-    """What the outputs of an experiment show, with the unit; another program's are "output"."""
+    """What the outputs of an experiment show, with the unit; "output" for another program."""
     return TASKS[experiment].output if experiment in TASKS else "output"
 
 

@@ -106,7 +106,7 @@ def speed(collected: Collected) -> Table:
 
 def _step(units: Sequence[Unit]) -> float | None:
     """Median duration of a training step [ms]."""
-    # The seconds of a cross-validation are those of all its folds, the steps those of one.
+    # A cross-validation records the seconds of all its folds, but the steps of one.
     each = [
         1e3 * u.result["seconds"]["train"] / (u.result["steps"] * max(u.result["children"], 1))
         for u in units

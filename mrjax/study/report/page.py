@@ -84,7 +84,7 @@ def publish(
 def _empty(folder: Path) -> None:
     """Remove an older report, and nothing else: figures of arms that are gone must not stay.
 
-    What is begun says so until it is whole, and belongs to the next report if it never is.
+    A page that is begun says so until it is whole; if it never is, the next report replaces it.
     """
     index = folder / "index.html"
     if index.exists():
@@ -106,7 +106,7 @@ def _write(folder: Path, title: str, subtitle: str, sections: Sequence[Section])
         raise UserError(
             'a report needs jinja2; expected the extra "report"; pip install "mrjax[report]"'
         ) from error
-    # Names of arms and flags are the user's: whatever they hold is text, not markup.
+    # Names of arms and flags are the user's: they are shown as text, never taken for markup.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -59,7 +59,7 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Any
         drawn = pictures.figure(width, height)
         yield drawn
         drawn.savefig(folder / f"{name}.png", dpi=RESOLUTION, metadata={"Software": None})
-        # Placed once: the layout takes as long as the drawing, and both files shall agree.
+        # The layout is computed once: it takes as long as drawing, and both files must agree.
         drawn.set_layout_engine("none")
         dates = {"CreationDate": None, "ModDate": None}
         drawn.savefig(folder / f"{name}.pdf", metadata=dates)
@@ -98,7 +98,7 @@ def rule_rows(axis: Any, number: int) -> None:
 
 
 def plain(text: str) -> str:
-    """A name that is not ours, so that matplotlib takes no dollar in it for a formula."""
+    """A user's name as text for matplotlib, which takes dollar signs for formulas."""
     return text.replace("$", r"\$")
 
 
@@ -113,5 +113,5 @@ def shade(place: int) -> str:
 
 
 def line(place: int) -> Any:
-    """Dashes of the n-th of several lines, from 0: colour alone is not enough for all eyes."""
+    """Dashes of the n-th of several lines, from 0; not everyone can tell them by colour."""
     return LINES[place % len(LINES)]

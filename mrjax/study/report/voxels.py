@@ -101,7 +101,7 @@ def compute(collected: Collected, wanted: bool | None = None) -> Outputs:
         except (UserError, ValueError) as error:
             left_out.append(f"{arm}: {error}")
     remark = f"Left out: {'; '.join(left_out)}." if left_out else ""
-    # Without the baseline's outputs another arm's would stand in their place.
+    # The first is shown as the baseline: without it there is nothing to show.
     kept = found if found and found[0].arm == BASELINE else []
     return Outputs(subject=subject, arms=tuple(kept), remark=remark)
 

@@ -64,7 +64,7 @@ def pair(a: Sample, b: Sample, names: tuple[str, str], paired: bool) -> tuple[Sa
 
 
 def constant(values: Sample) -> bool:
-    """Whether all values are the same number; a variance cannot tell, its mean is rounded."""
+    """Whether all values are the same number; a variance cannot tell, because means are rounded."""
     return values.size > 0 and bool((values == values[0]).all())
 
 
@@ -79,7 +79,7 @@ def sd(values: Sample) -> float:
 
 
 def dot(x: Sample, y: Sample) -> float:
-    """Sum of products, the same bits on every machine: a BLAS adds as its CPU likes."""
+    """Sum of products with the same bits on every machine; a BLAS adds in its CPU's order."""
     return float(np.sum(x * y))
 
 

@@ -1,4 +1,4 @@
-"""Question (b) turned round: is the shift of the mean smaller than a margin that matters?
+"""Question (b) turned round: is the shift of the mean smaller than what matters?
 
 A test that finds no difference does not show that there is none; two one-sided tests (TOST) can.
 """

@@ -64,7 +64,8 @@ def equivalence_power(margin: float, error: float, df: float, difference: float 
     if error <= 0.0:
         return 1.0 if abs(difference) < margin else 0.0
     critical = -special.stdtrit(df, common.ALPHA)
-    # v: estimated over true standard error; from v = end on, no difference is close enough
+    # v is the estimated over the true standard error; beyond v = end, no difference is so small
+    # that equivalence is shown
     start = np.sqrt(2 * special.gammaincinv(df / 2, _TAIL) / df)
     stop = np.sqrt(2 * special.gammainccinv(df / 2, _TAIL) / df)
     end = min(stop, margin / (critical * error))
