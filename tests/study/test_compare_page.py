@@ -118,9 +118,9 @@ def test_times_of_steps(roots):
     assert speed.median_step(unit) == 20.0
     # A checkpoint after every third step of 20 ms.
     lines = [{"step": s, "seconds": (0.0, 0.04, 0.02)[s % 3]} for s in range(1, 31)]
-    (unit.training / speed.TIMING).write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (unit.training / "timing.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     assert speed.median_step(unit) == 20.0
-    (unit.training / speed.TIMING).write_text("torn\n")
+    (unit.training / "timing.jsonl").write_text("torn\n")
     first, rest = speed.step_times(unit)
     assert np.isnan(first) and rest.size == 0 and speed.median_step(unit) is None
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mrjax.config import sources
-from mrjax.runs import jsonfile, records
+from mrjax.runs import jsonfile
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Unit
 from mrjax.study.report import names
 
@@ -25,7 +26,7 @@ ALONE: Mapping[str, Any] = {
 
 def of(unit: Unit) -> dict[str, Any]:
     """What a run was asked for, without values that are null."""
-    config = jsonfile.read(unit.training / records.CONFIG, "a record of a run", "repeat the run")
+    config = jsonfile.read(RunFolder(unit.training).config, "a record of a run", "repeat the run")
     given = config.get("config")
     given = given if isinstance(given, dict) else {}
     return {n: v for n, v in given.items() if v is not None}

@@ -9,6 +9,7 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import result
+from mrjax.runs.folder import RunFolder
 from mrjax.study.compare import settings, surroundings
 from mrjax.study.gather import loading, unplanned
 from mrjax.study.gather.collected import Collected, Unit, paired
@@ -91,7 +92,7 @@ def load(
     ]
     study = unplanned.study_of(
         f"{arms[1]} against {roots[0].resolve().name}",
-        unplanned.first_result(path for path in found[0].values() if _finished(path)),
+        unplanned.first_result(path for path in found[0].values() if RunFolder(path).finished),
         [Arm(name=arm, source=BASELINE, flags=(), kind="training") for arm in arms],
         replicates=max(map(len, found)),
         pairing="",
@@ -115,12 +116,8 @@ def _check_one_arm(root: Path, labels: Iterable[str]) -> None:
         )
 
 
-def _finished(folder: Path) -> bool:
-    return (folder / result.NAME).exists()
-
-
 def _check_labels(roots: Sequence[Path], found: Sequence[Mapping[str, Path]]) -> None:
-    done = [{label for label, path in side.items() if _finished(path)} for side in found]
+    done = [{label for label, path in side.items() if RunFolder(path).finished} for side in found]
     for root, labels in zip(roots, done, strict=True):
         _check_one_arm(root, labels)
         if not labels:

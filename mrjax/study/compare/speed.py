@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from mrjax.runs.folder import RunFolder
 from mrjax.study.compare.sides import Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import style
 from mrjax.study.report.tables import Column, Table
-
-TIMING = "timing.jsonl"
 
 
 def step_times(unit: Unit) -> tuple[float, np.ndarray]:
@@ -27,7 +26,7 @@ def step_times(unit: Unit) -> tuple[float, np.ndarray]:
         the run has no record of them.
     """
     try:
-        lines = (unit.training / TIMING).read_text(encoding="utf-8").splitlines()
+        lines = RunFolder(unit.training).timing.read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
         values = {int(row["step"]): 1e3 * float(row["seconds"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mrjax.errors import UserError
-from mrjax.runs import jsonfile, records
+from mrjax.runs import jsonfile
+from mrjax.runs.folder import RunFolder
 from mrjax.study.compare import settings
 from mrjax.study.compare.settings import Pairs
 from mrjax.study.gather.collected import Unit
@@ -151,7 +152,8 @@ def _facts(unit: Unit) -> Iterator[tuple[tuple[str, str], Any]]:
     for name, value in settings.of(unit).items():
         if name not in _NOT_ASKED_FOR:
             yield ("settings", name), _hashable(value)
-    environment = _environment(unit)
+    path = RunFolder(unit.training).environment
+    environment = jsonfile.read(path, "a record of a run", "repeat the run")
     for key, value in _entries(environment, ""):
         yield from _one_name(key, value, environment)
 
@@ -221,11 +223,3 @@ def _text(value: Any) -> str:
 def _some(words: Iterable[str]) -> list[str]:
     each = sorted(words)
     return each[:_MOST] + ([f"and {len(each) - _MOST} more"] if len(each) > _MOST else [])
-
-
-def _environment(unit: Unit) -> Mapping[str, Any]:
-    return _read(unit, records.ENVIRONMENT)
-
-
-def _read(unit: Unit, name: str) -> Mapping[str, Any]:
-    return jsonfile.read(unit.training / name, "a record of a run", "repeat the run")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mrjax.errors import UserError
-from mrjax.runs import result
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather import ledgers, reading
 from mrjax.study.gather.collected import Collected, Problem, Unit
 from mrjax.study.gather.reading import Found, Origin
@@ -59,7 +59,7 @@ def gather(
     # The baseline first, because the others' curves are compared with its.
     for origin, folder in sorted(places, key=lambda p: (order.get(p[0].arm, -1), p[0].label)):
         planned[origin.arm] = planned.get(origin.arm, 0) + 1
-        if not (folder / result.NAME).exists():
+        if not RunFolder(folder).finished:
             reason = _unfinished((logs or {}).get((origin.arm, origin.label)))
             problems.append(Problem(origin.arm, origin.label, reason))
             continue

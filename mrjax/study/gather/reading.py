@@ -11,6 +11,7 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import digests, jsonfile, records, result
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather import ledgers
 from mrjax.study.gather.collected import Unit
 
@@ -53,10 +54,11 @@ def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
         UserError: a file is missing or damaged; the folder must be left out.
     """
     found = result.read(folder)
-    config = jsonfile.read(folder / records.CONFIG, "the settings of a run", result.AGAIN)
+    path = RunFolder(folder).config
+    config = jsonfile.read(path, "the settings of a run", result.AGAIN)
     if not re.fullmatch("[0-9a-f]{64}", str(config.get("digest"))):
         raise UserError(
-            f"{folder / records.CONFIG} has no digest of 64 hex digits; expected one, see "
+            f"{path} has no digest of 64 hex digits; expected one, see "
             "mrjax/runs; correct the program that wrote it"
         )
     asked = _object(config, "config")
@@ -85,7 +87,7 @@ def _check_place(
 ) -> None:
     """Refuse a folder whose result, or all of whose content, was copied from another run."""
     there = Path(_text(asked.get("workdir"))).parts[-2:]
-    moved = bool(there) and there != folder.parts[-2:] and (folder / records.FLAGS).exists()
+    moved = bool(there) and there != folder.parts[-2:] and RunFolder(folder).flags.exists()
     if moved or found.get("config", digest) != digest:
         whose = f"{folder} holds the run of {'/'.join(there)}"
         other = f"{folder / result.NAME} is of a run with other settings than {records.CONFIG}"
@@ -155,12 +157,12 @@ def _ledger(found: Mapping[str, Any], unit: Unit) -> ledgers.Columns | None:
     """The ledger of a run; of a cross-validation, that of its first fold."""
     own = unit.training == unit.folder
     steps = found["steps"] if own else result.read(unit.training)["steps"]
-    path = unit.training / "ledger.jsonl"
+    run = RunFolder(unit.training)
     # Another program may keep none.
-    if not steps or not (path.exists() or (unit.training / records.FLAGS).exists()):
+    if not steps or not (run.ledger.exists() or run.flags.exists()):
         return None
-    columns = ledgers.read(path)
-    ledgers.check_length(path, columns, steps)
+    columns = ledgers.read(run.ledger)
+    ledgers.check_length(run.ledger, columns, steps)
     return columns
 
 
@@ -169,7 +171,7 @@ def _environment(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
 
     def read(folder: Path) -> dict[str, str]:
         expected = "the environment of a run"
-        return facts(jsonfile.read(folder / records.ENVIRONMENT, expected, result.AGAIN))
+        return facts(jsonfile.read(RunFolder(folder).environment, expected, result.AGAIN))
 
     own = read(folder)
     child = read(folder / found["children"][0]) if found.get("children") else {}

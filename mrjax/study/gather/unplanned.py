@@ -9,6 +9,7 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import records, result
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.gather.loading import gather
 from mrjax.study.gather.reading import Origin
@@ -46,7 +47,7 @@ def load_roots(
             has the metric.
     """
     every = {path.resolve() for root in roots for path in run_folders(Path(root))}
-    found = sorted(path for path in every if (path / result.NAME).exists())
+    found = sorted(path for path in every if RunFolder(path).finished)
     names = sorted({path.parent.name for path in found})
     if not found:
         raise UserError(

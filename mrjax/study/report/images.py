@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mrjax.errors import UserError
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Unit
 from mrjax.tasks.registry import TASKS
 
@@ -23,7 +24,7 @@ def shown(experiment: str) -> str:
 
 def find(unit: Unit, subject: str) -> Path | None:
     """The network's output for a subject, in the run folder or in one of its folds'; or None."""
-    folders = [unit.folder / "predictions"]
+    folders = [RunFolder(unit.folder).predictions]
     if not any(folders[0].glob("*")):
         folders = sorted((unit.folder / unit.part).glob("**/predictions"))
     files = [
