@@ -6,26 +6,32 @@
     python -m experiments.study status --recipe=tiny_qsm
     python -m experiments.study report --recipe=tiny_qsm
 
-recipes lists the recipes that come with mrjax; --flagfile=FILE reads one of your own. plan checks
-every flag and writes what is to be run into --study=DIR (else runs/studies/NAME); run does what is
-not finished, here or through Slurm, and may be stopped and repeated; collect writes the tables
-(results.csv, digests.csv, timing.csv, environment.csv), report writes them and report/index.html.
-run, status, collect and report need --study or --name only. collect and report also read run
-folders from elsewhere, <root>/<arm>/<label>, into --study=DIR:
+"recipes" lists the recipes that come with mrjax; --flagfile=FILE reads one of your own. "plan"
+checks every flag and writes what is to be run into --study=DIR (default: runs/studies/NAME). "run"
+makes the runs that are not finished, on this machine or through Slurm; it may be stopped and
+repeated. "status" says how far the runs are. "collect" writes the tables results.csv, digests.csv,
+timing.csv and environment.csv; "report" writes these and report/index.html. Once a study is
+planned, the actions need only --study or --name.
+
+"collect" and "report" also read run folders from elsewhere, <root>/<arm>/<label>, and write into
+--study=DIR:
 
     python -m experiments.study report ROOT ROOT --study=DIR --baseline=ARM
 
-There --pairing=seed says that runs with equal labels share their seeds. Two sets of runs, such as
-two arms, frameworks or machines, are put side by side, the first as baseline, in DIR/compare:
+With them, --pairing=seed says that runs of equal labels share their seeds.
+
+"compare" puts two sets of runs side by side, such as two arms, frameworks or machines, and writes
+DIR/compare/index.html. The first set is the baseline:
 
     python -m experiments.study compare A B --study=DIR
 
-Runs are matched by their path below A and B; DIR may be left out for two arms of one study.
+Runs are matched by their path below A and B; --study may be left out for two arms of one study.
 
-An arm is --arm="NAME [SOURCE]: --flag=value ...": what it adds to --baseline. {r} in it stands for
-the number of the replicate, from 1. Instead of flags, or besides them: python=INTERPRETER,
-resource=NAME, experiment=pytorch, command="PROGRAM ...", requires=ARM.
---infer_arm is the same for inference, repeated, with the network of the baseline's replicate 1.
+An arm is given by --arm="NAME [SOURCE]: --flag=value ...": the flags that it adds to those of
+--baseline, in which {r} stands for the number of the replicate, counted from 1. Besides flags, or
+instead of them, it may have python=INTERPRETER, resource=NAME, experiment=pytorch,
+command="PROGRAM ..." and requires=ARM. An arm given by --infer_arm trains nothing: it repeats
+inference with the network of the baseline's first replicate.
 """
 
 import os
