@@ -44,7 +44,7 @@ def status(study_dir: str | os.PathLike[str], study: Study, runs: Sequence[Run])
 
 
 def _table(study: Study, counts: Mapping[str, str], title: str) -> str:
-    """One line an arm."""
+    """One line for each arm."""
     rows = [("arm", "source", "kind", title, "flags")]
     rows += [(a.name, a.source, a.kind, counts[a.name], _flags(study, a)) for a in study.arms]
     return "\n".join(aligned(rows))

@@ -97,7 +97,7 @@ def same(pairs: Pairs) -> list[str]:
 
 
 def sentences(found: Iterable[Difference]) -> list[str]:
-    """The differences in words, a sentence a group."""
+    """The differences in words, one sentence for each group."""
     groups: dict[str, list[str]] = {}
     for one in found:
         name = _phrase(one.group, one.entry)

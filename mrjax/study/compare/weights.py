@@ -86,7 +86,7 @@ class Distances:
         return sorted({one.step for one in self.pairs})
 
     def of(self, kind: str, step: int) -> list[float]:
-        """Distances of a kind after a step, one a pair."""
+        """Distances of a kind after a step, one for each pair."""
         return _values(one for one in self.pairs if (one.kind, one.step) == (kind, step))
 
     def scale(self, kind: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Runs on this machine: a thread a slot, a process a run."""
+"""Runs on this machine: a thread for each slot, a process for each run."""
 
 import datetime
 import os

@@ -27,7 +27,7 @@ class Resource(NamedTuple):
 
 
 def parse(specifications: Sequence[str]) -> dict[str, Resource]:
-    """Read ``name: --partition=gpu --gres=gpu:1 python=/path/to/python``, one a class.
+    """Read ``name: --partition=gpu --gres=gpu:1 python=/path/to/python``, once for each class.
 
     Returns:
         {name: class}; the default class is always there.

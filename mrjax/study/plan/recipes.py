@@ -53,5 +53,5 @@ def replaced(argv: Sequence[str]) -> list[str]:
 
 
 def table() -> str:
-    """Return one line a recipe: its name and what it is."""
+    """Return one line for each recipe: its name and what it is."""
     return "\n".join(aligned([(name, title(name)) for name in names()]))

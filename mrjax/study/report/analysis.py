@@ -8,7 +8,7 @@ import numpy as np
 from mrjax.config.sources import DRAWS
 from mrjax.runs.metrics import METRICS
 from mrjax.study.gather.collected import Collected, Unit, means, paired
-from mrjax.study.records import BASELINE, INFER_BASELINE, Arm
+from mrjax.study.records import BASELINE, INFER_BASELINE, Arm, Study
 from mrjax.study.report import names
 from mrjax.study.statistics import common, equivalence, multiple, spread, subjects
 from mrjax.study.statistics import identity as identities
@@ -95,11 +95,6 @@ class Effect:
             return "shifted, within the margin" if near else "shifted"
         return "equivalent within the margin" if near else "undecided"
 
-    @property
-    def draw(self) -> bool:
-        """Whether the arm's source is a draw."""
-        return self.arm.source in DRAWS
-
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
@@ -152,31 +147,35 @@ def analyse(collected: Collected) -> Analysis:
     baseline = _measured(collected.baseline, study.metric)
     groups = names.by_source(collected.arms("training"))
     arms = [arm for group in groups.values() for arm in group]
-    effects = [_effect(collected, arm, baseline) for arm in arms]
-    found = [effect for effect in effects if effect is not None]
     runs = means(baseline, study.metric)
+    margin = _margin(study, runs)
+    effects = [_effect(collected, arm, baseline, margin) for arm in arms]
+    found = [effect for effect in effects if effect is not None]
     rng = common.generator(study.seed, BASELINE, "sigma")
     return Analysis(
         collected=collected,
-        margin=_margin(collected, runs),
+        margin=margin,
         sigma=spread.sigma(runs, rng) if len(runs) else None,
         effects=tuple(_corrected(found)),
         inferences=tuple(_inferences(collected)),
     )
 
 
-def _margin(collected: Collected, runs: np.ndarray) -> float | None:
-    relative = collected.study.margin_kind == "relative"
-    if not len(runs) or not collected.study.margin or (relative and not runs.mean()):
+def _margin(study: Study, runs: np.ndarray) -> float | None:
+    """Margin of equivalence in the metric's unit, from the runs of the baseline."""
+    relative = study.margin_kind == "relative"
+    if not len(runs) or not study.margin or (relative and not runs.mean()):
         return None
-    return equivalence.margin(collected.study.margin, collected.study.margin_kind, runs)
+    return equivalence.margin(study.margin, study.margin_kind, runs)
 
 
 def _measured(units: Sequence[Unit], metric: str) -> list[Unit]:
     return [unit for unit in units if not np.isnan(unit.mean(metric))]
 
 
-def _effect(collected: Collected, arm: Arm, baseline: list[Unit]) -> Effect | None:
+def _effect(
+    collected: Collected, arm: Arm, baseline: list[Unit], margin: float | None
+) -> Effect | None:
     study = collected.study
     own = _measured(collected.of(arm.name), study.metric)
     pairs = paired(own, baseline)
@@ -192,7 +191,6 @@ def _effect(collected: Collected, arm: Arm, baseline: list[Unit]) -> Effect | No
     def rng(what: str) -> np.random.Generator:
         return common.generator(study.seed, arm.name, what)
 
-    margin = _margin(collected, means(baseline, study.metric))
     curves = [unit.curve for unit in b if unit.curve is not None and unit.curve.partner]
     return Effect(
         arm=arm,

@@ -54,7 +54,7 @@ class Table:
         name: of its files.
         title: what it shows, n and unit of analysis included.
         columns: from left to right.
-        rows: a value a column; None where there is none.
+        rows: one value for each column, None where there is none.
         bold: numbers of rows that stand out, such as the baseline.
     """
 

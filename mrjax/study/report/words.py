@@ -20,12 +20,12 @@ QUESTIONS = (
     ),
     (
         "(b) Does the source shift the mean?",
-        "The unit is a training: one number a run, its mean over subjects, and n is the number "
-        "of runs. A difference is called shifted if its p-value stays below 0.05 after "
-        "Holm's correction over all arms. No difference found is not the same as none: two "
-        "one-sided tests (TOST) say whether the mean lies within the margin of equivalence, and "
-        "the power of that test says how likely this design was to show it. Where neither "
-        "holds, the result is undecided.",
+        "The unit is a training: each run gives one number, its mean over subjects, and n is the "
+        "number of runs. A difference is called shifted if its p-value stays below 0.05 after "
+        "Holm's correction over all arms. To find no difference is not to show that there is "
+        "none: two one-sided tests (TOST) say whether the mean lies within the margin of "
+        "equivalence, and the power of that test says how likely this design was to show it. "
+        "Where neither holds, the result is undecided.",
     ),
     (
         "(c) Does the source change the spread over runs?",

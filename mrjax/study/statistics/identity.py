@@ -27,7 +27,7 @@ def identity(digests_a: Sequence[str], digests_b: Sequence[str]) -> Identity:
     """Count what two arms have in common, bit for bit; this comes before any test.
 
     Args:
-        digests_a: one content digest a run, in order of replicates.
+        digests_a: a content digest for each run, in order of replicates.
         digests_b: those of the other arm, replicate by replicate.
 
     Raises:

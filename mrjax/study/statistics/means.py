@@ -1,4 +1,4 @@
-"""Question (b): does a source shift the mean? One number a run, n = replicates."""
+"""Question (b): does a source shift the mean? One number for each run, n = replicates."""
 
 from dataclasses import dataclass
 

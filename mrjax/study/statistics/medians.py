@@ -25,7 +25,7 @@ class Median:
 
 @dataclass(frozen=True, kw_only=True)
 class Repetitions:
-    """The table of a Monte Carlo study: one median a repetition, and how far they lie apart."""
+    """The table of a Monte Carlo study: one median for each repetition, and their scatter."""
 
     rows: tuple[Median, ...]
     """One a repetition, over its subjects."""

@@ -1,5 +1,6 @@
 """How many replicates a study needs: per arm, for a power of 0.8 at the level of 5 %."""
 
+import bisect
 from collections.abc import Callable
 
 import numpy as np
@@ -79,18 +80,14 @@ def equivalence_power(margin: float, error: float, df: float, difference: float 
     return float(np.clip(np.sum(_WEIGHTS * inside * density) * (end - start) / 2, 0.0, 1.0))
 
 
-def smallest(enough: Callable[[int], bool], start: int = 2) -> int | None:
-    """Smallest whole number from ``start`` on that is enough; enough must stay enough."""
-    high = start
-    while not enough(high):
-        if high >= LARGEST:
-            return None
-        high = min(2 * high, LARGEST)
-    low = high // 2 if high > start else start - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+def smallest(enough: Callable[[int], bool]) -> int | None:
+    """Smallest whole number from 2 on that is enough; None: even `LARGEST` is not.
+
+    Args:
+        enough: whether a number is; if one is, all larger ones must be.
+    """
+    number = 2 + bisect.bisect_left(range(2, LARGEST + 1), True, key=enough)
+    return number if number <= LARGEST else None
 
 
 def _check(sd: float, power: float) -> None:
