@@ -11,7 +11,8 @@ from mrjax.runs.folder import RunFolder
 from mrjax.study.compare.sides import Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
-from mrjax.study.report import style
+from mrjax.study.report import overview, style
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 
 
@@ -99,12 +100,20 @@ def table(sides: Sides) -> Table:
     )
 
 
-def figures(folder: Path, sides: Sides) -> list[str]:
-    """Write the figure: every run's step, training, inference and memory.
+def section(folder: Path, sides: Sides) -> Section:
+    """Time and memory of both sets, as a figure and tables."""
+    steps = table(sides)
+    caption = "Time and memory of every run (circles) and their medians (bars), from zero."
+    return Section(
+        "speed",
+        "Time and memory",
+        figures=((_figure(folder, sides), caption),),
+        tables=(*((steps,) if steps.rows else ()), overview.speed(sides.collected)),
+    )
 
-    Returns:
-        Names of the files without ending.
-    """
+
+def _figure(folder: Path, sides: Sides) -> str:
+    """Write the figure: every run's step, training, inference and memory."""
     arms = (BASELINE, sides.arm)
     units = [sides.collected.of(arm) for arm in arms]
     panels = {
@@ -117,7 +126,7 @@ def figures(folder: Path, sides: Sides) -> list[str]:
         axes = drawn.subplots(1, len(panels))
         for axis, (title, values) in zip(axes, panels.items(), strict=True):
             _panel(axis, title, values, arms)
-    return ["speed"]
+    return "speed"
 
 
 def _megabytes(unit: Unit) -> float | None:

@@ -11,6 +11,8 @@ from mrjax.study.compare.settings import Pairs
 from mrjax.study.gather.collected import Unit
 from mrjax.study.gather.unplanned import FOREIGN
 from mrjax.study.plan import sources
+from mrjax.study.report.page import Section
+from mrjax.study.report.tables import Column, Table
 
 _GROUPS = {
     "backend.versions": "packages",
@@ -66,6 +68,24 @@ def _other_code(pairs: Pairs) -> bool:
     """Whether no run of A is of the code of one of B."""
     a, b = (values.get(("code", "sources"), set()) for values in _both(pairs))
     return bool(a and b) and not a & b
+
+
+def section(pairs: Pairs) -> Section:
+    """What differs besides the results, in sentences and as a table."""
+    found = differences(pairs)
+    points = sentences(found) or ["Nothing that the records name."]
+    equal = same(pairs)
+    if equal:
+        points = [*points, f"The same in all runs: {'; '.join(equal)}."]
+    columns = (Column("what"), Column("entry"), Column("A"), Column("B"))
+    title = "What differs between the records of A and B: config.json, environment.json"
+    rows = tuple((one.group, one.entry, one.a or None, one.b or None) for one in found)
+    return Section(
+        "surroundings",
+        "What differs besides",
+        points=tuple(points),
+        tables=(Table("surroundings", title, columns, rows),) if found else (),
+    )
 
 
 def differences(pairs: Pairs) -> list[Difference]:

@@ -20,6 +20,7 @@ from mrjax.study.compare.sides import Sides
 from mrjax.study.gather import checkpoints
 from mrjax.study.gather.collected import Unit
 from mrjax.study.report import style
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import images as statistics
 
@@ -169,6 +170,34 @@ def kind(name: str, names: Iterable[str]) -> str | None:
     return _KINDS.get(last, last)
 
 
+METHOD = (
+    "Distances of weights are normalised L2 distances, taken over all leaves of a kind together, "
+    "from the checkpoints that both runs of a pair kept (of a cross-validation, those of the first "
+    "fold); they are 0 for weights equal up to scale. Reported apart is what no true gradient "
+    "moves: biases of convolutions before batch normalisation and the running means that follow "
+    "them, without effect on the output, and running variances, which have one."
+)
+"""How distances were taken, for the methods section of a paper."""
+
+
+def section(folder: Path, sides: Sides, found: Distances) -> Section:
+    """Distances of weights, as a figure and a table."""
+    caption = (
+        f"Distance of weights between {sides.arm} and baseline by kind. Left: every pair after "
+        "the last step; grey bars: two runs of A, so two trainings; shaded: kinds that no true "
+        "gradient moves. Right: median of pairs over the steps whose checkpoints were kept, "
+        "colours as on the left"
+    )
+    rows = table(sides, found)
+    return Section(
+        "weights",
+        "Weights",
+        paragraphs=(found.remark,) if found.remark else (),
+        figures=captioned(figures(folder, found), caption),
+        tables=(rows,) if rows.rows else (),
+    )
+
+
 def table(sides: Sides, found: Distances) -> Table:
     """Distances by kind and step."""
     columns = (
@@ -198,11 +227,7 @@ def table(sides: Sides, found: Distances) -> Table:
 
 
 def figures(folder: Path, found: Distances) -> list[str]:
-    """Write the figure: distance by kind at the end, and over the steps that were kept.
-
-    Returns:
-        Names of the files without ending.
-    """
+    """Write the figure: distance by kind at the end, and over the steps that were kept."""
     kinds = found.kinds
     if not any(one.value for one in found.pairs):
         return []
