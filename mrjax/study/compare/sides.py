@@ -13,7 +13,6 @@ from mrjax.runs.folder import RunFolder
 from mrjax.study.compare import settings, surroundings
 from mrjax.study.gather import loading, unplanned
 from mrjax.study.gather.collected import Collected, Unit, paired
-from mrjax.study.gather.reading import Origin
 from mrjax.study.records import BASELINE, Arm
 
 DRAWN = ("init", "order", "data")
@@ -85,8 +84,8 @@ def load(
     _check_labels(roots, found)
     labels = sorted(set(found[0]) | set(found[1]))
     arms = (BASELINE, _arm_name(*(root.resolve().name for root in roots)))
-    places = [
-        (Origin(arm, label, labels.index(label), {}), side[label])
+    runs = [
+        unplanned.assembled(arm, label, labels.index(label), side[label])
         for arm, side in zip(arms, found, strict=True)
         for label in side
     ]
@@ -100,7 +99,7 @@ def load(
         margin=margin,
         margin_kind=margin_kind,
     )
-    return _matched(roots, loading.gather(study, places))
+    return _matched(roots, loading.gather(study, runs))
 
 
 def _labelled(root: Path) -> dict[str, Path]:

@@ -2,15 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from mrjax.errors import UserError
 from mrjax.runs.folder import RunFolder
 from mrjax.study.gather import ledgers, reading
 from mrjax.study.gather.collected import Collected, Problem, Unit
-from mrjax.study.gather.reading import Found, Origin
-from mrjax.study.records import BASELINE, Study, read_runs, read_study
+from mrjax.study.records import BASELINE, Run, Study, read_runs, read_study
 
 
 def load(study_dir: str | os.PathLike[str]) -> Collected:
@@ -26,27 +25,17 @@ def load(study_dir: str | os.PathLike[str]) -> Collected:
         UserError: there is no study, or none of its runs is finished.
     """
     root = Path(study_dir)
-    study, runs = read_study(root), read_runs(root)
-    places = [
-        (Origin(run.arm, run.label, run.replicate, run.factors, run.requires), root / run.workdir)
-        for run in runs
-    ]
-    logs = {(run.arm, run.label): root / run.log for run in runs}
-    return gather(study, places, logs)
+    return gather(read_study(root), read_runs(root), root)
 
 
-def gather(
-    study: Study,
-    places: Iterable[tuple[Origin, Path]],
-    logs: Mapping[tuple[str, str], Path] | None = None,
-) -> Collected:
+def gather(study: Study, runs: Iterable[Run], root: Path | None = None) -> Collected:
     """Read the run folders of a study, planned or assembled afterwards.
 
     Args:
         study: its arms say in which order units come.
-        places: what each run folder is, and where it is.
-        logs: (arm, label) -> what the run wrote, which may say why it is not finished; None for
-            runs that no plan describes.
+        runs: of the study.
+        root: the directory of a planned study; None: the runs were assembled afterwards, and their
+            `workdir` says where they are.
 
     Raises:
         UserError: none of the runs is finished.
@@ -57,17 +46,16 @@ def gather(
     units: list[Unit] = []
     partners = _Partners(study)
     # The baseline first, because the others' curves are compared with its.
-    for origin, folder in sorted(places, key=lambda p: (order.get(p[0].arm, -1), p[0].label)):
-        planned[origin.arm] = planned.get(origin.arm, 0) + 1
-        if not RunFolder(folder).finished:
-            reason = _unfinished((logs or {}).get((origin.arm, origin.label)))
-            problems.append(Problem(origin.arm, origin.label, reason))
-            continue
+    for run in sorted(runs, key=lambda run: (order.get(run.arm, -1), run.label)):
+        planned[run.arm] = planned.get(run.arm, 0) + 1
+        folder = Path(root or "", run.workdir)
         try:
-            read = reading.read(folder, origin, planned=logs is not None)
-            units += partners.with_curves(read)
+            if not RunFolder(folder).finished:
+                raise UserError(_unfinished(root / run.log if root else None))
+            for unit, ledger in reading.read(folder, run, planned=root is not None):
+                units.append(partners.with_curve(unit, ledger))
         except UserError as error:
-            problems.append(Problem(origin.arm, origin.label, str(error)))
+            problems.append(Problem(run.arm, run.label, str(error)))
     if not units:
         why = next((f" ({p.arm} {p.label}: {p.what})" for p in problems if p.label), "")
         raise UserError(
@@ -86,13 +74,8 @@ class _Partners:
         self._pairing = study.pairing
         self._kept: dict[tuple[int, str], tuple[str, ledgers.Columns]] = {}
 
-    def with_curves(self, found: Found) -> list[Unit]:
-        """The units of a run folder, with curves."""
-        return [
-            self._one(u, columns) for u, columns in zip(found.units, found.ledgers, strict=True)
-        ]
-
-    def _one(self, unit: Unit, columns: ledgers.Columns | None) -> Unit:
+    def with_curve(self, unit: Unit, columns: ledgers.Columns | None) -> Unit:
+        """The unit with its curve, if it has a ledger."""
         if columns is None:
             return unit
         first = next(iter(self._kept.values()), ("", None))

@@ -1,6 +1,5 @@
 """One run folder -> units, or one line that says why not. Nothing is guessed, nothing repaired."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,41 +13,24 @@ from mrjax.runs import digests, jsonfile, records, result
 from mrjax.runs.folder import RunFolder
 from mrjax.study.gather import ledgers
 from mrjax.study.gather.collected import Unit
+from mrjax.study.records import Run
 
 _KEPT = ("experiment", "framework", "level", "steps", "seconds", "memory_bytes")
 
 
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """What the study says about a run, and its folder does not; fields of a `collected.Unit`."""
-
-    arm: str
-    label: str
-    replicate: int
-    factors: Mapping[str, int]
-    reference: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """A run folder's units without their curves, and the ledgers these come from.
-
-    Attributes:
-        units: one, or one for each repetition of a cross-validation.
-        ledgers: as many; None where there is none.
-    """
-
-    units: tuple[Unit, ...]
-    ledgers: tuple[ledgers.Columns | None, ...]
-
-
-def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
+def read(
+    folder: Path, run: Run, *, planned: bool = False
+) -> list[tuple[Unit, ledgers.Columns | None]]:
     """Read a finished run.
 
     Args:
         folder: the run folder.
-        origin: what it is in the study.
+        run: what it is in the study.
         planned: whether the run was made to be in this folder.
+
+    Returns:
+        The unit, or one for each repetition of a cross-validation, without their curves; and the
+        ledgers that these come from, None where there is none.
 
     Raises:
         UserError: a file is missing or damaged; the folder must be left out.
@@ -58,19 +40,18 @@ def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
     config = jsonfile.read(path, "the settings of a run", result.AGAIN)
     if not re.fullmatch("[0-9a-f]{64}", str(config.get("digest"))):
         raise UserError(
-            f"{path} has no digest of 64 hex digits; expected one, see "
-            "mrjax/runs; correct the program that wrote it"
+            f"{path} has no digest of 64 hex digits; expected one, see mrjax/runs; correct the "
+            "program that wrote it"
         )
     asked = _object(config, "config")
     _check_place(folder, found, config["digest"], asked if planned else {})
-    if not origin.reference and not found["steps"]:
-        origin = dataclasses.replace(origin, reference=_text(asked.get("from_run")))
-    parts = [
-        {**part, "training": _training(folder, found, part["part"])}
-        for part in _parts(folder, found)
-    ]
+    network = "" if found["steps"] else _text(asked.get("from_run"))
     common = {
-        **{field.name: getattr(origin, field.name) for field in dataclasses.fields(origin)},
+        "arm": run.arm,
+        "label": run.label,
+        "replicate": run.replicate,
+        "factors": run.factors,
+        "reference": run.requires or network,
         "folder": folder,
         "result": {name: found[name] for name in _KEPT}
         | {"load": found.get("load")}
@@ -78,8 +59,11 @@ def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
         "config_digest": config["digest"],
         "environment": _environment(folder, found),
     }
-    units = tuple(Unit(**common, **part) for part in parts)
-    return Found(units, tuple(_ledger(found, unit) for unit in units))
+    units = [
+        Unit(**common, **part, training=_training(folder, found, part["part"]))
+        for part in _parts(folder, found)
+    ]
+    return [(unit, _ledger(found, unit)) for unit in units]
 
 
 def _check_place(

@@ -12,9 +12,8 @@ from mrjax.runs import records, result
 from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.gather.loading import gather
-from mrjax.study.gather.reading import Origin
 from mrjax.study.plan import options
-from mrjax.study.records import BASELINE, Arm, Study
+from mrjax.study.records import BASELINE, Arm, Run, Study
 
 FOREIGN = "other"
 """Source of an arm that no plan describes."""
@@ -60,7 +59,6 @@ def load_roots(
         )
     first = baseline or (BASELINE if BASELINE in names else names[0])
     arms = _arm_names(names, first)
-    places = list(_foreign_places(found, arms))
     study = study_of(
         found[0].parent.parent.name or "runs",
         first_result(found),
@@ -71,7 +69,7 @@ def load_roots(
         margin=margin,
         margin_kind=margin_kind,
     )
-    gathered = _with_inference(gather(study, places))
+    gathered = _with_inference(gather(study, _runs(found, arms)))
     known = sorted({name for unit in gathered.units for name in unit.metrics})
     if metric and metric not in known:
         raise UserError(
@@ -174,8 +172,8 @@ def _with_inference(found: Collected) -> Collected:
     )
 
 
-def _foreign_places(found: list[Path], names: Mapping[str, str]) -> Iterator[tuple[Origin, Path]]:
-    """Arm and label of runs without a plan; equal ones, from several roots, are numbered."""
+def _runs(found: list[Path], names: Mapping[str, str]) -> Iterator[Run]:
+    """Finished folders as runs; equal arms and labels, from several roots, are numbered."""
     seen: Counter[tuple[str, str]] = Counter()
     labelled = []
     for path in found:
@@ -186,7 +184,12 @@ def _foreign_places(found: list[Path], names: Mapping[str, str]) -> Iterator[tup
     labels = sorted({label for _, label, _ in labelled})
     place = {label: number for number, label in enumerate(labels)}
     for arm, label, path in labelled:
-        yield Origin(names[arm], label, place[label], {}), path
+        yield assembled(names[arm], label, place[label], path)
+
+
+def assembled(arm: str, label: str, replicate: int, folder: Path) -> Run:
+    """A run that no plan describes, made from its folder."""
+    return Run(arm=arm, label=label, replicate=replicate, factors={}, argv=(), workdir=str(folder))
 
 
 def _arm_names(folders: list[str], baseline: str) -> dict[str, str]:
