@@ -46,6 +46,7 @@ def read(
     asked = _object(config, "config")
     _check_place(folder, found, config["digest"], asked if planned else {})
     network = "" if found["steps"] else _text(asked.get("from_run"))
+    parts = list(_parts(folder, found))
     common = {
         "arm": run.arm,
         "label": run.label,
@@ -60,8 +61,7 @@ def read(
         "environment": _environment(folder, found),
     }
     units = [
-        Unit(**common, **part, training=_training(folder, found, part["part"]))
-        for part in _parts(folder, found)
+        Unit(**common, **part, training=_training(folder, found, part["part"])) for part in parts
     ]
     return [(unit, _ledger(found, unit)) for unit in units]
 
