@@ -314,7 +314,8 @@ def test_folders_from_anywhere_tell_inference_from_training(study_dir, tmp_path)
     analysis = analyse(found)
     assert [effect.arm.name for effect in analysis.effects] == ["init", "same"]
     (inference,) = analysis.inferences
-    assert inference.reference.key == ("baseline", "000", "")
+    reference = inference.reference
+    assert (reference.arm, reference.label, reference.part) == ("baseline", "000", "")
     shutil.copytree(runs / "infer", tmp_path / "a/again")
     alone = analyse(load_roots([runs / "infer", tmp_path / "a"], baseline="infer"))
     assert not alone.effects and [one.arm.name for one in alone.inferences] == ["again"]

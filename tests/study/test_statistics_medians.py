@@ -23,10 +23,10 @@ def test_interval_is_that_of_the_binomial_distribution(n):
 @pytest.mark.parametrize("n", [6, 10, 34])
 def test_coverage_is_what_it_says(n):
     rng = np.random.default_rng(1)
-    found = [medians.median(rng.exponential(size=n)) for _ in range(600)]
+    found = [medians.median(rng.exponential(size=n)) for _ in range(300)]
     held = np.mean([one.low <= np.log(2) <= one.high for one in found])
     expected = 1 - 2 * stats.binom.cdf(rank(n) - 1, n, 0.5)
-    assert held == pytest.approx(expected, abs=0.025) and expected >= 0.95
+    assert held == pytest.approx(expected, abs=0.035) and expected >= 0.95
 
 
 def test_five_values_have_no_interval():
