@@ -49,7 +49,7 @@ class Unit:
         result: ``result.json`` without what the other fields hold; of ``children`` their number.
         subjects: names of the held-out subjects.
         metrics: metric -> one value for each subject; nan where there is none.
-        baselines: classical method -> the same.
+        classical: classical method -> the same; ``baselines`` in ``result.json``.
         digests: ``init``, ``order``, ``data``, ``params``, ``predictions``.
         config_digest: of the settings.
         environment: facts of ``environment.json``, by column of environment.csv.
@@ -67,7 +67,7 @@ class Unit:
     result: Mapping[str, Any]
     subjects: tuple[str, ...]
     metrics: Mapping[str, np.ndarray]
-    baselines: Mapping[str, Mapping[str, np.ndarray]]
+    classical: Mapping[str, Mapping[str, np.ndarray]]
     digests: Mapping[str, str]
     config_digest: str
     environment: Mapping[str, str]

@@ -88,7 +88,7 @@ def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "part": "",
             "subjects": tuple(found["subjects"]),
             "metrics": _arrays(found["metrics"]),
-            "baselines": {name: _arrays(table) for name, table in found["baselines"].items()},
+            "classical": {name: _arrays(table) for name, table in found["baselines"].items()},
             "digests": found["digests"],
         }
         return
@@ -103,7 +103,7 @@ def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "part": name if several else "",
             "subjects": tuple(patients["network"]),
             "metrics": tables.pop("network"),
-            "baselines": tables,
+            "classical": tables,
             "digests": _combined(folder, found, name) if several else found["digests"],
         }
 

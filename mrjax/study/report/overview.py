@@ -53,7 +53,7 @@ def classical(collected: Collected) -> Table:
     rows: list[tuple[Any, ...]] = [
         ("network, mean of runs", *(_finite_mean([u.mean(m) for u in units]) for m in metrics))
     ]
-    for method, found in units[0].baselines.items():
+    for method, found in units[0].classical.items():
         values = [_finite_mean(found[m]) if m in found else None for m in metrics]
         rows.append((names.CLASSICAL.get(method, method), *values))
     return Table(
