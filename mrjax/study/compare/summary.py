@@ -9,7 +9,6 @@ from mrjax.study.compare import settings, speed, words
 from mrjax.study.compare.sides import Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
-from mrjax.study.report import names
 from mrjax.study.report.analysis import Analysis
 from mrjax.study.report.tables import NOTHING, Column, Table
 
@@ -46,7 +45,7 @@ def _reservations(sides: Sides) -> str:
 
 
 def _results(analysis: Analysis) -> Iterator[Row]:
-    effect, metric = analysis.effects[0], names.metric(analysis.collected.study.metric)
+    effect, metric = analysis.effects[0], analysis.metric
     tested = effect.shift is not None and effect.shift.status == "tested"
     a, b = (f"{side.mean():.4g}" for side in (effect.baseline, effect.runs))
     told = words.change(analysis, effect) if tested else effect.verdict

@@ -84,12 +84,8 @@ def _parting(effect: Effect) -> list[str]:
 
 
 def _shift(analysis: Analysis, effect: Effect) -> str:
-    study, found = analysis.collected.study, effect.shift
-    metric = names.metric(study.metric)
-    start = (
-        f"(b) Mean {metric} of runs: {effect.baseline.mean():.4g} in A, {effect.runs.mean():.4g} "
-        "in B"
-    )
+    found, a, b = effect.shift, effect.baseline.mean(), effect.runs.mean()
+    start = f"(b) Mean {analysis.metric} of runs: {a:.4g} in A, {b:.4g} in B"
     if found is None and not effect.identical:
         source = names.source(effect.arm.source)
         return f"{start}; not tested, because what differs ({source}) is a draw, not a level."
@@ -105,7 +101,7 @@ def _shift(analysis: Analysis, effect: Effect) -> str:
 
 def change(analysis: Analysis, effect: Effect) -> str:
     """Change of the mean of runs with its interval, where one was tested."""
-    study, found = analysis.collected.study, effect.shift
+    study, found = analysis.study, effect.shift
     assert found is not None and found.low is not None and found.high is not None
     middle, low, high = (
         names.change(study, value, found.baseline)
@@ -117,7 +113,7 @@ def change(analysis: Analysis, effect: Effect) -> str:
 
 def equivalence(analysis: Analysis, effect: Effect) -> str:
     """What two one-sided tests say, with their power."""
-    study, near = analysis.collected.study, effect.margin
+    study, near = analysis.study, effect.margin
     if near is None or near.equivalent is None or near.power is None:
         return "Equivalence was not tested."
     needed = near.needed if near.needed is not None else "more than a million"
@@ -153,11 +149,10 @@ def _conditional(effect: Effect, analysis: Analysis) -> list[str]:
     found = effect.conditional
     if found is None or found.p is None:
         return []
-    metric = names.metric(analysis.collected.study.metric)
     return [
-        f"(a) The networks of run {effect.pair[0]} differ by {found.difference:+.3g} {metric} over "
-        f"{found.n} subjects (paired t-test p {_p(found.p)}, Wilcoxon p {_p(found.wilcoxon_p)}): "
-        "conditional on these two trainings."
+        f"(a) The networks of run {effect.pair[0]} differ by {found.difference:+.3g} "
+        f"{analysis.metric} over {found.n} subjects (paired t-test p {_p(found.p)}, Wilcoxon p "
+        f"{_p(found.wilcoxon_p)}): conditional on these two trainings."
     ]
 
 

@@ -140,6 +140,16 @@ class Analysis:
     effects: tuple[Effect, ...]
     inferences: tuple[Inference, ...]
 
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.collected.study
+
+    @property
+    def metric(self) -> str:
+        """The metric that is judged, as people read it."""
+        return names.metric(self.study.metric)
+
 
 def analyse(collected: Collected) -> Analysis:
     """Make every comparison of a study."""

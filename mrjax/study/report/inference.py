@@ -53,22 +53,17 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
         if whole > 0:
             axis.plot(whole, place, "|", ms=11, mew=1.8, color=style.BLUE)
         elif not size.any():
-            text = "identical" if one.identical else f"outputs differ, {_unit(analysis)} does not"
+            text = "identical" if one.identical else f"outputs differ, {analysis.metric} does not"
             axis.text(
                 *(0.5, place, text), transform=axis.get_yaxis_transform(), ha="center",
                 va="center", fontsize=7, color=style.GREY, style="italic",
             )  # fmt: skip
     style.label_rows(axis, [_label(one) for one in page])
-    axis.set_xlabel(f"size of the change of {_unit(analysis)} [%]")
+    axis.set_xlabel(f"size of the change of {analysis.metric} [%]")
 
 
 def _label(one: Inference) -> str:
     return f"{style.plain(one.arm.name)} ({names.source(one.arm.source)})"
-
-
-def _unit(analysis: Analysis) -> str:
-    metric = analysis.collected.study.metric
-    return names.metric(metric)
 
 
 def _decades(values: np.ndarray) -> tuple[float, float]:
@@ -81,13 +76,12 @@ def _decades(values: np.ndarray) -> tuple[float, float]:
 
 def table(analysis: Analysis) -> Table:
     """Identity and change of every inference arm."""
-    metric = names.metric(analysis.collected.study.metric)
     columns = (
         Column("arm"), Column("source"), Column("runs"), Column("subjects"),
         Column("runs identical to the reference"), Column("distinct outputs"),
-        Column(f"mean change of {_unit(analysis)} [%]", "+.2g"),
+        Column(f"mean change of {analysis.metric} [%]", "+.2g"),
         Column("largest change, one subject [%]", ".2g"),
-        Column(f"95 % interval of the difference of {metric}"),
+        Column(f"95 % interval of the difference of {analysis.metric}"),
         Column("p (paired t)", "p"), Column("p (Wilcoxon)", "p"),
     )  # fmt: skip
     rows = []
@@ -103,7 +97,7 @@ def table(analysis: Analysis) -> Table:
         ))  # fmt: skip
     return Table(
         "effect_inference",
-        f"One trained network, inference repeated under each arm: change of {_unit(analysis)} "
+        f"One trained network, inference repeated under each arm: change of {analysis.metric} "
         "against the first inference under the baseline's flags; tests paired over subjects, for "
         "this network",
         columns,

@@ -58,7 +58,7 @@ def _name(unit: Unit) -> str:
 
 def table(analysis: Analysis, arm: str) -> Table:
     """Median of every repetition with its 95 % interval, and of all medians."""
-    study = analysis.collected.study
+    study = analysis.study
     units, values = _values(analysis.collected, arm)
     found = medians.repetitions(values)
     factor, unit = (100.0, "DSC [%]") if study.metric == "dice" else (1.0, "")

@@ -20,7 +20,7 @@ _WORDS = {"seed_init": "initialisation", "seed_order": "order"}
 
 def section(folder: Path, analysis: Analysis) -> Iterator[Section]:
     """Variance shares; no section without a crossed design."""
-    if not analysis.collected.study.cross:
+    if not analysis.study.cross:
         return
     found = compute(analysis.collected)
     if isinstance(found, str):
@@ -61,11 +61,10 @@ def compute(collected: Collected) -> Shares | str:
 
 def table(analysis: Analysis, found: Shares) -> Table:
     """Components with shares and intervals."""
-    metric = names.metric(analysis.collected.study.metric)
     columns = (
         Column("source"), Column("degrees of freedom"), Column("share [%]", ".1f"),
-        Column("95 % interval [%]"), Column(f"σ of {metric}", ".3g"), Column("95 % interval of σ"),
-        Column("remark"),
+        Column("95 % interval [%]"), Column(f"σ of {analysis.metric}", ".3g"),
+        Column("95 % interval of σ"), Column("remark"),
     )  # fmt: skip
     rows = tuple(_row(one) for one in found.components)
     levels = " x ".join(map(str, (*found.levels, found.repetitions)))

@@ -45,7 +45,7 @@ def figures(folder: Path, analysis: Analysis) -> list[str]:
 
 
 def _page(folder: Path, name: str, analysis: Analysis, effects: Sequence[Effect]) -> None:
-    study, sigma = analysis.collected.study, analysis.sigma
+    study, sigma = analysis.study, analysis.sigma
     assert sigma is not None
     rows = len(effects) + 1
     with style.figure(folder, name, style.WIDE, 1.3 + 0.24 * rows) as drawn:

@@ -38,14 +38,14 @@ QUESTIONS = (
 
 def findings(analysis: Analysis) -> list[str]:
     """The results in sentences, identical arms first."""
-    study, effects = analysis.collected.study, analysis.effects
+    study, effects = analysis.study, analysis.effects
     found = []
     sigma = analysis.sigma
     if sigma is not None and sigma.identical:
-        found.append(f"All {sigma.n} runs of the baseline have the same mean {_metric(analysis)}.")
+        found.append(f"All {sigma.n} runs of the baseline have the same mean {analysis.metric}.")
     elif sigma is not None and sigma.sd is not None:
         found.append(
-            f"Over {sigma.n} runs of the baseline, {_metric(analysis)} is {sigma.mean:.4g} with "
+            f"Over {sigma.n} runs of the baseline, {analysis.metric} is {sigma.mean:.4g} with "
             f"a standard deviation of {sigma.sd:.2g} (95 % interval {sigma.low:.2g} to "
             f"{sigma.high:.2g}), {100 * sigma.sd / abs(sigma.mean):.2g} % of it."
         )
@@ -102,11 +102,6 @@ def _crossed(collected: Collected) -> list[str]:
     return [*found, f"Shares of the variance over runs, with 95 % intervals: {', '.join(parts)}."]
 
 
-def _metric(analysis: Analysis) -> str:
-    metric = analysis.collected.study.metric
-    return names.metric(metric)
-
-
 def methods(analysis: Analysis) -> list[str]:
     """Paragraphs for the methods section of a paper, from the records alone."""
     return [_design(analysis), _surroundings(analysis.collected.units), _statistics(analysis)]
@@ -123,13 +118,13 @@ def _design(analysis: Analysis) -> str:
     return (
         f"Study {study.name}: {_count(runs, 'run')} of {_count(arms, 'arm')} were collected. "
         f"{_plan(analysis)}{steps} Runs were judged on{judged}held-out subjects by "
-        f"{names.metric(study.metric)}."
+        f"{analysis.metric}."
     )
 
 
 def _plan(analysis: Analysis) -> str:
     """How the runs came about, as far as that is known."""
-    study = analysis.collected.study
+    study = analysis.study
     if not study.platform:
         pairs = "Runs of equal name were" if study.pairing else "Runs were not"
         return f"They are run folders without a plan. {pairs} compared in pairs."
@@ -147,7 +142,7 @@ def _plan(analysis: Analysis) -> str:
 
 def _levels(analysis: Analysis) -> list[str]:
     """How many replicates the arms have, and what these share."""
-    study = analysis.collected.study
+    study = analysis.study
     pairing = (
         "replicate r of every arm was trained with the same seeds of initialisation and order, "
         "unless the arm sets them"
@@ -182,7 +177,7 @@ def _surroundings(units: Sequence[Unit]) -> str:
 
 
 def _statistics(analysis: Analysis) -> str:
-    study = analysis.collected.study
+    study = analysis.study
     start = (
         "Bit-identity was decided by sha256 digests of weights and outputs before any test. Unit "
         "of analysis: the mean of a run over its subjects."
@@ -225,10 +220,9 @@ def _tests(analysis: Analysis) -> tuple[str, str]:
 
 
 def _margin(analysis: Analysis) -> str:
-    study = analysis.collected.study
     if analysis.margin is None:
         return "not tested, for want of a margin"
     return (
-        f"two one-sided t-tests with a margin of {names.margin(study, analysis.margin)} "
-        f"({names.metric(study.metric)}), with the power at no true difference"
+        f"two one-sided t-tests with a margin of {names.margin(analysis.study, analysis.margin)} "
+        f"({analysis.metric}), with the power at no true difference"
     )
