@@ -65,7 +65,7 @@ def _page(
         left_out = f", the first {len(arms)} of {count} arms" if len(arms) < count else ""
         axes[0].set_title(f"{title}{left_out}")
         axes[0].text(
-            *(0.02, 0.03, _identical(pairs)), transform=axes[0].transAxes, fontsize=7,
+            0.02, 0.03, _identical(pairs), transform=axes[0].transAxes, fontsize=7,
             color=style.GREY, style="italic",
         )  # fmt: skip
         if apart:
@@ -114,7 +114,7 @@ def _differences(axis: Any, pairs: Sequence[tuple[str, list[Curve]]]) -> None:
         for curve in curves[:RUNS]:
             apart = np.where(curve.difference > 0, curve.difference, np.nan)
             axis.plot(
-                *(curve.steps[: len(apart)], apart), color=shade, linewidth=0.8, alpha=0.8,
+                curve.steps[: len(apart)], apart, color=shade, linewidth=0.8, alpha=0.8,
                 linestyle=style.line(place), marker=".", ms=1.5,
             )  # fmt: skip
     axis.set_yscale("log")

@@ -95,7 +95,7 @@ def _draw(drawn: Any, collected: Collected, arms: Sequence[str]) -> None:
     for row, column in np.ndindex(*shares.shape):
         dark = shares[row, column] > 0.6
         axis.text(
-            *(column, row, counts[row][column]), ha="center", va="center", fontsize=5.5,
+            column, row, counts[row][column], ha="center", va="center", fontsize=5.5,
             color="white" if dark else style.BLACK,
         )  # fmt: skip
     shown = [style.plain(arm) for arm in arms]

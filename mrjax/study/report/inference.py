@@ -46,8 +46,8 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
     for place, (one, size) in enumerate(zip(page, sizes, strict=True)):
         each = np.where(size > 0, size, np.nan)
         axis.plot(
-            *(each.ravel(), np.full(each.size, place)),
-            *("o",), ms=3, mfc="none", mec=style.BLUE, mew=0.6,
+            each.ravel(), np.full(each.size, place), "o",
+            ms=3, mfc="none", mec=style.BLUE, mew=0.6,
         )  # fmt: skip
         whole = 100 * abs(float(one.changes.mean()))
         if whole > 0:
@@ -55,7 +55,7 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
         elif not size.any():
             text = "identical" if one.identical else f"outputs differ, {analysis.metric} does not"
             axis.text(
-                *(0.5, place, text), transform=axis.get_yaxis_transform(), ha="center",
+                0.5, place, text, transform=axis.get_yaxis_transform(), ha="center",
                 va="center", fontsize=7, color=style.GREY, style="italic",
             )  # fmt: skip
     style.label_rows(axis, [_label(one) for one in page])

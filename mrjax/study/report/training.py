@@ -137,7 +137,7 @@ def _spread_axis(axis: Any, shown: Sequence[Sigma]) -> str:
 
 def _note(axis: Any, place: int, text: str, x: float = 0.5) -> None:
     axis.text(
-        *(x, place, text), transform=axis.get_yaxis_transform(), ha="center", va="center",
+        x, place, text, transform=axis.get_yaxis_transform(), ha="center", va="center",
         fontsize=6.5, color=style.GREY, style="italic",
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip
