@@ -96,7 +96,7 @@ def test_memory_of_a_gpu_is_its_allocators(roots, tmp_path):
     for run in (run for root in copies for run in root.iterdir()):
         two_sets.change(run / "environment.json", backend={"platform": "gpu"})
     sides = compare.load(*copies)
-    said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
+    said = words.findings(sides, analyse(sides.collected), compare.distances.compute(sides))
     assert "In A and B, memory is what the framework's allocator had in use" in said[-1]
 
 
@@ -107,7 +107,7 @@ def test_a_draw_is_no_shift(roots, tmp_path):
         other = dict.fromkeys(("init", "params", "predictions"), run.name[-1] * 64)
         two_sets.change(run / "result.json", digests=other, metrics={"nrmse": [0.5] * 8})
     sides = compare.load(*copies)
-    said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
+    said = words.findings(sides, analyse(sides.collected), compare.distances.compute(sides))
     assert "0.5 in B; not tested, because what differs (weight initialisation) is a" in said[2]
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mrjax.study.compare import speed, summary, surroundings, weights, words
+from mrjax.study.compare import distances, speed, summary, surroundings, weights, words
 from mrjax.study.compare.sides import DRAWN, Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.report import analysis, curves, identity, names, overview, page, training, voxels
@@ -37,9 +37,9 @@ def write(folder: str | os.PathLike[str], sides: Sides, *, images: bool | None =
 
 def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Section]:
     found = analysis.analyse(sides.collected)
-    distances = weights.compute(sides)
+    apart = distances.compute(sides)
     yield Section("compared", "What is compared", points=tuple(words.about(sides)))
-    points, brief = tuple(words.findings(sides, found, distances)), summary.table(sides, found)
+    points, brief = tuple(words.findings(sides, found, apart)), summary.table(sides, found)
     yield Section("findings", "What was found", points=points, tables=(brief,))
     yield surroundings.section(sides.pairs)
     points = tuple(f"{question} {answer}" for question, answer in study_words.QUESTIONS)
@@ -48,7 +48,7 @@ def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Secti
     numbers = training.section(folder, found)
     yield dataclasses.replace(numbers, title="The three questions, in numbers")
     yield from curves.section(folder, found)
-    yield weights.section(folder, sides, distances)
+    yield weights.section(folder, sides, apart)
     yield voxels.section(folder, sides.collected, images)
     yield speed.section(folder, sides)
     yield overview.missing(sides.collected)

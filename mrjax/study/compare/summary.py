@@ -9,7 +9,7 @@ from mrjax.study.compare import settings, speed, words
 from mrjax.study.compare.sides import Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
 from mrjax.study.report.tables import NOTHING, Column, Table
 
 Row = tuple[str, str, str, str]

@@ -1,41 +1,24 @@
 """What differs between two sets of runs besides their results: settings, packages, machines."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mrjax.errors import UserError
-from mrjax.runs import jsonfile
-from mrjax.runs.folder import RunFolder
-from mrjax.study.compare import settings
+from mrjax.study.compare import facts, settings
 from mrjax.study.compare.settings import Pairs
-from mrjax.study.gather.collected import Unit
 from mrjax.study.gather.unplanned import FOREIGN
 from mrjax.study.plan import sources
 from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 
-_GROUPS = {
-    "backend.versions": "packages",
-    "backend.variables": "environment variables",
-    "variables": "environment variables",
-    "backend": "framework",
-    "cpu": "processor",
-    "system": "machine",
-    "code": "code",
-}
-_DEVICE = ("platform", "device_kind", "device_count", "gpu")
 _ORDER = ("settings", "framework", "packages", "software", "device", "processor", "machine",
           "environment variables", "code")  # fmt: skip
 _IMMATERIAL = {("machine", "host"), ("machine", "os")}  # they say where, not what, computes
 # Where these differ, frameworks are not the only explanation of a result.
 _MACHINE = {("device", "platform"), ("device", "device_kind"), ("processor", "model")}
-_NOT_ASKED_FOR = ("workdir", "resume", "allow_mixed")
 _SAME = (("device", "device_kind"), ("processor", "model"), ("processor", "threads"),
          ("software", "python"), ("packages", "numpy"), ("code", "sources"))  # fmt: skip
 _WORDS = {"device_kind": "device", "model": "processor", "python": "Python"}
-# Facts of one framework that have these values in all runs of mrjax, unless a user changes them.
-_USUAL = {"x64": True, "threefry_partitionable": True, "compilation_cache": "off",
-          "onednn": True, "mkl": True, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # fmt: skip
 _MOST = 12  # entries of a sentence, words of a list
 
 
@@ -66,7 +49,7 @@ def source(pairs: Pairs) -> str:
 
 def _other_code(pairs: Pairs) -> bool:
     """Whether no run of A is of the code of one of B."""
-    a, b = (values.get(("code", "sources"), set()) for values in _both(pairs))
+    a, b = (values.get(("code", "sources"), set()) for values in facts.of_both(pairs))
     return bool(a and b) and not a & b
 
 
@@ -93,7 +76,7 @@ def differences(pairs: Pairs) -> list[Difference]:
 
     Between two frameworks, switches that only one has are left out unless they were set.
     """
-    a, b = _both(pairs)
+    a, b = facts.of_both(pairs)
     keys = sorted(a.keys() | b.keys(), key=lambda key: (_ORDER.index(key[0]), key[1]))
     found = [
         Difference(*key, *_texts(a.get(key, set()), b.get(key, set())))
@@ -107,7 +90,7 @@ def differences(pairs: Pairs) -> list[Difference]:
 
 def same(pairs: Pairs) -> list[str]:
     """The entries that matter most, where all runs of both sets have one value."""
-    a, b = _both(pairs)
+    a, b = facts.of_both(pairs)
     found = []
     for key in _SAME:
         if a.get(key) == b.get(key) and len(a.get(key, ())) == 1:
@@ -138,87 +121,6 @@ def _phrase(group: str, entry: str) -> str:
         return f"--{entry}"
     # Names of variables stay as they are.
     return _WORDS.get(entry, entry.replace("_", " ") if entry.islower() else entry)
-
-
-Values = dict[tuple[str, str], set[Any]]
-
-
-def _both(pairs: Pairs) -> tuple[Values, Values]:
-    """(group, entry) -> its values in the runs of a set."""
-    sides: tuple[Values, Values] = {}, {}
-    unlike = any(settings.differ(a, b) for a, b in pairs)
-    for pair in pairs:
-        for values, unit in zip(sides, pair, strict=True):
-            for key, value in _facts(unit):
-                if not (unlike and _as_always(key, value)):
-                    values.setdefault(key, set()).add(value)
-    return sides
-
-
-def _as_always(key: tuple[str, str], value: Any) -> bool:
-    """Whether an entry says that a switch of one framework is as it is when nobody sets it."""
-    group, entry = key
-    if group == "settings":
-        return entry == "task" or (entry in settings.ALONE and value == settings.ALONE[entry])
-    entry = entry.removeprefix("switches.")
-    # A switch that is also a setting is listed among the settings.
-    known = entry in settings.ALONE or _USUAL.get(entry) == value
-    return group in ("framework", "environment variables") and known
-
-
-def _facts(unit: Unit) -> Iterator[tuple[tuple[str, str], Any]]:
-    for name in ("framework", "level"):
-        yield ("framework", name), unit.result[name]
-    for name, value in settings.of(unit).items():
-        if name not in _NOT_ASKED_FOR:
-            yield ("settings", name), _hashable(value)
-    path = RunFolder(unit.training).environment
-    environment = jsonfile.read(path, "a record of a run", "repeat the run")
-    for key, value in _entries(environment, ""):
-        yield from _one_name(key, value, environment)
-
-
-def _one_name(
-    key: tuple[str, str], value: Any, environment: Mapping[str, Any]
-) -> Iterator[tuple[tuple[str, str], Any]]:
-    """An entry under the name it has in every framework."""
-    backend = environment.get("backend")
-    told = isinstance(backend, Mapping) and "threads" in backend
-    if key == ("framework", "threads"):
-        yield ("processor", "threads"), value
-    elif key == ("framework", "matmul_precision"):
-        yield ("framework", "TF32"), "no" if value == "highest" else "allowed"
-    elif key[0] == "framework" and key[1].endswith("_fp32_precision"):
-        yield ("framework", "TF32"), "allowed" if value == "tf32" else "no"
-    elif key != ("processor", "threads") or not told:
-        # Where the framework tells its threads, those of the processor are XLA's, beside PyTorch.
-        yield key, value
-
-
-def _entries(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Entries of environment.json with their group; what is null or empty is not there."""
-    for name, value in content.items():
-        path = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _entries(value, f"{path}.")
-        elif value not in (None, "", []) and path not in ("schema_version", "resumed_with"):
-            yield _key(path), _hashable(value)
-
-
-def _key(path: str) -> tuple[str, str]:
-    root, _, entry = path.partition(".")
-    if root == "backend" and entry.split(".")[0] in _DEVICE:
-        return "device", entry
-    if path == "backend.level":
-        return "framework", "level"
-    found = next((name for name in _GROUPS if path.startswith(f"{name}.")), "")
-    return _GROUPS.get(found, "software"), path.removeprefix(f"{found}.")
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, list):
-        return frozenset(map(str, value))
-    return str(value) if isinstance(value, dict) else value
 
 
 def _texts(a: set[Any], b: set[Any]) -> tuple[str, str]:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrjax.study.compare import settings, speed
+from mrjax.study.compare.distances import ALL, APART, Distances
 from mrjax.study.compare.sides import DRAWN, Sides
-from mrjax.study.compare.weights import ALL, APART, Distances
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names, tables
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
 
 
 def about(sides: Sides) -> list[str]:

@@ -20,7 +20,7 @@ from mrjax.study.report import (
     voxels,
     words,
 )
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
 from mrjax.study.report.page import Section
 
 

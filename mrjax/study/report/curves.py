@@ -11,7 +11,7 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Curve, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names, style
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
 from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 

@@ -9,7 +9,7 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE, CROSSED
 from mrjax.study.report import names, style
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
 from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics.shares import REPETITION

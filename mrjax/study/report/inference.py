@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrjax.study.report import names, style, tables
-from mrjax.study.report.analysis import Analysis, Inference
+from mrjax.study.report.effects import Analysis, Inference
 from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 

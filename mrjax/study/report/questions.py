@@ -3,7 +3,7 @@
 from typing import Any
 
 from mrjax.study.report import names, tables
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics.spread import Sigma
 

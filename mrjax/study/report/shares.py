@@ -9,7 +9,7 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import CROSSED
 from mrjax.study.report import names, style, tables
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
 from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import common

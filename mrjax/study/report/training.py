@@ -8,7 +8,7 @@ import numpy as np
 
 from mrjax.study.records import Study
 from mrjax.study.report import names, questions, style
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
 from mrjax.study.report.page import Section, captioned
 from mrjax.study.statistics.spread import Sigma
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mrjax.config.sources import DRAWS
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.report import identity, names, shares
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
 from mrjax.study.statistics import common
 
 QUESTIONS = (
