@@ -11,7 +11,7 @@ from study import synthetic_runs as made
 
 from mrjax import study
 from mrjax.errors import UserError
-from mrjax.study.report import curves, images, overview, shares, voxels, words
+from mrjax.study.report import curves, images, methods, overview, shares, voxels, words
 from mrjax.study.report import page as pages
 from mrjax.study.report.analysis import analyse
 
@@ -116,10 +116,10 @@ def test_a_report_without_the_baseline(tmp_path):
 
 
 def test_nothing_is_said_of_runs_without_a_plan_that_is_not_known(study_dir):
-    text = " ".join(words.methods(analyse(study.load_roots([study_dir]))))
+    text = " ".join(methods.paragraphs(analyse(study.load_roots([study_dir]))))
     assert "run folders without a plan. Runs were not compared in pairs" in text
     assert "same seeds" not in text and "random (seed" not in text
-    planned = " ".join(words.methods(analyse(study.load(study_dir))))
+    planned = " ".join(methods.paragraphs(analyse(study.load(study_dir))))
     assert "same seeds" in planned and "random (seed 0)" in planned
 
 
@@ -182,7 +182,7 @@ def test_a_crossed_study_has_shares(tmp_path):
     assert "Share of each source" in text
     told = " ".join(words.findings(analyse(found)))
     assert "gave the same network, bit for bit, in 0 of 9 combinations" in told
-    assert "initialisation" in told and "Welch" not in " ".join(words.methods(analyse(found)))
+    assert "initialisation" in told and "Welch" not in " ".join(methods.paragraphs(analyse(found)))
     next(tmp_path.glob("runs/crossed/*/result.json")).unlink()
     assert "lacks 1 of 18 runs" in shares.compute(study.load(tmp_path))
 

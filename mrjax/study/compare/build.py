@@ -9,7 +9,17 @@ from pathlib import Path
 from mrjax.study.compare import distances, speed, summary, surroundings, weights, words
 from mrjax.study.compare.sides import DRAWN, Sides
 from mrjax.study.gather.collected import Unit
-from mrjax.study.report import analysis, curves, identity, names, overview, page, training, voxels
+from mrjax.study.report import (
+    analysis,
+    curves,
+    identity,
+    methods,
+    names,
+    overview,
+    page,
+    training,
+    voxels,
+)
 from mrjax.study.report import words as study_words
 from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
@@ -52,7 +62,7 @@ def _sections(folder: Path, sides: Sides, images: bool | None) -> Iterator[Secti
     yield voxels.section(folder, sides.collected, images)
     yield speed.section(folder, sides)
     yield overview.missing(sides.collected)
-    yield Section("methods", "Methods", paragraphs=(*study_words.methods(found), weights.METHOD))
+    yield Section("methods", "Methods", paragraphs=(*methods.paragraphs(found), weights.METHOD))
 
 
 def _pairs(sides: Sides) -> Table:

@@ -11,6 +11,7 @@ from mrjax.study.report import (
     curves,
     identity,
     inference,
+    methods,
     names,
     overview,
     page,
@@ -68,4 +69,4 @@ def _sections(folder: Path, found: Analysis, images: bool | None) -> Iterator[Se
     yield Section("speed", "Time and memory", tables=(overview.speed(collected),))
     yield Section("classical", "Classical methods", tables=(overview.classical(collected),))
     yield overview.missing(collected)
-    yield Section("methods", "Methods", paragraphs=tuple(words.methods(found)))
+    yield Section("methods", "Methods", paragraphs=tuple(methods.paragraphs(found)))
