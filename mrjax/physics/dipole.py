@@ -13,17 +13,9 @@ from jaxtyping import Float
 
 from mrjax.arrays import Vector
 from mrjax.numerics.spectral import even_part, filter3d
+from mrjax.physics.grid import along, frequencies
 
 Shape = tuple[int, ...]
-
-
-def frequencies(n: int, spacing: float) -> Float[np.ndarray, " n"]:
-    """Frequencies of an n-point DFT in FFT order [1/mm]; the Nyquist frequency is negative.
-
-    k_j = j / (n h) for j < n / 2, else (j - n) / (n h), with the spacing h [mm].
-    """
-    index = np.arange(n)
-    return np.where(2 * index >= n, index - n, index).astype(np.float64) / (n * spacing)
 
 
 def _check(shape: Shape, voxel_size: Vector, b0_direction: Vector) -> None:
@@ -41,14 +33,13 @@ def _check(shape: Shape, voxel_size: Vector, b0_direction: Vector) -> None:
 def _kernel(shape: Shape, voxel_size: Vector, b0_direction: Vector) -> np.ndarray:
     _check(shape, voxel_size, b0_direction)
     length = math.sqrt(sum(b * b for b in b0_direction))
-    along, square = np.zeros(shape), np.zeros(shape)
+    parallel, square = np.zeros(shape), np.zeros(shape)
     for axis in range(3):
-        k = frequencies(shape[axis], voxel_size[axis])
-        k = k.reshape([-1 if i == axis else 1 for i in range(3)])
-        along = along + k * (b0_direction[axis] / length)
+        k = along(frequencies(shape[axis], voxel_size[axis]), axis)
+        parallel = parallel + k * (b0_direction[axis] / length)
         square = square + k * k
     square[0, 0, 0] = 1.0
-    dipole = 1.0 / 3.0 - along * along / square
+    dipole = 1.0 / 3.0 - parallel * parallel / square
     dipole[0, 0, 0] = 0.0
     dipole = even_part(dipole)
     dipole.setflags(write=False)

@@ -7,6 +7,7 @@ from mrjax.arrays import Vector
 from mrjax.numerics import host
 from mrjax.numerics.spectral import filter3d
 from mrjax.physics import dipole
+from mrjax.physics.grid import along
 
 Volume = Float[np.ndarray, "x y z"]
 Mask = Bool[np.ndarray, "x y z"]
@@ -62,7 +63,7 @@ def gradient_energy(shape: tuple[int, ...], voxel_size: Vector) -> Float[np.ndar
     for axis in range(3):
         n, h = shape[axis], voxel_size[axis]
         square = (2.0 - 2.0 * host.cosines(n)) / (h * h)
-        total = total + square.reshape([-1 if i == axis else 1 for i in range(3)])
+        total = total + along(square, axis)
     return total
 
 
