@@ -1,37 +1,7 @@
-"""``result.json``: what a finished run found; its existence is what makes a run finished.
+"""``result.json``: what a finished run found. A run is finished if and only if this file exists.
 
-::
-
-    {"schema_version": 1,
-     "experiment": "qsm",                          the task; one word
-     "framework": "jax",                           or "pytorch", or another program's name
-     "level": "run_to_run",                        or "not_guaranteed", "machine_to_machine"
-     "steps": 400,                                 updates done
-     "subjects": ["brain_24", ...],                held-out subjects, the rows of all metrics
-     "metrics": {"nrmse": [0.36, ...], ...},       the network; one number a subject
-     "baselines": {"tkd": {"nrmse": [...]}, ...},  classical methods, each with metrics' keys
-     "digests": {"init": "<64 hex>", "order": ..., "data": ..., "params": ...,
-                 "predictions": ...},              sha256 of contents, mrjax.runs.digests
-     "seconds": {"setup": 1.0, "compile": ..., "train": ..., "infer": ..., "classical": ...},
-     "memory_bytes": 123}                          peak, or null where it cannot be known
-
-Metrics are ``nrmse``, ``psnr`` [dB], ``ssim``, ``hfen``, ``dice``, as apply, fractions unless
-stated; null where a subject has no value (no reference, say). ``params`` covers trainables and
-batch statistics at the end, ``init`` trainables at the start, ``order`` the permutation of all
-examples for each epoch begun, ``data`` the training and held-out arrays, ``predictions`` the
-network's outputs by subject.
-
-``compile`` holds the first use of the network on each shape of input, ``infer`` the network's
-outputs after that, ``classical`` the other methods. Older records lack ``classical``: their
-``infer`` has all three in it.
-
-Four further keys are optional: ``load``, ``{"cores": 2, "begin": 0.4, "end": 2.1}``, the machine's
-cores and its load over the minute before the run began and ended, since times of a machine that was
-busy mean little; ``config``, the digest in ``config.json`` (so that a result in the folder of
-another run is noticed); ``children``, names of run folders inside this one, of which it is the
-summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each digest
-is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what a task
-adds. Other keys are refused, so a misspelled one does not go unseen.
+``README.md`` in this folder lists its fields. Unknown fields are refused, so that a misspelt one is
+noticed.
 """
 
 import json
@@ -53,9 +23,9 @@ METRICS = tuple(metrics.METRICS)
 DIGESTS = ("init", "order", "data", "params", "predictions")
 SECONDS = ("setup", "compile", "train", "infer")
 CLASSICAL = "classical"
-"""A further phase, which older records and other programs may lack."""
+"""A further phase, which older records and foreign programs may lack."""
 AGAIN = "remove or move this run folder and run it again"
-"""What to do with a damaged run: while its result is there, no program does it again."""
+"""Advice for a damaged run, which no program repeats as long as its result exists."""
 
 _DIGEST = "64 lower-case hex digits"
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
@@ -65,10 +35,10 @@ _LOAD = ("cores", "begin", "end")
 
 
 def validate(result: Mapping[str, Any]) -> None:
-    """Check a result against the schema at the top of this module.
+    """Check a result against the schema in ``README.md``.
 
     Raises:
-        ValueError: names the key that is wrong and says what was expected.
+        ValueError: a field is wrong; the message names it and says what was expected.
     """
     _require(isinstance(result, dict), "result", "an object")
     _exact_keys(result, "result", _KEYS, _OPTIONAL)
@@ -91,11 +61,11 @@ def validate(result: Mapping[str, Any]) -> None:
 
 
 def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
-    """Write a run's result, after everything else: from now on the run is finished.
+    """Write the result of a run, after everything else: the run is then finished.
 
     Args:
         folder: the run folder.
-        result: as at the top of this module; ``config`` is added where ``config.json`` is there.
+        result: see ``README.md``; ``config`` is added if the folder has a ``config.json``.
 
     Raises:
         ValueError: the result does not follow the schema; nothing is written.
@@ -116,7 +86,7 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
         folder: the run folder, or its ``result.json``.
 
     Raises:
-        UserError: there is none, so the run is not finished; or it does not follow the schema.
+        UserError: there is no result, so the run is not finished; or it does not follow the schema.
     """
     path = Path(folder)
     path = path if path.name == NAME else path / NAME
