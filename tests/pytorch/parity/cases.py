@@ -62,7 +62,7 @@ def qsm(dtype: str, rng: np.random.Generator, **changes: Any) -> Case:
     empty = np.zeros((2, 2, 2), np.float32)
     geometry = QsmSubject(name="g", field=empty, chi=empty, mask=empty > 0, b0_direction=DIRECTION)
     kernel = torch.tensor(dipole.kernel(edge, (1.0, 1.0, 1.0), DIRECTION))
-    constants = losses.QsmConstants(
+    constants = nets.QsmConstants(
         kernel,
         **dataclasses.asdict(CONSTANTS),
         model_weight=config.model_weight,

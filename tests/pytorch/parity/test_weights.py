@@ -105,7 +105,7 @@ def changed(leaves, place, value):
 
 FOREIGN = {
     "one is missing": (lambda a: dict(sorted(a.items())[1:]), "is missing"),
-    "one is too much": (lambda a: a | {"conv9/kernel": np.zeros(3, np.float32)}, "conv9/kernel"),
+    "one is unexpected": (lambda a: a | {"conv9/kernel": np.zeros(3, np.float32)}, "conv9/kernel"),
     "another shape": (lambda a: changed(a, -1, lambda v: np.zeros((5, 1), v.dtype)), "shape"),
     "mixed types": (lambda a: changed(a, 0, lambda v: v.astype(np.float64)), "float64"),
     "half precision": (lambda a: {k: v.astype(np.float16) for k, v in a.items()}, "float16"),
