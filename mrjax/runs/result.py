@@ -7,7 +7,7 @@ noticed.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,24 +40,21 @@ def validate(result: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a field is wrong; the message names it and says what was expected.
     """
-    _require(isinstance(result, dict), "result", "an object")
-    _exact_keys(result, "result", _KEYS, _OPTIONAL)
-    _require(result["schema_version"] == SCHEMA_VERSION, "schema_version", str(SCHEMA_VERSION))
-    for key in ("experiment", "framework"):
-        _require(_is_text(result[key]), key, "a word")
-    _require(result["level"] in LEVELS, "level", " or ".join(LEVELS))
-    _require(is_count(result["steps"]), "steps", "a number of updates")
-    memory = result["memory_bytes"]
-    _require(memory is None or is_count(memory), "memory_bytes", "a number of bytes or null")
-    _check_names(result["subjects"], "subjects")
-    _check_names(result.get("children", []), "children")
-    _require(isinstance(result.get("extra", {}), dict), "extra", "an object")
-    _require(_is_digest(result.get("config", "0" * 64)), "config", _DIGEST)
-    _check_tables(result)
-    _check_digests(result["digests"])
-    _check_seconds(result["seconds"])
+    _check_keys(result, "result", _KEYS, _OPTIONAL)
+    for key, (good, expected) in _FIELDS.items():
+        if key in result:
+            _require(good(result[key]), key, expected)
+    rows = len(result["subjects"])
+    _check_metrics(result["metrics"], "metrics", rows)
+    _require(isinstance(result["baselines"], dict), "baselines", "an object")
+    for name, table in result["baselines"].items():
+        _check_metrics(table, f"baselines.{name}", rows)
+    _check_values(result["digests"], "digests", DIGESTS, (), _is_digest, _DIGEST)
+    _check_values(
+        result["seconds"], "seconds", SECONDS, (CLASSICAL,), _is_positive, "a duration [s]"
+    )
     if "load" in result:
-        _check_load(result["load"])
+        _check_values(result["load"], "load", _LOAD, (), _is_positive, "a number")
 
 
 def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
@@ -101,56 +98,30 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return result
 
 
-def _check_tables(result: Mapping[str, Any]) -> None:
-    rows = len(result["subjects"])
-    _check_metrics(result["metrics"], "metrics", rows)
-    _require(isinstance(result["baselines"], dict), "baselines", "an object")
-    for name, table in result["baselines"].items():
-        _check_metrics(table, f"baselines.{name}", rows)
+def _check_metrics(table: Any, where: str, rows: int) -> None:
+    def is_row_list(values: Any) -> bool:
+        right = isinstance(values, list) and len(values) == rows
+        return right and all(value is None or is_finite(value) for value in values)
+
+    _check_values(table, where, (), METRICS, is_row_list, f"{rows} numbers, one a subject")
 
 
-def _check_metrics(metrics: Any, where: str, rows: int) -> None:
-    _require(isinstance(metrics, dict), where, "an object")
-    _exact_keys(metrics, where, (), METRICS)
-    for name, values in metrics.items():
-        _require(_is_row_list(values, rows), f"{where}.{name}", f"{rows} numbers, one a subject")
-
-
-def _is_row_list(values: Any, rows: int) -> bool:
-    if not isinstance(values, list) or len(values) != rows:
-        return False
-    return all(value is None or is_finite(value) for value in values)
-
-
-def _check_digests(digests: Any) -> None:
-    _require(isinstance(digests, dict), "digests", "an object")
-    _exact_keys(digests, "digests", DIGESTS)
-    for name, digest in digests.items():
-        _require(_is_digest(digest), f"digests.{name}", _DIGEST)
-
-
-def _check_seconds(seconds: Any) -> None:
-    _require(isinstance(seconds, dict), "seconds", "an object")
-    _exact_keys(seconds, "seconds", SECONDS, (CLASSICAL,))
-    for name, value in seconds.items():
-        _require(is_finite(value) and value >= 0, f"seconds.{name}", "a duration [s]")
-
-
-def _check_load(load: Any) -> None:
-    _require(isinstance(load, dict), "load", "an object")
-    _exact_keys(load, "load", _LOAD)
-    for name, value in load.items():
-        _require(is_finite(value) and value >= 0, f"load.{name}", "a number")
-
-
-def _check_names(names: Any, where: str) -> None:
-    good = isinstance(names, list) and all(_is_text(name) for name in names)
-    _require(good and len(set(names)) == len(names), where, "a list of distinct names")
-
-
-def _exact_keys(
-    content: Mapping[str, Any], where: str, needed: tuple[str, ...], free: tuple[str, ...] = ()
+def _check_values(
+    content: Any,
+    where: str,
+    needed: tuple[str, ...],
+    free: tuple[str, ...],
+    good: Callable[[Any], bool],
+    expected: str,
 ) -> None:
+    """Check an object of which all values are of one kind."""
+    _check_keys(content, where, needed, free)
+    for name, value in content.items():
+        _require(good(value), f"{where}.{name}", expected)
+
+
+def _check_keys(content: Any, where: str, needed: tuple[str, ...], free: tuple[str, ...]) -> None:
+    _require(isinstance(content, dict), where, "an object")
     for key in needed:
         _require(key in content, f"{where} without {key}", f"the keys {', '.join(needed)}")
     for key in content:
@@ -168,3 +139,30 @@ def _is_digest(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and "\n" not in value
+
+
+def _are_names(values: Any) -> bool:
+    good = isinstance(values, list) and all(map(_is_text, values))
+    return good and len(set(values)) == len(values)
+
+
+def _is_positive(value: Any) -> bool:
+    return is_finite(value) and value >= 0
+
+
+_FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "schema_version": (lambda value: value == SCHEMA_VERSION, str(SCHEMA_VERSION)),
+    "experiment": (_is_text, "a word"),
+    "framework": (_is_text, "a word"),
+    "level": (lambda value: value in LEVELS, " or ".join(LEVELS)),
+    "steps": (is_count, "a number of updates"),
+    "memory_bytes": (
+        lambda value: value is None or is_count(value),
+        "a number of bytes or null",
+    ),
+    "subjects": (_are_names, "a list of distinct names"),
+    "children": (_are_names, "a list of distinct names"),
+    "extra": (lambda value: isinstance(value, dict), "an object"),
+    "config": (_is_digest, _DIGEST),
+}
+"""Field -> whether a value is allowed, and what is expected, for the fields that are no tables."""

@@ -1,12 +1,8 @@
 """Synthetic breast patients: streams, uptake, plausibility, difficulty, the same bytes anywhere."""
 
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from helpers import ROOT
 
 from mrjax import keys
 from mrjax.physics.phantoms import breast as module
@@ -87,33 +83,3 @@ def test_fat_of_the_chest_looks_like_fat_of_the_breast(monkeypatch):
         alike = (p.signal[..., 0] >= low) & (p.signal[..., 0] <= high)
         overlaps.append((alike & ~p.mask).sum() / p.mask.sum())
     assert 0.3 < np.median(overlaps) < 3
-
-
-PROGRAM = """
-import hashlib
-import numpy as np
-from mrjax import keys
-from mrjax.physics.phantoms.breast import breast, draw
-# float64, because the rounding of a patient to float32 would hide a last bit that differs
-drawn = draw(keys.stream(3, "data", 5), (26, 24, 5))
-p = breast(3, 4, 5, (26, 24, 5))
-arrays = drawn.signal, drawn.mask, drawn.behind, p.signal, p.mask
-print(hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest(), p.voxel_size)
-"""
-
-
-def _digest(**variables: str) -> str:
-    environ = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)} | variables
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def test_bytes_do_not_depend_on_cpu_features_blas_or_threads():
-    """That plain numpy does change under these variants is shown beside the synthetic brains."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    names = " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name))
-    reference = _digest()
-    assert _digest(NPY_DISABLE_CPU_FEATURES=names, OPENBLAS_NUM_THREADS="1") == reference
-    assert _digest(OPENBLAS_CORETYPE="Prescott", JAX_ENABLE_X64="0") == reference
