@@ -109,7 +109,7 @@ def test_publication_size():
 
 
 def test_running_statistics_keep_99_percent(rng):
-    """TensorFlow's momentum 0.99: one batch moves the average by a hundredth."""
+    """With TensorFlow's momentum 0.99, one batch moves the average by a hundredth."""
     block = unet.Block(3, 1, 2, 3).double()
     x = torch.tensor(draw(rng, (2, 1, 6, 6, 6)))
     block(x)

@@ -1,5 +1,4 @@
-"""Synthetic brains: streams, plausibility, difficulty, the same bytes on every CPU."""
-
+"""Synthetic brains: streams, plausibility, difficulty."""
 
 import numpy as np
 import pytest
@@ -28,7 +27,9 @@ def test_types_and_mask(subject):
     assert not subject.field[~subject.mask].any() and not subject.chi[~subject.mask].any()
     assert 0.12 < subject.mask.mean() < 0.4
     faces = [subject.mask[[0, -1]], subject.mask[:, [0, -1]], subject.mask[:, :, -1]]
-    assert not any(face.any() for face in faces)  # only the brainstem may leave, downwards
+    assert not any(
+        face.any() for face in faces
+    )  # only the brainstem may reach a border, the lower one
     assert abs(subject.chi[subject.mask].mean()) < 1e-7
 
 

@@ -1,5 +1,4 @@
-"""Synthetic breast patients: streams, uptake, plausibility, difficulty, the same bytes anywhere."""
-
+"""Synthetic breast patients: streams, uptake, plausibility, difficulty."""
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ def test_types_and_mask(patient):
     assert (patient.signal >= 0).all() and list(patient.times) == list(TIMES)
     assert 0.03 < patient.mask.mean() < 0.3
     assert not patient.mask[:, -1].any(), "air in front of the nipples"
-    # The breasts lie in front: most of what is behind is not breast.
+    # The breasts lie in front, so most voxels behind are not breast.
     places = np.argwhere(patient.mask)
     assert places[:, 1].mean() > 32 and not patient.mask[:, :16].any()
 
@@ -41,7 +40,7 @@ def test_noise_is_that_of_a_magnitude_image():
     drawn = draw(keys.stream(0, "data", 3))
     found = breast(0, 0, 3).signal / 100.0
     air = (drawn.signal.max(-1) == 0) & (drawn.behind == 0)
-    # Rayleigh: the mean square is twice the variance of one part.
+    # For a Rayleigh distribution, the mean square is twice the variance of one part.
     np.testing.assert_allclose((found[air] ** 2).mean(), 2 * NOISE**2, rtol=0.05)
     bright = (drawn.signal.min(-1) > 20 * NOISE) & (drawn.behind == 0)
     np.testing.assert_allclose((found - drawn.signal)[bright].std(), NOISE, rtol=0.05)
@@ -74,7 +73,7 @@ def test_patients_differ():
 
 
 def test_fat_of_the_chest_looks_like_fat_of_the_breast(monkeypatch):
-    """What makes thresholds fail: outside the mask there are as many voxels of its intensities."""
+    """Thresholds fail because many voxels outside the mask have the intensities of the mask."""
     monkeypatch.setattr(module, "NOISE", 0.0)
     overlaps = []
     for i in range(6):

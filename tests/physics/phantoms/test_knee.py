@@ -1,5 +1,4 @@
-"""Synthetic knees: streams, coils, difficulty, the same bytes on every CPU."""
-
+"""Synthetic knees: streams, coils, difficulty."""
 
 import numpy as np
 import pytest
@@ -63,7 +62,7 @@ def test_maps_are_normalised_and_every_coil_sees_its_side(count):
 
 
 def test_field_of_a_wire_against_the_integral():
-    """Biot and Savart's integral by the midpoint rule over many short pieces."""
+    """The integral of Biot and Savart by the midpoint rule over many short pieces."""
     start, end = np.array([1.0, -2.0, 0.5]), np.array([-3.0, 4.0, 1.5])
     point = np.array([2.0, 1.0, -1.0])
     expected = np.zeros(3)
@@ -107,7 +106,7 @@ def test_intensities_are_plausible_and_slices_differ():
 
 @pytest.mark.parametrize("acs_lines", [16, 24])
 def test_the_best_classical_method_leaves_room(slices, acs_lines):
-    """The difficulty the presets are made for: 4-fold regular undersampling."""
+    """At 4-fold regular undersampling, errors are those for which the presets are made."""
     mask = np.stack([sampling.mask("regular", 0, i, 96, 4, acs_lines) for i in range(4)])
     arguments = np.stack([s.kspace for s in slices]), np.stack([s.maps for s in slices]), mask
     references = [np.abs(s.reference) for s in slices]

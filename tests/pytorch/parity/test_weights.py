@@ -1,4 +1,4 @@
-"""Weights and statistics between the frameworks: exact both ways, mistakes in one line."""
+"""Weights and statistics move exactly between the frameworks; mistakes end in one line."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ MAKERS = {
 
 @pytest.fixture(params=list(MAKERS))
 def made(request, rng):
-    """torch's network in the memory format of its task; random leaves of our model's shapes."""
+    """torch's network in a memory format, and random leaves in the shapes of our model."""
     make, model, config, changes = MAKERS[request.param]
     shapes = model.build(config.Config(**config.PRESETS["tiny"] | changes), "cpu").shapes
     leaves, stats = (
