@@ -154,7 +154,7 @@ def _check(path: str | os.PathLike[str], record: dict[str, Any], previous: int) 
     if not (good and _is_number(record.get("loss_hex")) and record["step"] > previous):
         raise UserError(
             f"{path} step {record['step']} is not a ledger line; expected ascending steps with "
-            "loss_hex and 16 hex digits each for params, grads, batch; see mrjax/runs/ledger.py"
+            "loss_hex and 16 hex digits each for params, grads, batch; see mrjax/runs/README.md"
         )
 
 
