@@ -56,11 +56,12 @@ def documented(title: str) -> set[str]:
 
 def names(content: Mapping[str, Any], where: str = "") -> Iterator[str]:
     """Paths of all values, by the names of the page."""
+    entries = list(content.items())
     if where in FREE:
-        content = {f"<{FREE[where]}>": value for value in content.values()} or {
-            f"<{FREE[where]}>": None
-        }
-    for key, value in content.items():
+        key = f"<{FREE[where]}>"
+        nothing = [] if f"{where}.{key}" in FREE else [(key, None)]
+        entries = [(key, value) for value in content.values()] or nothing
+    for key, value in entries:
         path = f"{where}.{key}" if where else key
         if isinstance(value, Mapping):
             yield from names(value, path)

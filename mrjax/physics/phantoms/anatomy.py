@@ -17,7 +17,7 @@ voxels hold a head.
 
 import dataclasses
 
-Triple = tuple[float, float, float]
+from mrjax.arrays import Vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Structure:
     """
 
     name: str
-    centre: Triple
-    half_axes: Triple
+    centre: Vector
+    half_axes: Vector
     chi: float
     spread: float
 
@@ -65,13 +65,13 @@ TISSUES = {
 }
 """Mean and spread [ppm] of the tissues that are not ellipsoids."""
 
-CEREBRUM_TOP: Triple = (66.0, 84.0, 66.0)
-CEREBRUM_BASE: Triple = (62.0, 80.0, 38.0)
+CEREBRUM_TOP: Vector = (66.0, 84.0, 66.0)
+CEREBRUM_BASE: Vector = (62.0, 80.0, 38.0)
 CEREBELLUM = ((0.0, -50.0, -40.0), (52.0, 33.0, 26.0))
 BRAINSTEM = ((0.0, -20.0, -22.0), (0.0, -32.0, -72.0), 14.0)
-BOX: Triple = (72.0, 92.0, 74.0)
+BOX: Vector = (72.0, 92.0, 74.0)
 """Half extents [mm] of the box that is scaled to fit into the volume."""
-MIDDLE: Triple = (0.0, 0.0, -2.0)
+MIDDLE: Vector = (0.0, 0.0, -2.0)
 """The point [mm] that lies in the middle of the volume."""
 
 STRUCTURES = (

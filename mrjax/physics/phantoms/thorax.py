@@ -11,7 +11,7 @@ Radiology 211:101 (1999)).
 
 import dataclasses
 
-Triple = tuple[float, float, float]
+from mrjax.arrays import Vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Tissue:
 class Body:
     """An ellipsoid [mm] and the tissue that fills it."""
 
-    centre: Triple
-    half_axes: Triple
+    centre: Vector
+    half_axes: Vector
     tissue: Tissue
 
 
@@ -51,7 +51,7 @@ class View:
         middle: range of the y coordinate of the centre [mm].
     """
 
-    extent: Triple
+    extent: Vector
     zoom: tuple[float, float]
     side: float
     middle: tuple[float, float]
