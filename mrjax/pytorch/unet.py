@@ -21,7 +21,7 @@ class BatchNorm(nn.Module):
 
     ``mean``, ``var`` and ``weight`` are exponential averages of the batch mean, of the biased batch
     variance and of 1, all beginning at 0; inference divides the first two by ``weight``. torch's
-    own module averages n / (n - 1) times the variance and begins at 1.
+    own module averages n / (n - 1) times the variance, beginning at 1.
     """
 
     mean: Tensor
