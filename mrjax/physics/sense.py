@@ -14,8 +14,6 @@ from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.native import Native
 from mrjax.physics.fourier import centred_fft, centred_ifft
 
-__all__ = ["adjoint", "centred_fft", "centred_ifft", "cg_sense", "forward", "zero_filled"]
-
 Images = Complex[Array, "b row column"]
 Coils = Complex[Array, "b coil row column"]
 Masks = Shaped[Array, "b column"]
