@@ -16,11 +16,16 @@ Image = Complex[np.ndarray, "row column"]
 THRESHOLD = 0.05
 """Maps are zero where the low-resolution image is below this share of its maximum."""
 _SQUARINGS = 12
-"""Squarings of the coils' covariance: its 4096th power is its first eigenvector, times a row."""
+"""How often the coils' covariance is squared: every column of its 4096th power is, but for a
+factor, its first eigenvector."""
+_KERNEL = 6
+"""Width of sigpy's calibration kernel."""
 
 
 def combine(maps: Coils, coil_images: Coils) -> Image:
-    """Coil images to one image: sum over coils of conj(maps) * images, in a fixed order.
+    """Combine coil images into one image, with a sum in a fixed order.
+
+    m(r) = sum over coils c of conj(C_c(r)) I_c(r), with maps C_c and coil images I_c.
 
     Args:
         maps: [coil row column] complex sensitivities.
@@ -43,7 +48,8 @@ def combine(maps: Coils, coil_images: Coils) -> Image:
 def images(kspace: Complex[np.ndarray, "... row column"]) -> Complex[np.ndarray, "... row column"]:
     """Coil images of a k-space: centred orthonormal inverse DFT of the last two axes.
 
-    Order-free, so that references and maps of measured data have the same bits everywhere.
+    I_c = F^-1 S_c, with F as in :func:`mrjax.physics.fourier.centred_fft`. The sums do not depend
+    on their order, so references and maps of measured data have the same bits on every machine.
 
     Args:
         kspace: zero frequency at n // 2.
@@ -64,13 +70,13 @@ def _check(kspace: Coils, acs_lines: int) -> None:
 
 
 def _squares(x: np.ndarray) -> np.ndarray:
-    """Squared magnitude (numpy's abs of a complex number depends on the CPU)."""
+    """Squared magnitude, from its parts: the bits of numpy's complex abs depend on the CPU."""
     real, imag = np.real(x), np.imag(x)
     return real * real + imag * imag
 
 
 def _scaled(x: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
-    """Complex times real, part by part."""
+    """Multiply a complex array by real numbers, part by part."""
     return host.assemble(np.real(x) * factor, np.imag(x) * factor)
 
 
@@ -83,7 +89,10 @@ def _window(n: int, width: int) -> np.ndarray:
 
 
 def _virtual_coil(images: Coils) -> Image:
-    """The combination of coils with the most signal: first principal component, by powers."""
+    """Combine the coils with the weights that give the most signal.
+
+    The weights are the first principal component of the coils, found by squaring their covariance.
+    """
     flat = images.reshape(len(images), -1)
     parts = np.concatenate([np.real(flat), np.imag(flat)])
     n, gram = len(images), host.exact_matmul(parts, parts.T)
@@ -104,11 +113,12 @@ def _matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def from_acs(kspace: Coils, acs_lines: int) -> Coils:
-    """Maps by division: low-resolution coil images by their root sum of squares.
+    """Estimate maps by dividing low-resolution coil images by their root sum of squares.
 
-    The ACS region is cut with a raised cosine, against ringing. Phases are relative to a virtual
-    coil, the combination with the most signal over the image: a single coil is dark somewhere,
-    and its phase there is noise.
+    C_c = (I_c / S) (conj(V) / |V|) with S = sqrt(sum over c of |I_c|^2): I_c are images of the ACS
+    region, which is cut out with a raised cosine against ringing. V is a virtual coil, the
+    combination with the most signal over the image. Phases are relative to V because a single coil
+    is dark somewhere, and its phase there is noise.
 
     Args:
         kspace: [coil row column], zero frequency at n // 2, the ACS lines acquired.
@@ -118,7 +128,7 @@ def from_acs(kspace: Coils, acs_lines: int) -> Coils:
         complex64 maps with sum |c|^2 = 1, zero where there is no signal.
 
     Raises:
-        UserError: fewer than two ACS lines, or more than columns.
+        UserError: fewer than two ACS lines, or more ACS lines than columns.
 
     Source: McKenzie et al., Magn Reson Med 47:529 (2002); virtual coil: Buehrer et al., Magn
     Reson Med 57:1131 (2007), the first principal component.
@@ -137,20 +147,23 @@ def from_acs(kspace: Coils, acs_lines: int) -> Coils:
 
 
 def espirit(kspace: Coils, acs_lines: int) -> Coils:
-    """Maps by ESPIRiT, as sigpy computes them (its defaults, one set of maps).
+    """Estimate maps by ESPIRiT, as sigpy does with its default settings (one set of maps).
 
-    Sharper at the edges of the object than :func:`from_acs`, but not order-free: singular values
-    come from LAPACK, so the last bits depend on the machine.
+    At each pixel the map is the eigenvector, of eigenvalue near 1, of the projection onto the
+    signals that local k-space kernels allow. These maps are sharper at the edges of the object than
+    those of :func:`from_acs`, but their last bits depend on the machine: sigpy takes singular
+    values from LAPACK.
 
     Args:
         kspace: [coil row column], zero frequency at n // 2, the ACS lines acquired.
-        acs_lines: width of the calibration region, in both directions.
+        acs_lines: width of the calibration region along rows and columns.
 
     Returns:
-        complex64 maps, zero where the eigenvalue is below sigpy's crop.
+        complex64 maps, zero where the eigenvalue is below sigpy's threshold.
 
     Raises:
-        UserError: sigpy is missing, or fewer ACS lines than sigpy's kernel is wide.
+        UserError: sigpy is missing, or the ACS region is smaller than sigpy's kernel or larger than
+            k-space.
 
     Source: Uecker et al., Magn Reson Med 71:990 (2014); sigpy.mri.app.EspiritCalib.
     """
@@ -169,7 +182,3 @@ def espirit(kspace: Coils, acs_lines: int) -> Coils:
         ) from None
     calibration = EspiritCalib(kspace.astype(np.complex64), calib_width=acs_lines, show_pbar=False)
     return np.asarray(calibration.run()).astype(np.complex64)
-
-
-_KERNEL = 6
-"""Width of sigpy's calibration kernel."""

@@ -1,4 +1,7 @@
-"""The magnetic field of a susceptibility map: the dipole model in k-space."""
+"""The magnetic field of a susceptibility map: the dipole model in k-space.
+
+field = F^-1 [ D F chi ], with the kernel D of :func:`kernel`.
+"""
 
 import functools
 import math
@@ -10,14 +13,9 @@ from jaxtyping import Float
 
 from mrjax.arrays import Vector
 from mrjax.numerics.spectral import even_part, filter3d
+from mrjax.physics.grid import along, frequencies
 
 Shape = tuple[int, ...]
-
-
-def frequencies(n: int, spacing: float) -> Float[np.ndarray, " n"]:
-    """Frequencies of an n-point DFT in FFT order [1/mm]; the Nyquist term is the negative one."""
-    index = np.arange(n)
-    return np.where(2 * index >= n, index - n, index).astype(np.float64) / (n * spacing)
 
 
 def _check(shape: Shape, voxel_size: Vector, b0_direction: Vector) -> None:
@@ -35,14 +33,13 @@ def _check(shape: Shape, voxel_size: Vector, b0_direction: Vector) -> None:
 def _kernel(shape: Shape, voxel_size: Vector, b0_direction: Vector) -> np.ndarray:
     _check(shape, voxel_size, b0_direction)
     length = math.sqrt(sum(b * b for b in b0_direction))
-    along, square = np.zeros(shape), np.zeros(shape)
+    parallel, square = np.zeros(shape), np.zeros(shape)
     for axis in range(3):
-        k = frequencies(shape[axis], voxel_size[axis])
-        k = k.reshape([-1 if i == axis else 1 for i in range(3)])
-        along = along + k * (b0_direction[axis] / length)
+        k = along(frequencies(shape[axis], voxel_size[axis]), axis)
+        parallel = parallel + k * (b0_direction[axis] / length)
         square = square + k * k
     square[0, 0, 0] = 1.0
-    dipole = 1.0 / 3.0 - along * along / square
+    dipole = 1.0 / 3.0 - parallel * parallel / square
     dipole[0, 0, 0] = 0.0
     dipole = even_part(dipole)
     dipole.setflags(write=False)
@@ -54,11 +51,12 @@ def kernel(
     voxel_size: Vector = (1.0, 1.0, 1.0),
     b0_direction: Vector = (0.0, 0.0, 1.0),
 ) -> Float[np.ndarray, "kx ky kz"]:
-    """Dipole kernel D(k) = 1/3 - (k.b)^2 / |k|^2, with D(0) = 0, in FFT order.
+    """Dipole kernel D(k) = 1/3 - (k . b)^2 / |k|^2, with D(0) = 0, in FFT order.
 
-    D(0) is not defined by the model: zero makes every field one of a map whose mean is unknown.
-    On Nyquist planes of an oblique field the even part is taken, so the convolution stays real.
-    Only ``+ - * /``: the same bits on every machine. The array is cached and read-only.
+    The model does not define D(0); with zero, the mean of a map has no influence on its field.
+    Where b is oblique, Nyquist planes hold the even part of D, so that the convolution stays real.
+    Only ``+ - * /`` are used, which give the same bits on every machine. The array is cached and
+    read-only.
 
     Args:
         shape: grid size of the three axes.
@@ -66,10 +64,11 @@ def kernel(
         b0_direction: unit vector of the main field in voxel axes.
 
     Returns:
-        float64 kernel, dimensionless (ppm of field for ppm of susceptibility).
+        float64 kernel, dimensionless (ppm of field per ppm of susceptibility).
 
     Raises:
-        ValueError: not three axes, sizes not positive, or a direction that is no unit vector.
+        ValueError: there are not three axes, a size is not positive, or the direction is not a unit
+            vector.
 
     Source: Salomir et al., Concepts Magn Reson 19B:26 (2003); Marques and Bowtell, Concepts Magn
     Reson 25B:65 (2005).
@@ -90,23 +89,26 @@ def field(
     b0_direction: Vector = (0.0, 0.0, 1.0),
     padding: int = 2,
 ) -> jax.Array:
-    """Field [ppm] of a susceptibility map [ppm], by convolution with the dipole in k-space.
+    """Field [ppm] of a susceptibility map [ppm], by multiplication with the dipole in k-space.
 
-    Without padding the object's periodic copies act on it; twofold zero padding keeps them off.
-    Linear and self-adjoint (the kernel is real and even, cropping is the adjoint of padding), so
-    its own gradient: there is no separate adjoint.
+    field = crop( F^-1 [ D F pad(chi) ] ). Without padding, the periodic copies of the object act on
+    it as well; twofold zero padding keeps them away. The operator is linear and self-adjoint (the
+    kernel is real and even, and cropping is the adjoint of padding), so there is no separate
+    adjoint.
 
     Args:
         chi: [... x y z] susceptibility [ppm], real; leading axes are batch axes.
         voxel_size: edge lengths [mm].
         b0_direction: unit vector of the main field in voxel axes.
-        padding: factor of zero padding on each axis; 1 is the circular convolution of a patch.
+        padding: factor by which zeros extend each axis; 1: circular convolution, as for a patch.
 
     Returns:
         [... x y z] field relative to B0 [ppm], of the dtype of ``chi``.
 
     Raises:
         ValueError: as :func:`kernel`, or ``padding`` below 1.
+
+    Source: see :func:`kernel`.
     """
     shape, axes = chi.shape[-3:], (-3, -2, -1)
     larger = _padded(shape, padding)
@@ -123,16 +125,17 @@ def field_host(
     b0_direction: Vector = (0.0, 0.0, 1.0),
     padding: int = 2,
 ) -> Float[np.ndarray, "x y z"]:
-    """The same field on the host, with bits that do not depend on the machine (for data sets).
+    """The field of :func:`field` on the host, for data sets: its bits are the same on any machine.
 
     Args:
         chi: susceptibility [ppm].
         voxel_size: edge lengths [mm].
         b0_direction: unit vector of the main field in voxel axes.
-        padding: factor of zero padding on each axis.
+        padding: factor by which zeros extend each axis.
 
     Returns:
-        float64 field [ppm], within about 1e-6 of the largest susceptibility of :func:`field`.
+        float64 field [ppm]; it differs from :func:`field` by about 1e-6 of the largest
+        susceptibility.
 
     Raises:
         ValueError: as :func:`field`.

@@ -10,10 +10,14 @@ from mrjax.numerics.arithmetic import Arithmetic
 def centred_fft(
     ar: Arithmetic, x: Inexact[Array, "..."], axes: tuple[int, ...]
 ) -> Complex[Array, "..."]:
-    """Centred orthonormal FFT: image centre and k-space centre both at index n // 2.
+    """Centred orthonormal FFT: image centre and k-space centre are both at index n // 2.
 
-    Orthonormal, so that it is an isometry and its adjoint is :func:`centred_ifft`. Rolling is
-    exact; only the transform itself rounds.
+    Along each axis of n points, with c = n // 2::
+
+        X[k] = n^(-1/2) sum over j of x[j] exp(-2 pi i (k - c) (j - c) / n)
+
+    The factor makes the transform an isometry, whose adjoint is :func:`centred_ifft`. Moving the
+    centre is exact; only the transform itself rounds.
 
     Args:
         ar: arithmetic of the transform.
@@ -29,12 +33,14 @@ def centred_fft(
 def centred_ifft(
     ar: Arithmetic, x: Inexact[Array, "..."], axes: tuple[int, ...]
 ) -> Complex[Array, "..."]:
-    """Inverse, and adjoint, of :func:`centred_fft`.
+    """Inverse of :func:`centred_fft`, which is also its adjoint.
+
+    x[j] = n^(-1/2) sum over k of X[k] exp(+2 pi i (k - c) (j - c) / n), with c = n // 2.
 
     Args:
         ar: arithmetic of the transform.
         x: array with the k-space centre at index n // 2 of each transformed axis.
-        axes: axes to transform.
+        axes: axes to transform; all others are batch axes.
 
     Returns:
         Complex array of the same shape.
@@ -57,7 +63,10 @@ def _uncentred(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _exchanged(x: Array, axis: int, first: int) -> Array:
-    """The first numbers of an axis behind the others; unlike `jnp.roll`, its gradient moves too."""
+    """Put the first numbers of an axis behind the others.
+
+    The gradient only moves numbers as well; that of `jnp.roll` adds zeros.
+    """
     axis %= x.ndim
     head, tail = jax.lax.split(x, (first, x.shape[axis] - first), axis=axis)
     return jnp.concatenate([tail, head], axis)

@@ -7,6 +7,7 @@ from mrjax.arrays import Vector
 from mrjax.numerics import host
 from mrjax.numerics.spectral import filter3d
 from mrjax.physics import dipole
+from mrjax.physics.grid import along
 
 Volume = Float[np.ndarray, "x y z"]
 Mask = Bool[np.ndarray, "x y z"]
@@ -24,23 +25,24 @@ def tkd(
     b0_direction: Vector = (0.0, 0.0, 1.0),
     threshold: float = 0.2,
 ) -> Volume:
-    """Thresholded k-space division: divide by D, but nowhere by less than the threshold.
+    """Thresholded k-space division (TKD): divide by D, but never by less than the threshold.
 
-    Where |D| is below the threshold, the divisor is the threshold with the sign of D. Computed
-    order-free, so that the baseline of a study is the same number on every machine.
+    chi = F^-1 [ F(field) / D_t ] inside the mask, with D_t = D where abs(D) >= t, else t with the
+    sign of D; the term at k = 0 is zero. The sums do not depend on their order, so that every
+    machine finds the same map.
 
     Args:
         field: local field [ppm].
         mask: True inside the brain.
         voxel_size: edge lengths [mm].
         b0_direction: unit vector of the main field in voxel axes.
-        threshold: smallest divisor, dimensionless, usually 0.05 to 0.3.
+        threshold: t, the smallest divisor, dimensionless, usually 0.05 to 0.3.
 
     Returns:
-        Susceptibility [ppm], float64, zero outside the mask, its mean undetermined.
+        Susceptibility [ppm], float64, zero outside the mask; its mean has no meaning.
 
     Raises:
-        ValueError: threshold not positive, or as :func:`mrjax.physics.dipole.kernel`.
+        ValueError: the threshold is not positive, or as :func:`mrjax.physics.dipole.kernel`.
 
     Source: Shmueli et al., Magn Reson Med 62:1510 (2009).
     """
@@ -53,12 +55,15 @@ def tkd(
 
 
 def gradient_energy(shape: tuple[int, ...], voxel_size: Vector) -> Float[np.ndarray, "kx ky kz"]:
-    """Transfer of the sum of squared finite differences [1/mm^2], FFT order."""
+    """Squared magnitude E(k) of the finite differences' transfer functions [1/mm^2], FFT order.
+
+    E(k) = sum over axes a of (2 - 2 cos(2 pi j_a / n_a)) / h_a^2, for index j, n points, spacing h.
+    """
     total = np.zeros(shape)
     for axis in range(3):
         n, h = shape[axis], voxel_size[axis]
         square = (2.0 - 2.0 * host.cosines(n)) / (h * h)
-        total = total + square.reshape([-1 if i == axis else 1 for i in range(3)])
+        total = total + along(square, axis)
     return total
 
 
@@ -69,20 +74,23 @@ def l2(
     b0_direction: Vector = (0.0, 0.0, 1.0),
     weight: float = 0.01,
 ) -> Volume:
-    """Closed-form least squares with a gradient regulariser: argmin |D x - f|^2 + w |grad x|^2.
+    """Least squares with a gradient regulariser, in closed form.
+
+    chi = argmin |F^-1 D F x - f|^2 + w |grad x|^2 = F^-1 [ D F(f) / (D^2 + w E) ] inside the mask,
+    with the field f, the dipole kernel D and E of :func:`gradient_energy`.
 
     Args:
         field: local field [ppm].
         mask: True inside the brain.
         voxel_size: edge lengths [mm].
         b0_direction: unit vector of the main field in voxel axes.
-        weight: of the squared gradient [mm^2], usually 1e-3 to 1e-1.
+        weight: w, of the squared gradient [mm^2], usually 1e-3 to 1e-1.
 
     Returns:
-        Susceptibility [ppm], float64, zero outside the mask, its mean undetermined.
+        Susceptibility [ppm], float64, zero outside the mask; its mean has no meaning.
 
     Raises:
-        ValueError: weight not positive, or as :func:`mrjax.physics.dipole.kernel`.
+        ValueError: the weight is not positive, or as :func:`mrjax.physics.dipole.kernel`.
 
     Source: Bilgic et al., Magn Reson Med 72:1444 (2014), closed-form solution.
     """

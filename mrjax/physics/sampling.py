@@ -1,6 +1,6 @@
 """Cartesian undersampling masks from integers, and the oversampling of the readout.
 
-All masks are columns of phase encoding; the zero frequency is column ``n // 2``.
+A mask says which columns (phase encoding) are acquired; the zero frequency is column ``n // 2``.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ Columns = Bool[np.ndarray, " column"]
 
 
 def _check(columns: int, acceleration: int, acs_lines: int) -> None:
-    """One line for a user who asks for what cannot be sampled."""
+    """Refuse a number of columns that cannot be sampled."""
     if acceleration < 1:
         raise UserError(f"acceleration {acceleration}; expected at least 1; see --acceleration")
     if not 0 <= acs_lines <= columns:
@@ -34,19 +34,22 @@ def _centre(columns: int, acs_lines: int) -> Columns:
 
 
 def regular(columns: int, acceleration: int, acs_lines: int, offset: int = 0) -> Columns:
-    """Every ``acceleration``-th column, and the central ACS lines.
+    """Acquire every ``acceleration``-th column and the central ACS lines.
+
+    Column j of n is acquired if (j - offset) mod acceleration = 0, or if j is among the acs_lines
+    columns from n // 2 - acs_lines // 2 on.
 
     Args:
         columns: number of phase-encoding columns.
         acceleration: distance of the acquired columns outside the centre.
         acs_lines: fully sampled columns in the centre (autocalibration signal).
-        offset: first acquired column; only its remainder by ``acceleration`` counts.
+        offset: first acquired column, modulo ``acceleration``.
 
     Returns:
         True where a column is acquired.
 
     Raises:
-        UserError: acceleration below 1, or more ACS lines than columns.
+        UserError: the acceleration is below 1, or there are more ACS lines than columns.
     """
     _check(columns, acceleration, acs_lines)
     every = (np.arange(columns) - offset) % acceleration == 0
@@ -56,25 +59,26 @@ def regular(columns: int, acceleration: int, acs_lines: int, offset: int = 0) ->
 def variable_density(
     words: UInt32[np.ndarray, " column"], acceleration: int, acs_lines: int
 ) -> Columns:
-    """The ACS lines and random others, denser near the centre, one in ``acceleration`` overall.
+    """Acquire the ACS lines and random others, denser near the centre.
 
-    Lines are drawn without replacement: each line's word, uniform on (0, 1) as u, gives it the
-    priority w u / (1 - u) with weight w = (1 - d)^2 + 1/16, d the distance from the centre as a
-    share of the largest; the first ones by priority are taken. The form follows Efraimidis and
-    Spirakis, Inform Process Lett 97:181 (2006), whose priority w / -log(u) is nearly the same
-    for the lines taken, but a logarithm's last bit depends on the machine.
+    In all, one column in ``acceleration`` is acquired. The others are drawn without replacement:
+    column j has the priority p = w u / (1 - u), with u uniform on (0, 1) from its random word, the
+    weight w = (1 - d)^2 + 1/16, and its distance d from the centre as a share of the largest; the
+    columns of highest priority are taken. The form follows Efraimidis and Spirakis, Inform Process
+    Lett 97:181 (2006). Their priority w / -log(u) is nearly the same for the columns taken, but
+    the last bit of a logarithm depends on the machine.
 
     Args:
         words: one random 32-bit word for each column.
-        acceleration: columns in all for each column acquired, ACS lines counted.
+        acceleration: number of columns divided by the number acquired, ACS lines included.
         acs_lines: fully sampled columns in the centre.
 
     Returns:
-        True where a column is acquired: ``round(columns / acceleration)`` of them, at least the
-        ACS lines.
+        True where a column is acquired: in ``round(columns / acceleration)`` columns, or in the ACS
+        lines alone if these are more.
 
     Raises:
-        UserError: acceleration below 1, or more ACS lines than columns.
+        UserError: the acceleration is below 1, or there are more ACS lines than columns.
     """
     columns = len(words)
     _check(columns, acceleration, acs_lines)
@@ -84,7 +88,7 @@ def variable_density(
     weight = (1.0 - distance) * (1.0 - distance) + 0.0625
     priority = np.where(chosen, -1.0, weight * uniform / (1.0 - uniform))
     wanted = round(columns / acceleration) - acs_lines
-    # stable: equal priorities go by column, on every machine
+    # A stable sort: columns of equal priority keep their order on every machine.
     chosen[np.argsort(-priority, kind="stable")[: max(wanted, 0)]] = True
     return chosen
 
@@ -97,9 +101,9 @@ def mask(
     acceleration: int,
     acs_lines: int,
 ) -> Columns:
-    """Columns of one slice, a pure function of the stream ``mask``.
+    """The columns acquired of one slice, by the random stream ``mask``.
 
-    The offset of the regular pattern is drawn once for all slices, as a scanner protocol fixes
+    The offset of the regular pattern is drawn once for all slices, because a scanner protocol fixes
     it; random patterns differ from slice to slice.
 
     Args:
@@ -114,7 +118,7 @@ def mask(
         True where a column is acquired.
 
     Raises:
-        UserError: unknown pattern, acceleration below 1, or more ACS lines than columns.
+        UserError: the pattern is unknown, or as :func:`regular`.
     """
     _check(columns, acceleration, acs_lines)
     if pattern == "regular":
@@ -127,7 +131,7 @@ def mask(
 
 
 def _kept(n: int) -> slice:
-    """The inner half of an oversampled readout as the public code cuts it: one row late."""
+    """The inner half of an oversampled readout; as in the public code, it begins one row late."""
     if n < 2 or n % 2:
         raise UserError(
             f"{n} readout points cannot be halved; expected an even number; "
@@ -137,7 +141,7 @@ def _kept(n: int) -> slice:
 
 
 def remove_oversampling(x: np.ndarray, axis: int = -2) -> np.ndarray:
-    """Keep the inner half of an image along the readout: points ``n // 4 + 1`` and following.
+    """Keep the inner half of an image along the readout: n // 2 points, from n // 4 + 1 on.
 
     Args:
         x: images, any number of axes.
@@ -147,7 +151,7 @@ def remove_oversampling(x: np.ndarray, axis: int = -2) -> np.ndarray:
         A view with half as many points on the axis.
 
     Raises:
-        UserError: an odd number of points.
+        UserError: the number of points is odd.
 
     Source: github.com/VLOGroup/mri-variationalnetwork, mriutils.py (rows ``int(.25 n) + 1`` to
     ``int(.75 n)``).
@@ -158,19 +162,19 @@ def remove_oversampling(x: np.ndarray, axis: int = -2) -> np.ndarray:
 
 
 def add_oversampling(x: np.ndarray, n: int, axis: int = -2) -> np.ndarray:
-    """Zero-pad back to ``n`` points: the adjoint of :func:`remove_oversampling`.
+    """Pad with zeros to ``n`` points, the adjoint of :func:`remove_oversampling`.
 
     Args:
         x: images, any number of axes.
-        n: points of the oversampled readout, twice those of ``x``.
+        n: points of the oversampled readout, twice as many as ``x`` has.
         axis: the readout axis.
 
     Returns:
-        Array with ``n`` points on the axis, ``n // 4 + 1`` of the zeros before those of ``x``.
+        Array with ``n`` points on the axis; the points of ``x`` begin at ``n // 4 + 1``.
 
     Raises:
-        UserError: an odd number of points.
-        ValueError: ``x`` does not have half as many.
+        UserError: the number of points is odd.
+        ValueError: ``x`` does not have half as many points.
     """
     kept = _kept(n)
     if 2 * x.shape[axis] != n:
@@ -181,11 +185,12 @@ def add_oversampling(x: np.ndarray, n: int, axis: int = -2) -> np.ndarray:
 
 
 def crop_readout(kspace: Complex[np.ndarray, "..."], axis: int = -2) -> Complex[np.ndarray, "..."]:
-    """Remove the readout's oversampling from k-space, once and for all.
+    """Remove the oversampling of the readout from k-space: F crop(F^-1 s) along the readout.
 
-    Masks do not depend on the readout, so A* A of the cropped problem is that of the padded one:
-    the readout can be transformed, cropped and transformed back before any reconstruction.
-    Order-free.
+    A mask does not depend on the readout position. The encoding operator A of the cropped image
+    therefore has the same A* A as that of the padded image, and the readout can be transformed,
+    cropped and transformed back before any reconstruction. The sums do not depend on their order,
+    so the bits are the same on every machine.
 
     Args:
         kspace: zero frequency at n // 2.
@@ -195,7 +200,7 @@ def crop_readout(kspace: Complex[np.ndarray, "..."], axis: int = -2) -> Complex[
         complex64 with half as many points on the axis, zero frequency at n // 2.
 
     Raises:
-        UserError: an odd number of points.
+        UserError: the number of points is odd.
     """
     images = remove_oversampling(centred_dft(kspace, (axis,), inverse=True), axis)
     return centred_dft(images, (axis,)).astype(np.complex64)

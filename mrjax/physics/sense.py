@@ -1,6 +1,7 @@
 """The encoding operator of Cartesian parallel imaging, and the classical reconstructions.
 
-A = mask * F * maps: weight by each coil's sensitivity, transform, keep the acquired columns.
+(A u)_c = M F (C_c u): weight the image u by the sensitivity C_c of each coil c, transform it
+(:func:`mrjax.physics.fourier.centred_fft`), keep the columns that the mask M says were acquired.
 """
 
 import functools
@@ -12,8 +13,6 @@ from jaxtyping import Array, Complex, Float, Shaped
 from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.native import Native
 from mrjax.physics.fourier import centred_fft, centred_ifft
-
-__all__ = ["adjoint", "centred_fft", "centred_ifft", "cg_sense", "forward", "zero_filled"]
 
 Images = Complex[Array, "b row column"]
 Coils = Complex[Array, "b coil row column"]
@@ -36,12 +35,12 @@ def _check(expected: str, x: Array, maps: Array, mask: Array) -> None:
 
 
 def _acquired(kspace: Coils, mask: Masks) -> Coils:
-    """The acquired columns, zeros elsewhere: by selection, so nothing rounds."""
+    """Keep the acquired columns and put zeros elsewhere, by selection, so that nothing rounds."""
     return jnp.where(mask[:, None, None, :] != 0, kspace, 0)
 
 
 def forward(ar: Arithmetic, image: Images, maps: Coils, mask: Masks) -> Coils:
-    """K-space of an image as every coil sees it, on the acquired columns.
+    """K-space of an image as every coil sees it, on the acquired columns: f_c = M F (C_c u).
 
     Args:
         ar: arithmetic of products and transform.
@@ -53,7 +52,7 @@ def forward(ar: Arithmetic, image: Images, maps: Coils, mask: Masks) -> Coils:
         [b coil row column] complex, zero frequency at n // 2, zero where not acquired.
 
     Raises:
-        ValueError: shapes that do not belong together.
+        ValueError: the shapes do not belong together.
 
     Source: Pruessmann et al., Magn Reson Med 42:952 (1999); Hammernik et al., Magn Reson Med
     79:3055 (2018), Eq. 1.
@@ -64,11 +63,11 @@ def forward(ar: Arithmetic, image: Images, maps: Coils, mask: Masks) -> Coils:
 
 
 def adjoint(ar: Arithmetic, kspace: Coils, maps: Coils, mask: Masks) -> Images:
-    """Adjoint of :func:`forward`: what was acquired, back to one image.
+    """Adjoint of :func:`forward`: A* f = sum over coils c of conj(C_c) F^-1 (M f_c).
 
     Args:
         ar: arithmetic of products, sum and transform.
-        kspace: [b coil row column] complex; what lies in columns not acquired is ignored.
+        kspace: [b coil row column] complex; values in columns that were not acquired are ignored.
         maps: [b coil row column] complex sensitivities.
         mask: [b column], True (or 1) where the column was acquired.
 
@@ -76,7 +75,7 @@ def adjoint(ar: Arithmetic, kspace: Coils, maps: Coils, mask: Masks) -> Images:
         [b row column] complex.
 
     Raises:
-        ValueError: shapes that do not belong together.
+        ValueError: the shapes do not belong together.
     """
     _check("bcrp", kspace, maps, mask)
     images = centred_ifft(ar, _acquired(kspace, mask), _AXES)
@@ -84,7 +83,7 @@ def adjoint(ar: Arithmetic, kspace: Coils, maps: Coils, mask: Masks) -> Images:
 
 
 def zero_filled(kspace: Coils, maps: Coils, mask: Masks) -> Images:
-    """Zero-filled reconstruction: the adjoint alone, in XLA's arithmetic.
+    """Zero-filled reconstruction: the adjoint A* f alone, in XLA's own arithmetic.
 
     Args:
         kspace: [b coil row column] complex.
@@ -107,7 +106,7 @@ def _power(x: Images) -> Float[Array, "b 1 1"]:
 
 
 def _ratio(x: Array, y: Array) -> Array:
-    """Quotient, and 0 for 0 / 0: an image that has converged exactly stays where it is."""
+    """Quotient, and 0 for 0 / 0, so that an image that has converged exactly does not change."""
     return jnp.where(y > 0, x / jnp.where(y > 0, y, 1), 0)
 
 
@@ -115,16 +114,18 @@ def _ratio(x: Array, y: Array) -> Array:
 def cg_sense(
     kspace: Coils, maps: Coils, mask: Masks, iterations: int, weight: float | Array = 0.0
 ) -> Images:
-    """Iterative SENSE: conjugate gradients on (A* A + weight) u = A* f, from zero.
+    """CG-SENSE: conjugate gradients for (A* A + w) u = A* f, beginning with u = 0.
 
-    The number of iterations is fixed: with ``weight`` zero, stopping early is the regulariser.
+    With N = A* A + w and residual r = p = A* f at the start, each iteration does a = |r|^2 /
+    Re<p, N p>, u += a p, r -= a N p, then p = r + (|r|^2 / |r|^2 before) p. The number of
+    iterations is fixed, because with w = 0 stopping early is the regularisation.
 
     Args:
         kspace: [b coil row column] complex.
         maps: [b coil row column] complex sensitivities.
         mask: [b column], True (or 1) where the column was acquired.
-        iterations: number of steps; 0 gives zeros.
-        weight: of the squared norm of the image, dimensionless, in units of A* A.
+        iterations: number of iterations; 0 gives zeros.
+        weight: w, of the squared norm of the image, dimensionless.
 
     Returns:
         [b row column] complex.

@@ -1,6 +1,6 @@
-"""Configurations of the PyTorch runs: those of the tasks and PyTorch's switches. Imports no torch.
+"""Configurations of PyTorch runs: that of the task, with PyTorch's switches. Imports no torch.
 
-A preset's numbers are those of the JAX run, so that runs of both frameworks can be paired.
+A preset has the same numbers as in JAX, so that runs of both frameworks can be paired.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ def _task(default: str, choices: tuple[str, ...]) -> Any:
 
 
 class _Checked(Protocol):
-    """A configuration, as far as a class mixed into it must know."""
+    """What `Switches.check` needs of the configuration that `Switches` is mixed into."""
 
     task: str
     compile: bool
@@ -29,7 +29,7 @@ class _Checked(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Switches:
-    """What is PyTorch's own; mixed into the configuration of a task."""
+    """Switches that only PyTorch has; mixed into the configuration of a task."""
 
     task: str = _task("", tuple(registry.TASKS))
     cudnn_benchmark: bool = option(
@@ -70,12 +70,12 @@ class Switches:
                 f"--compile with --task={self.task} is refused, since torch.compile gets complex "
                 f"numbers wrong and the network learns something else; expected {others}; drop it"
             )
-        super().check()  # pyright: ignore[reportAttributeAccessIssue]  (that of the task)
+        super().check()  # pyright: ignore[reportAttributeAccessIssue]  (the task's check)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Common(Switches, RunConfig):
-    """What all three have, for ``--help`` without a task."""
+    """The settings that all tasks have, for ``--help`` without a task."""
 
 
 def _paired(name: str) -> type[RunConfig]:

@@ -1,4 +1,4 @@
-"""PyTorch's way of a run: an eager step in place, written for speed, with JAX's evidence."""
+"""How PyTorch does a run: an eager step in place, with the same evidence as a step in JAX."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mrjax.backend import explained
 from mrjax.config import RunConfig
 from mrjax.errors import RunFailed, UserError
-from mrjax.pytorch import weights
+from mrjax.pytorch import layout, weights
 from mrjax.pytorch.evidence import evidence, first_not_finite
 from mrjax.pytorch.fingerprint import fingerprint
 from mrjax.pytorch.trainee import Trainee
@@ -23,7 +23,7 @@ from mrjax.train.step import Evidence, State
 
 Batch = Mapping[str, Tensor]
 _MOMENTS = {"exp_avg": "mu", "exp_avg_sq": "nu", "momentum_buffer": "trace"}
-"""PyTorch's names of what optimizers keep -> optax's."""
+"""Name in PyTorch of what an optimizer keeps -> name in optax."""
 LOW_PRECISION = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -32,13 +32,13 @@ class Task:
     """What a task is in PyTorch.
 
     Attributes:
-        network: with its weights, on its device, in its type and memory format.
-        channels: whether arrays of a batch and of an input end in channels, which torch has first.
+        network: with its first weights, on its device, in its type.
+        channels: whether arrays have channels, which are last on the host and first in torch.
         loss: (network, batch on the device) -> scalar.
         predict: (network, input on the device) -> output.
-        rates: learning rate by number of updates done.
+        rates: learning rate, by number of updates done.
         momentum: of gradient descent; None for Adam.
-        project: applied to the network after each update, None for nothing.
+        project: applied to the network after each update; None for nothing.
     """
 
     network: nn.Module
@@ -51,15 +51,15 @@ class Task:
 
 
 class Lowered(nn.Module):
-    """A network under autocast: convolutions in a lower precision, statistics in float32."""
+    """A network under autocast, with convolutions in a lower precision, statistics in float32."""
 
     def __init__(self, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-        """Wrap a network that stays of its type."""
+        """Wrap a network, whose parameters keep their type."""
         super().__init__()
         self.network, self.device, self.dtype = network, device, dtype
 
     def forward(self, *arguments: Tensor) -> Tensor:
-        """Return the network's output, of whatever type its last layer gives."""
+        """Return the network's output, in the type of its last layer."""
         with torch.autocast(self.device.type, self.dtype):
             return self.network(*arguments)
 
@@ -70,36 +70,36 @@ class TorchEngine:
     framework: ClassVar[str] = "pytorch"
 
     def __init__(self, config: RunConfig, device: str, task: Task, *, channels_last: bool) -> None:
-        """Make the engine; nothing is computed.
+        """Make the engine without computing anything.
 
         Args:
             config: gives the data type.
-            device: torch's name of it.
+            device: torch's name of the device.
             task: network, loss, and how both are used.
-            channels_last: memory format of what has channels.
+            channels_last: whether tensors with channels have them last in memory.
         """
         self._task, self._device = task, torch.device(device)
         self._half = config.dtype == "float16"
         self._format = torch.contiguous_format
         if channels_last and task.channels:
-            dims = max(p.ndim for p in task.network.parameters())
-            self._format = {4: torch.channels_last, 5: torch.channels_last_3d}[dims]
+            self._format = layout.LAST[max(p.ndim for p in task.network.parameters()) - 2]
             task.network.to(memory_format=self._format)  # pyright: ignore[reportCallIssue]
         low = LOW_PRECISION.get(config.dtype)
         net = task.network
         self._network = net if low is None else Lowered(net, self._device, low)
 
     def start(self) -> Trainee:
-        """Return the network as it is, with an optimizer that has not begun."""
+        """Return the network with an optimizer that has not begun."""
         return Trainee(self._task.network, self._task.momentum, half=self._half)
 
     def begin(self, config: RunConfig, batches: Batches) -> Ready:
-        """Compile if asked to, and run both passes once: libraries load and choose algorithms.
+        """Compile if asked to, and run both passes once, so that libraries choose their algorithms.
 
-        The statistics that this changes are put back, and no update is done.
+        Running statistics are restored afterwards, and no update is done.
 
         Raises:
-            UserError: torch.compile fails, or an operation is not deterministic though all must be.
+            UserError: torch.compile fails, or an operation is not deterministic although all must
+                be.
             RunFailed: the device has too little memory.
         """
         trainee = self.start()
@@ -111,7 +111,7 @@ class TorchEngine:
         with _one_line(config):
             step.warm_up(self._on_device(batches(0)))
             if self._device.type == "cuda":
-                torch.cuda.synchronize(self._device)  # a time of compilation, not of training
+                torch.cuda.synchronize(self._device)  # This time counts as compilation.
         return Ready(trainee, step, lambda i: self._on_device(batches(i)), step.names)
 
     def kept(self, state: Trainee) -> State:
@@ -124,7 +124,7 @@ class TorchEngine:
         return state
 
     def predict(self, state: Trainee, inputs: Any) -> np.ndarray:
-        """Return the output on the host, channels last if the task has them."""
+        """Return the output on the host, with channels, if there are any, last."""
         state.network.eval()
         if isinstance(inputs, Mapping):
             placed: Any = self._first_channels(self._on_device(inputs))
@@ -136,7 +136,7 @@ class TorchEngine:
         return found.cpu().numpy()
 
     def peak_memory(self) -> int:
-        """Return the most that torch had allocated on a GPU, or this process's memory."""
+        """Return the peak of torch's allocations on a GPU, or that of this process on a CPU."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         return records.process_memory()
@@ -150,15 +150,12 @@ class TorchEngine:
         return {k: t.pin_memory().to(self._device, non_blocking=True) for k, t in tensors.items()}
 
     def _first_channels(self, batch: Batch) -> Batch:
-        """The batch in torch's order of axes, in the memory format of the network."""
-        if not self._task.channels:
-            return batch
-        moved = {k: t.movedim(-1, 1) for k, t in batch.items()}
-        return {k: t.contiguous(memory_format=self._format) for k, t in moved.items()}
+        """The batch in torch's order of axes and in the memory format of the network."""
+        return layout.first(batch, self._format) if self._task.channels else batch
 
 
 class Step:
-    """One training step: loss, gradients, update, projection; in place."""
+    """One training step, in place: loss, gradients, update, projection."""
 
     def __init__(
         self, task: Task, trainee: Trainee, forward: nn.Module, arrange: Callable[[Batch], Batch]
@@ -167,14 +164,14 @@ class Step:
 
         Args:
             task: gives loss, learning rates and projection.
-            trainee: what changes.
-            forward: its network as it is called: compiled, under autocast.
-            arrange: a batch on the device to the batch that the loss takes.
+            trainee: what the step changes.
+            forward: its network as the loss calls it, which may be compiled or under autocast.
+            arrange: batch on the device -> batch that the loss takes.
         """
         self._task, self._trainee, self._forward, self._arrange = task, trainee, forward, arrange
         network = trainee.network
         params, stats = weights.parameters(network), weights.statistics(network)
-        # Views on storage that stays: every update is in place.
+        # These views stay valid, because every update is in place.
         self._params = {f"params/{k}": v for k, v in params.items()}
         self._stats = {f"batch_stats/{k}": v for k, v in stats.items()}
         self._moments = {
@@ -185,7 +182,7 @@ class Step:
         self._paths, self.names = tuple(params), []
 
     def warm_up(self, batch: Batch) -> None:
-        """Run both passes once and undo what they changed; name what a step looks at."""
+        """Run both passes once, undo their changes, and name the tensors that a step inspects."""
         self.names = sorted(self._tensors(batch, dict.fromkeys(self._paths, torch.zeros(()))))
         before = {k: v.clone() for k, v in self._stats.items()}
         self._loss(batch).backward()
@@ -193,7 +190,7 @@ class Step:
         self._put_back(before)
 
     def __call__(self, trainee: Trainee, batch: Batch) -> tuple[Trainee, Evidence]:
-        """Take one step; the state given is the state returned."""
+        """Take one step, which changes the state given and returns it."""
         scaler = trainee.scaler
         before = {k: v.clone() for k, v in self._stats.items()} if scaler else {}
         trainee.optimizer.zero_grad(set_to_none=True)
@@ -214,7 +211,7 @@ class Step:
         return trainee, evidence(loss, digests, broken, skipped=not done)
 
     def _tensors(self, batch: Batch, gradients: Batch) -> dict[str, Tensor]:
-        """Everything that passes through a step, by the names of `mrjax.train.step.tensors`."""
+        """All tensors of a step, by the names of `mrjax.train.step.tensors`."""
         return {
             **{f"batch/{k}": v for k, v in batch.items()},
             **{f"gradients/{k}": v for k, v in gradients.items()},
@@ -234,7 +231,7 @@ class Step:
 
 @contextlib.contextmanager
 def _one_line(config: RunConfig) -> Iterator[None]:
-    """Turn what the first passes can tell the user into one line."""
+    """Turn an error of the first passes that a user can act on into one line."""
     try:
         yield
     except (UserError, RunFailed):

@@ -1,4 +1,4 @@
-"""What a step leaves in the ledger, on its way from the device to the host."""
+"""The evidence of a step (loss and digests), on its way from the device to the host."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,10 @@ from mrjax.train.step import Evidence
 
 
 class _Late:
-    """A number of a step; it can be read when it has arrived, whatever the device does by then.
+    """A number of a step that can be read as soon as it has arrived on the host.
 
-    Reading a tensor would wait for all that the device was told since, the next step included.
+    Reading a tensor on a GPU would wait for everything that the device was told to do since,
+    including the next step.
     """
 
     def __init__(self, value: Tensor, arrived: "torch.cuda.Event | None") -> None:
@@ -36,16 +37,16 @@ class _Late:
 def evidence(
     loss: Tensor, digests: tuple[Tensor, Tensor, Tensor], broken: Tensor, *, skipped: bool
 ) -> Evidence:
-    """Return the evidence of a step as the loop reads it, without waiting for it.
+    """Return the evidence of a step for the training loop, without waiting for the device.
 
     Args:
         loss: before the update.
         digests: of parameters and statistics after the update, of gradients, of the batch.
-        broken: see `first_not_finite`.
+        broken: index from `first_not_finite`.
         skipped: whether the update was skipped.
 
     Returns:
-        Numbers that the loop can turn into Python's.
+        Numbers that wait for their value only when they are converted to a Python number.
     """
     values = [loss.detach(), *digests, broken]
     event = None
@@ -58,24 +59,25 @@ def evidence(
 
 
 def _sent(value: Tensor) -> Tensor:
-    """A copy under way to the host."""
+    """Start a copy to the host and return it."""
     host = torch.empty_like(value, device="cpu", pin_memory=True)
     return host.copy_(value, non_blocking=True)
 
 
 def first_not_finite(tensors: Mapping[str, Tensor]) -> Tensor:
-    """Return the place of the first tensor with a value that is not finite, or `finite.NONE`.
+    """Return the index of the first tensor with a value that is not finite, or `finite.NONE`.
 
-    Looked at is the sum of each, of magnitudes on a GPU, where all are then one pass; it overflows
-    for finite values only where they are some 1e30, past help.
+    Only the sum of each tensor is tested; on a GPU it is the sum of magnitudes, which one kernel
+    computes for all tensors. A sum of finite values overflows only if they are near 1e30, where
+    training has failed anyway.
     """
     values = [t if t.is_floating_point() else _parts(t) for t in tensors.values()]
     sums = torch._foreach_norm(values, 1) if values[0].is_cuda else [t.sum() for t in values]  # pyright: ignore
     broken = ~torch.stack(sums).isfinite()
-    place = torch.argmax(broken.to(torch.uint8))  # of the first, on ties
+    place = torch.argmax(broken.to(torch.uint8))  # the first index, if there are several
     return torch.where(broken.any(), place, finite.NONE)
 
 
 def _parts(value: Tensor) -> Tensor:
-    """Numbers that are finite where those of a tensor are; integers always are."""
+    """Real numbers that are finite if all values of a tensor are; zero for integers."""
     return torch.view_as_real(value) if value.is_complex() else torch.zeros(1, device=value.device)

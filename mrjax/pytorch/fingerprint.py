@@ -1,7 +1,7 @@
-"""The ledger's digest where torch's tensors are, by the rule of :mod:`mrjax.runs.digests`.
+"""The ledger's digest, computed on the device of the tensors by the rule of `mrjax.runs.digests`.
 
-torch has no unsigned 64-bit arithmetic worth the name; signed products and sums wrap around to the
-same bits, and a logical shift is an arithmetic one with its copies of the sign bit masked away.
+torch hardly supports unsigned 64-bit integers. Signed products and sums wrap around to the same
+bits, and a logical shift is an arithmetic shift whose copies of the sign bit are masked away.
 """
 
 import functools
@@ -14,8 +14,8 @@ from mrjax.runs import digests
 
 _SMALL = 1 << 16
 _BLOCK = {"cpu": 1 << 15, "cuda": 1 << 20}
-"""Elements mixed at a time: on a CPU what its cache holds and torch leaves to one thread; on a GPU
-little beside a network, since what the digest takes counts as the run's memory."""
+"""Elements mixed at a time. On a CPU a block fits into the cache and one thread computes it; on a
+GPU it is small beside a network, because memory for the digest counts as memory of the run."""
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 Sizes = tuple[tuple[str, int], ...]
@@ -24,12 +24,12 @@ Sizes = tuple[tuple[str, int], ...]
 def fingerprint(leaves: Mapping[str, Tensor]) -> Tensor:
     """64-bit digest of named tensors; equals `mrjax.runs.digests.fingerprint` of the same arrays.
 
-    The sum has one value in every order, on every device. Small leaves are mixed together, since
-    a network has many of them and every operation has a price of its own.
+    The sum has the same value in every order and on every device. Small leaves are mixed together,
+    because a network has many of them and each operation has a fixed cost.
 
     Args:
-        leaves: name to tensor of numbers or bools, in the axes of the digest's definition, all on
-            one device.
+        leaves: name -> tensor of numbers or bools, all on one device, with axes in the order in
+            which the digest is defined.
 
     Returns:
         int64 scalar on that device, the digest's bits; `mrjax.runs.digests.hex64` writes it as the
@@ -51,7 +51,7 @@ def fingerprint(leaves: Mapping[str, Tensor]) -> Tensor:
 
 
 def _bits(leaf: Tensor) -> Tensor:
-    """Bits of the elements, flat in C order, as integers of the elements' own width."""
+    """Bits of the elements, flat in C order, as integers of the same width."""
     leaf = leaf.detach()
     if leaf.is_complex():
         leaf = torch.view_as_real(leaf.resolve_conj())
@@ -62,7 +62,7 @@ def _bits(leaf: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _offsets(sizes: Sizes, pinned: bool) -> Tensor:
-    """Seed of the name plus the weighted place, for leaves one after the other; on the host."""
+    """Seed plus weighted index of each element, for leaves in a row; on the host."""
     found = torch.cat([_places(size) + _signed(digests.seed(name)) for name, size in sizes])
     return found.pin_memory() if pinned else found
 
@@ -74,12 +74,18 @@ def _places(size: int) -> Tensor:
 
 
 def _stays(device: torch.device) -> bool:
-    """Whether tables may be kept where the tensors are: not in a GPU's memory."""
+    """Whether tables of indices may be kept on the device: not in the memory of a GPU."""
     return device.type == "cpu"
 
 
 def _mixed(bits: Tensor, offsets: Tensor | None, start: int) -> Iterator[Tensor]:
-    """Yield sums of mixed elements; without offsets those of a leaf whose seed is `start`."""
+    """Yield the sum of the mixed elements of each block.
+
+    Args:
+        bits: elements as integers.
+        offsets: see `_offsets`; None: the elements are one leaf, whose seed is `start`.
+        start: seed of that leaf.
+    """
     block = _BLOCK.get(bits.device.type, 1 << 20)
     value = torch.empty(min(block, bits.numel()), dtype=torch.int64, device=bits.device)
     shifted = torch.empty_like(value)
@@ -87,7 +93,7 @@ def _mixed(bits: Tensor, offsets: Tensor | None, start: int) -> Iterator[Tensor]
         part = bits[first : first + block]
         v, s = value[: part.numel()], shifted[: part.numel()]
         v.copy_(part)
-        if part.dtype in (torch.int16, torch.int32):  # undo the extension of the sign
+        if part.dtype in (torch.int16, torch.int32):  # The copy has extended the sign bit.
             v &= (1 << 8 * part.element_size()) - 1
         v *= _signed(digests.BITS_FACTOR)
         if offsets is None:
@@ -103,7 +109,7 @@ def _mixed(bits: Tensor, offsets: Tensor | None, start: int) -> Iterator[Tensor]
 
 
 def _counted(out: Tensor) -> Tensor:
-    """The same as `_places`, made where it is used."""
+    """The same as `_places`, computed on the device, into `out`."""
     return torch.arange(out.numel(), out=out).mul_(_signed(digests.INDEX_FACTOR))
 
 

@@ -1,9 +1,9 @@
-"""Pooling and reflection in forms whose gradients are the same bits every time, on a GPU too.
+"""Pooling and reflection whose gradients have the same bits every time, on a GPU too.
 
-PyTorch's own gradients of both add in the order in which threads arrive there, and
-``torch.use_deterministic_algorithms`` refuses them. Here every gradient is made of whole blocks,
-one after the other, in the order in which PyTorch's loops on a CPU add, so that both forms give
-equal bits there.
+On a GPU, PyTorch's own gradients of both add in the order in which threads arrive, so
+``torch.use_deterministic_algorithms`` refuses them. Here every gradient is assembled from whole
+blocks, in the order in which PyTorch's loops on a CPU add, so that both forms give equal bits on a
+CPU.
 """
 
 import itertools
@@ -37,10 +37,10 @@ def max_pool(x: Tensor) -> Tensor:
 
 
 def reflected(x: Tensor, margin: int) -> Tensor:
-    """Return (b, c, row, column) continued by its mirror image, without its edge, on all sides.
+    """Continue (b, c, row, column) on all sides by its mirror image, without repeating the edge.
 
     Args:
-        x: longer than `margin` along rows and columns.
+        x: images with more than `margin` rows and columns.
         margin: rows and columns added on each side.
     """
     if _asked(x):
@@ -49,7 +49,7 @@ def reflected(x: Tensor, margin: int) -> Tensor:
 
 
 def _asked(x: Tensor) -> bool:
-    """Whether PyTorch's own form, faster and on a CPU deterministic, must not be used."""
+    """Whether PyTorch's own, faster form must be avoided; on a CPU it is deterministic."""
     return x.is_cuda and torch.are_deterministic_algorithms_enabled()
 
 
@@ -59,17 +59,17 @@ def _applied(function: type[Function], *arguments: Any) -> Tensor:
 
 
 def _corners(x: Tensor) -> Iterator[Tensor]:
-    """Yield the 2^d strided views of x, in row-major order of their place in a window."""
+    """Yield the 2^d strided views of x, one for each place in a window, in row-major order."""
     for place in itertools.product((0, 1), repeat=x.ndim - 2):
         yield x[(..., *(slice(first, None, 2) for first in place))]
 
 
 class FirstMaximum(Function):
-    """Pooling that keeps each window's place of the maximum."""
+    """Pooling that remembers the place of the maximum in each window."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Return the maxima; a value that is not a number is one, as in PyTorch."""
+        """Return the maxima; as in PyTorch, NaN is larger than any number."""
         first, *others = _corners(x)
         largest, place = first, torch.zeros_like(first, dtype=torch.uint8)
         for number, corner in enumerate(others, 1):
@@ -82,18 +82,18 @@ class FirstMaximum(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """Return the gradient by x: selections, no sum."""
+        """Return the gradient with respect to x, by selection without a sum."""
         (gradient,), (place,) = gradients, ctx.saved_tensors
         shape, stride = ctx.like
         found = torch.empty_strided(shape, stride, dtype=gradient.dtype, device=gradient.device)
         for number, corner in enumerate(_corners(found)):
-            # Plus 0, which makes a negative zero positive, as adding to zeros does.
+            # Adding 0 makes a negative zero positive, as PyTorch's addition to zeros does.
             corner.copy_(torch.where(place == number, gradient + 0, 0))
         return found
 
 
 class Reflection(Function):
-    """Continuation by mirror images, whose gradient is the sum of nine blocks."""
+    """Continuation by mirror images; its gradient is the sum of nine blocks."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, margin: int) -> Tensor:
@@ -108,7 +108,7 @@ class Reflection(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient by x: blocks from the top left to the bottom right."""
+        """Return the gradient with respect to x, a sum of blocks from top left to bottom right."""
         (gradient,), m = gradients, ctx.margin
         rows, columns = (n - 2 * m for n in gradient.shape[-2:])
         found = torch.zeros_like(gradient[..., :rows, :columns])
@@ -120,7 +120,7 @@ class Reflection(Function):
 
 
 def _blocks(n: int, m: int) -> Iterator[tuple[slice, slice, bool]]:
-    """Yield where a block lies in the continued axis, where it is from, whether it is mirrored."""
+    """Yield, for each block, its place in the continued axis, its origin, and if it is mirrored."""
     yield slice(0, m), slice(1, m + 1), True
     yield slice(m, m + n), slice(0, n), False
     yield slice(m + n, None), slice(n - 1 - m, n - 1), True

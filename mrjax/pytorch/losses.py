@@ -1,42 +1,21 @@
-"""Losses and predictions of the three tasks in PyTorch, from a batch as a run draws it.
+"""Losses and predictions of the three tasks in PyTorch, from a batch of a run.
 
-Each is the counterpart of `loss_function` or `predictor` of the task's model in
-:mod:`mrjax.tasks`: the same numbers in the same order, channels first. Everything outside the
-network is of the type of its parameters; under autocast only the network is of lower precision.
+Each function is the counterpart of `loss_function` or `predictor` of the task's model in
+:mod:`mrjax.tasks`, with the same operations in the same order and with channels first. Everything
+outside the network has the type of its parameters; under autocast only the network computes in
+lower precision.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mrjax.pytorch import forms, nets, unet, varnet
+from mrjax.pytorch.nets import QsmConstants
 
 Batch = Mapping[str, Tensor]
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
-
-
-class QsmConstants(NamedTuple):
-    """What a QSM loss needs beside the batch.
-
-    Attributes:
-        dipole: kernel [x y z] in FFT order, of a patch; None where nothing is trained.
-        field_mean: mean of the training subjects' local field [ppm].
-        field_std: its standard deviation [ppm].
-        chi_mean: mean of their susceptibility [ppm].
-        chi_std: its standard deviation [ppm].
-        model_weight: of the disagreement with the field.
-        gradient_weight: of the gradient difference.
-    """
-
-    dipole: Tensor | None
-    field_mean: float
-    field_std: float
-    chi_mean: float
-    chi_std: float
-    model_weight: float = 0.5
-    gradient_weight: float = 0.1
 
 
 def _dtype(network: nn.Module) -> torch.dtype:
@@ -49,7 +28,7 @@ def qsm_loss(network: nn.Module, batch: Batch, constants: QsmConstants) -> Tenso
     Args:
         network: a QSMnet in training mode; its running statistics are updated.
         batch: `field`, `chi` [ppm] and `mask`, each (b, 1, x, y, z).
-        constants: of the training subjects.
+        constants: from the training subjects, with the dipole kernel.
 
     Returns:
         A scalar.
@@ -57,18 +36,8 @@ def qsm_loss(network: nn.Module, batch: Batch, constants: QsmConstants) -> Tenso
     dtype = _dtype(network)
     field, chi, mask = (batch[name].to(dtype) for name in ("field", "chi", "mask"))
     output = network((field - constants.field_mean) / constants.field_std).to(dtype)
-    assert constants.dipole is not None, "a loss needs the dipole kernel"
-    return nets.qsm_loss(
-        output,
-        (chi - constants.chi_mean) / constants.chi_std,
-        field,
-        mask,
-        constants.dipole.to(dtype),
-        constants.chi_mean,
-        constants.chi_std,
-        constants.model_weight,
-        constants.gradient_weight,
-    )
+    target = (chi - constants.chi_mean) / constants.chi_std
+    return nets.qsm_loss(output, target, field, mask, constants)
 
 
 def qsm_predict(network: nn.Module, field: Tensor, constants: QsmConstants) -> Tensor:
@@ -79,14 +48,14 @@ def qsm_predict(network: nn.Module, field: Tensor, constants: QsmConstants) -> T
 
 
 def varnet_reconstruct(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Reconstruct a batch in the unit the network works in.
+    """Reconstruct a batch in the unit in which the network works.
 
     Args:
         network: a VarNet of either form.
         batch: `kspace`, `maps` (b, coil, row, column), `mask` (b, column).
 
     Returns:
-        Images (b, row, column), divided by the scale; and the scale (b, 1, 1), the largest
+        Images (b, row, column) divided by the scale, and the scale (b, 1, 1), which is the largest
         magnitude of each zero-filled image.
     """
     dtype = _dtype(network)
@@ -102,8 +71,8 @@ def varnet_loss(network: nn.Module, batch: Batch, kind: str = "complex") -> Tens
 
     Args:
         network: a VarNet of either form.
-        batch: as for `varnet_reconstruct`, and `reference` (b, row, column).
-        kind: ``complex``: of real and imaginary parts; ``magnitude``: of magnitudes.
+        batch: as for `varnet_reconstruct`, with `reference` (b, row, column).
+        kind: error of real and imaginary parts (``complex``) or of magnitudes (``magnitude``).
 
     Returns:
         A scalar.

@@ -1,8 +1,8 @@
-"""Weights of variational networks in the file of the public PyTorch implementation.
+"""Weights of variational networks in files of the public PyTorch implementation.
 
-A file is a ``torch.save`` of the network's state_dict, whatever its suffix. For each stage i it has
-``cell_list.{i}.conv_kernel`` [filter 1 row column part], ``cell_list.{i}.activation.w``
-[1 filter 1 1 node] and ``cell_list.{i}.lamb``. Both directions move numbers and change none.
+Such a file, whatever its suffix, is a ``torch.save`` of the network's state_dict. For each stage i
+it has ``cell_list.{i}.conv_kernel`` [filter 1 row column part], ``cell_list.{i}.activation.w``
+[1 filter 1 1 node] and ``cell_list.{i}.lamb``. Reading and writing only move numbers.
 
 Source: rixez/pytorch_mri_variationalnetwork, the implementation that Oh, Jung and Lee used.
 """
@@ -23,7 +23,7 @@ from mrjax.errors import UserError
 from mrjax.runs import atomic
 
 LEAVES = {"conv_kernel": "kernel", "lamb": "data_weight", "activation.w": "rbf"}
-"""Names inside a stage, the public code's and ours, in the order of its files."""
+"""Name inside a stage in the public code -> our name, in the order of the public code's files."""
 
 _NAME = re.compile(r"cell_list\.(0|[1-9]\d*)\.(conv_kernel|activation\.w|lamb)")
 _LEAF = re.compile(r"stage(0|[1-9]\d*)/(kernel|rbf|data_weight)")
@@ -34,17 +34,17 @@ _EXPECTED = (
 
 
 def from_state_dict(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Return Linen leaves of a state_dict of the public form.
+    """Return the Linen leaves of a state_dict of the public form.
 
     Args:
-        state: all names of all stages.
+        state: the whole state_dict.
 
     Returns:
         ``stage{i}/kernel`` [row column part filter], ``stage{i}/rbf`` [filter node] and
-        ``stage{i}/data_weight`` [], part 0 real and part 1 imaginary, bit for bit.
+        ``stage{i}/data_weight`` [], bit for bit; part 0 is real, part 1 imaginary.
 
     Raises:
-        ValueError: names or shapes are not those of such a network; one line says which.
+        ValueError: a name or shape, which the message gives, is not that of such a network.
     """
     names = [_NAME.fullmatch(name) for name in state]
     if not state or None in names:
@@ -84,7 +84,7 @@ def _to_linen(name: str, leaf: str, array: np.ndarray) -> np.ndarray:
 
 
 def _check_sizes(leaves: Mapping[str, np.ndarray], stages: int) -> None:
-    """Require one window, one number of filters and one of nodes throughout."""
+    """Require the same window and the same numbers of filters and nodes in all stages."""
     window = leaves["stage0/kernel"].shape
     nodes = leaves["stage0/rbf"].shape[1]
     for i in range(stages):
@@ -97,7 +97,7 @@ def to_state_dict(leaves: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     """Return the state_dict of the public form; the inverse of `from_state_dict`.
 
     Args:
-        leaves: kernel, rbf and data_weight of every stage, as `from_state_dict` gives them.
+        leaves: kernel, rbf and data_weight of every stage, as `from_state_dict` returns them.
 
     Returns:
         Tensors that share no memory with the arrays.
@@ -132,13 +132,14 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """Return the weights in a file of the public form as Linen leaves, bit for bit.
 
     Args:
-        path: the file; its suffix does not matter. No code in it is run.
+        path: the file; its suffix does not matter. Code in the file is not run.
 
     Returns:
         See `from_state_dict`.
 
     Raises:
-        UserError: no such file, no state_dict, another architecture, or values not finite.
+        UserError: there is no such file, or it holds no state_dict, another architecture or values
+            that are not finite.
     """
     state = _load(Path(path))
     try:
@@ -151,7 +152,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     for name, array in leaves.items():
         if not np.isfinite(array).all():
             raise UserError(
-                f"{name} in {path} holds values that are no finite numbers; expected trained "
+                f"{name} in {path} holds values that are not finite numbers; expected trained "
                 "weights; give another file"
             )
     return leaves
@@ -162,7 +163,7 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise UserError(f"no file {path}; {_EXPECTED}; correct the path")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a foreign file raises nearly anything from the unpickler
+    except Exception as error:  # The unpickler raises nearly anything for a foreign file.
         reason = str(error).split("\n", 1)[0].rstrip(".")[:160]
         raise UserError(
             f"{path} cannot be read by torch ({reason}); expected a state_dict written by "
@@ -177,14 +178,14 @@ def _load(path: Path) -> dict[str, Tensor]:
 
 
 def write_state_dict(path: str | Path, leaves: Mapping[str, np.ndarray]) -> None:
-    """Write Linen leaves as a file that the public code loads, whole or not at all.
+    """Write Linen leaves as a file that the public code can load, whole or not at all.
 
     Args:
         path: the file; equal leaves give equal bytes under any name.
         leaves: see `to_state_dict`.
 
     Raises:
-        ValueError: the leaves are not those of a VarNet.
+        ValueError: the leaves are not those of a variational network.
         UserError: the file cannot be written.
     """
     buffer = io.BytesIO()

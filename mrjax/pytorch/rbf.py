@@ -1,8 +1,8 @@
 """Sums of Gaussians on equidistant nodes as PyTorch functions with their own gradients.
 
-``NodeByNode`` goes through the nodes one by one and keeps the derivative, as the public VarNet
-code does; ``CheapRbf`` needs two exponentials for eight nodes, as
-:mod:`mrjax.numerics.native.rbf` does.
+phi(x) = sum over j of w_j exp(-(x - mu_j)^2 / (2 s^2)), with nodes mu_j at the distance s.
+``NodeByNode`` goes through the nodes one by one and keeps the derivative, as the public VarNet code
+does. ``CheapRbf`` needs two exponentials for eight nodes, like :mod:`mrjax.numerics.native.rbf`.
 """
 
 import math
@@ -17,7 +17,7 @@ from mrjax.numerics.native import rbf as segments
 
 
 class NodeByNode(Function):
-    """Sum over j of w_j exp(-(x - mu_j)^2 / (2 s^2)), s the distance of nodes; one node a turn."""
+    """The sum, computed one node after the other."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, low: float, high: float) -> Tensor:
@@ -36,7 +36,7 @@ class NodeByNode(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        """Return the gradients by x and by w."""
+        """Return the gradients with respect to x and w."""
         (gradient,) = gradients
         x, slope, nodes = ctx.saved_tensors
         by_node = [
@@ -49,7 +49,7 @@ class NodeByNode(Function):
 
 
 class CheapRbf(Function):
-    """The same sum by polynomials in exp(d) and exp(-d), in place; nothing but x is kept."""
+    """The same sum by polynomials in exp(d) and exp(-d), in place; only x and w are kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, low: float, high: float) -> Tensor:
@@ -64,7 +64,7 @@ class CheapRbf(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        """Return the gradients by x and by w, the Gaussians made once more."""
+        """Return the gradients with respect to x and w; Gaussians are computed a second time."""
         (gradient,) = gradients
         x, w = ctx.saved_tensors
         slope, by_w = torch.zeros_like(x), []
@@ -81,7 +81,7 @@ class CheapRbf(Function):
 def _segments(
     x: Tensor, w: Tensor, low: float, high: float
 ) -> Iterator[tuple[segments.Segment, Tensor]]:
-    """Yield neighbouring nodes and the distance of x to their centre in node distances."""
+    """Yield segments of neighbouring nodes, and d, the distance of x to their centre over s."""
     nodes = w.shape[-1]
     place = (x - (low + high) / 2) * ((nodes - 1) / (high - low))
     for segment in segments.segments(nodes):
@@ -90,7 +90,7 @@ def _segments(
 
 
 def _scaled(w: Tensor, segment: segments.Segment) -> dict[int, Tensor]:
-    """Return each node's weights times exp(-k^2 / 2), k its distance to the centre."""
+    """Return the weights of each node times exp(-k^2 / 2), by its distance k to the centre."""
     first, centre, last = segment
     return {
         node - centre: w[..., node] * math.exp(-((node - centre) ** 2) / 2)
@@ -99,7 +99,7 @@ def _scaled(w: Tensor, segment: segments.Segment) -> dict[int, Tensor]:
 
 
 def _polynomial(rising: Tensor, coefficients: Mapping[int, Tensor]) -> Tensor:
-    """Return the sum over k of coefficients[k] rising^k, both signs of k by Horner's rule."""
+    """Return the sum over k of coefficients[k] rising^k, by Horner's rule for each sign of k."""
     total = coefficients[0].expand_as(rising).clone()
     for base, sign in ((rising, 1), (rising.reciprocal(), -1)):
         powers = sorted((abs(k) for k in coefficients if k * sign > 0), reverse=True)

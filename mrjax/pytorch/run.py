@@ -1,4 +1,4 @@
-"""The program of a task in PyTorch; imports PyTorch and JAX only where the process computes."""
+"""The program of a task in PyTorch; imports PyTorch and JAX only if this process computes."""
 
 import functools
 from typing import Any
@@ -9,19 +9,20 @@ from mrjax.tasks import program, registry
 
 
 def run(config: RunConfig, backend: startup.Backend | None, flags_text: str) -> int:
-    """Train, evaluate and record one run, or go on with it: see :func:`mrjax.tasks.frame.run`.
+    """Train, evaluate and record one run, or continue it; see :func:`mrjax.tasks.frame.run`.
 
     Args:
-        config: of a task, with PyTorch's switches, checked.
-        backend: what `mrjax.pytorch.startup.start` found; None for a run of runs.
+        config: checked configuration of a task, with PyTorch's switches.
+        backend: from `mrjax.pytorch.startup.start`; None for a run of runs, which computes nothing
+            itself.
         flags_text: the flags, for ``flags.txt``.
 
     Returns:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for files, shapes or a run folder that cannot be used, or without PyTorch.
-        RunFailed: if training diverges.
+        UserError: files, shapes or a run folder cannot be used, or PyTorch is missing.
+        RunFailed: training diverges.
     """
     name = config.experiment
     if backend is None:

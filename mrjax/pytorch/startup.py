@@ -1,8 +1,8 @@
-"""PyTorch comes up on the device and with the switches that were asked for, and says so.
+"""Start PyTorch on the device and with the switches asked for, and report what it says of itself.
 
-JAX is in the process too, on the CPU: it draws the initial weights and the order of the batches,
-so that these are the same in both frameworks. Imports neither of them at its top, because both
-read their environment when they are imported.
+JAX is in the same process, on the CPU: it draws the initial weights and the order of the batches,
+so that both frameworks have the same. This module imports neither framework at its top, because
+both read the environment when they are imported.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ class Backend:
         platform: "cpu" or "gpu".
         device: torch's name of it, ``cpu`` or ``cuda:0``.
         level: level of reproducibility, one of `mrjax.backend.LEVELS`.
-        asked: switches of the run that torch cannot be asked for.
+        asked: switches of the run that cannot be read back from torch.
         notes: what the user should know, one line each.
     """
 
@@ -50,7 +50,7 @@ class Backend:
     notes: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
-        """The backend's part of environment.json, as JSON values; settings are read back."""
+        """The backend's part of environment.json, as JSON values; switches are read back."""
         import torch
 
         gpu = self.platform == "gpu"
@@ -59,7 +59,7 @@ class Backend:
             "device_kind": torch.cuda.get_device_name(self.device) if gpu else "cpu",
             "device_count": 1,
             "level": self.level,
-            # The package of a CUDA build leaves out what it was built for: 2.11.0+cu130.
+            # Only torch itself names the CUDA version it was built for, as in 2.11.0+cu130.
             "versions": software.versions(_PACKAGES) | {"torch": str(torch.__version__)},
             "gpu": _gpu_facts(self.device) if gpu else None,
             "variables": {name: os.environ.get(name) for name in _VARIABLES},
@@ -71,10 +71,10 @@ class Backend:
 
 
 def require_torch() -> None:
-    """Import PyTorch, whose installation may be absent, or be broken in any way.
+    """Import PyTorch, which may be missing, or broken in any way.
 
     Raises:
-        UserError: it cannot be imported; or what is there is a folder of that name.
+        UserError: PyTorch cannot be imported, or a folder of that name is found in its place.
     """
     advice = (
         'pip install "mrjax[torch]" (on a CPU: --index-url https://download.pytorch.org/whl/cpu)'
@@ -90,7 +90,7 @@ def require_torch() -> None:
             "PyTorch is not installed; expected it for experiments.pytorch and bench, and for "
             f"networks of the public PyTorch VarNet; {advice}"
         ) from error
-    except Exception as error:  # whatever loading its libraries and running its code may raise
+    except Exception as error:  # Loading its libraries and running its code may raise anything.
         raise UserError(_broken(error, advice)) from error
     assert version
 
@@ -104,20 +104,20 @@ def _broken(error: Exception, advice: str) -> str:
 
 
 def start(config: Common) -> Backend:
-    """Set the environment, bring PyTorch up and set its switches.
+    """Set the environment, start PyTorch and set its switches.
 
     Args:
-        config: of a task, checked.
+        config: checked configuration of a task.
 
     Returns:
         The backend.
 
     Raises:
-        UserError: PyTorch or the device asked for is not there.
+        UserError: PyTorch or the device asked for is missing.
     """
     given = dict(os.environ)
     notes = [*_prepare_jax(config), *_prepare_cublas(config), *_prepare_compiler()]
-    require_torch()  # only now, since it reads its environment
+    require_torch()  # Only now, because PyTorch reads the environment when it is imported.
     device = _device(config)
     platform = "gpu" if device.type == "cuda" else "cpu"
     if platform == "gpu":
@@ -133,10 +133,10 @@ def start(config: Common) -> Backend:
 
 
 def level(config: Common, platform: str) -> str:
-    """Return what the switches promise on a kind of device, one of `mrjax.backend.LEVELS`.
+    """Return the level that the switches promise on a platform, one of `mrjax.backend.LEVELS`.
 
-    On a GPU torch's own kernels and cuDNN's must be deterministic, and cuDNN must not choose among
-    them by time. On a CPU nothing varies as long as torch's kernels do not.
+    On a GPU the kernels of torch and of cuDNN must be deterministic, and cuDNN must not choose
+    among them by timing. On a CPU it is enough that the kernels of torch are deterministic.
     """
     cudnn = config.cudnn_deterministic and not config.cudnn_benchmark
     if config.deterministic_algorithms and (cudnn or platform == "cpu"):
@@ -145,10 +145,10 @@ def level(config: Common, platform: str) -> str:
 
 
 def without_effect(config: Common, platform: str) -> list[str]:
-    """Return one note for each flag that asks for something that is not there.
+    """Return one note for each flag that is set but has no effect here.
 
     Args:
-        config: what was asked for.
+        config: of the run.
         platform: "cpu" or "gpu".
     """
     default = Common()
@@ -167,7 +167,7 @@ def without_effect(config: Common, platform: str) -> list[str]:
 
 
 def _prepare_jax(config: Common) -> list[str]:
-    """Settings of JAX beside PyTorch, on the CPU; notes."""
+    """Set the environment of JAX, which runs on the CPU beside PyTorch; return notes."""
     notes = [f"{n} of the environment is not used" for n in _OF_XLA if os.environ.pop(n, None)]
     reset = {name: getattr(Common(), name) for name in _XLA_ONLY}
     planned = plan(dataclasses.replace(config, platform="cpu", **reset), os.environ)
@@ -181,7 +181,7 @@ def _prepare_jax(config: Common) -> list[str]:
 
 
 def _prepare_cublas(config: Common) -> list[str]:
-    """A workspace with which cuBLAS is deterministic, as torch then demands; notes."""
+    """Set the workspace that deterministic algorithms need of cuBLAS; return notes."""
     old = os.environ.get(_WORKSPACE)
     if not config.deterministic_algorithms or old in _DETERMINISTIC_WORKSPACES:
         return []
@@ -190,7 +190,7 @@ def _prepare_cublas(config: Common) -> list[str]:
 
 
 def _prepare_compiler() -> list[str]:
-    """Compile anew in every run: what lies on disk from another one is a source of its own."""
+    """Make torch.compile ignore results of other runs, a source of variation; return notes."""
     old = os.environ.get(_NO_CACHES, "1")
     os.environ[_NO_CACHES] = "1"
     return [f"{_NO_CACHES}={old} of the environment is replaced by 1"] if old != "1" else []
@@ -227,7 +227,7 @@ def _set_switches(config: Common, device: "torch.device") -> None:
 
 
 def _switches() -> dict[str, Any]:
-    """Settings of torch that decide about bits, as they are now."""
+    """The settings of torch that decide about bits, read back."""
     import torch
 
     return {

@@ -1,4 +1,4 @@
-"""A network in PyTorch with what trains it: parameters, optimizer, loss scale, and their leaves."""
+"""A network in PyTorch with its optimizer and loss scale, and their leaves in a checkpoint."""
 
 from typing import Any
 
@@ -15,17 +15,18 @@ Moments = dict[str, dict[str, Tensor]]
 
 
 class Trainee:
-    """Changes in place, as PyTorch's objects do.
+    """A network in training; it changes in place, as PyTorch's objects do.
 
     Attributes:
         network: on its device, in its type and memory format.
         optimizer: Adam, or gradient descent with momentum.
-        scaler: dynamic scale of the loss for float16, else None.
-        count: updates done; fewer than steps where overflowing ones were skipped.
+        scaler: dynamic scale of the loss under float16, else None.
+        count: number of updates done; it is lower than that of steps if some were skipped because
+            gradients overflowed.
     """
 
     def __init__(self, network: nn.Module, momentum: float | None, *, half: bool) -> None:
-        """Begin at the first step; every tensor that a checkpoint holds is there from now on.
+        """Begin before the first step, with all tensors that a checkpoint will hold.
 
         Args:
             network: to be trained.
@@ -38,7 +39,7 @@ class Trainee:
         self._named = dict(network.named_parameters())
 
     def moments(self) -> Moments:
-        """The optimizer's tensors but for its counts: kind to parameter's name to tensor."""
+        """The optimizer's tensors without its counts: kind -> name of the parameter -> tensor."""
         kinds = sorted({kind for state in self.optimizer.state.values() for kind in state})
         return {
             kind: {name: self.optimizer.state[p][kind] for name, p in self._named.items()}
@@ -47,7 +48,7 @@ class Trainee:
         }
 
     def leaves(self) -> State:
-        """Copies on the host, under the names that a checkpoint of JAX has for the network's."""
+        """Copies on the host; the network's leaves have the names of a checkpoint of JAX."""
         optimizer: dict[str, Any] = {"count": np.asarray(self.count, np.int64)}
         for kind, tensors in self.moments().items():
             optimizer[kind] = {k: np.array(t.cpu().numpy(), order="C") for k, t in tensors.items()}
@@ -64,7 +65,7 @@ class Trainee:
 
     @torch.no_grad()
     def restore(self, leaves: State) -> None:
-        """Take over what `leaves` gave."""
+        """Take over a state that `leaves` returned."""
         weights.load_weights(self.network, leaves.params, leaves.batch_stats)
         for kind, tensors in self.moments().items():
             for name, tensor in tensors.items():
@@ -83,13 +84,13 @@ class Trainee:
             )
 
     def update(self, learning_rate: float) -> bool:
-        """Change the parameters by the gradients they have.
+        """Update the parameters by their gradients.
 
         Args:
             learning_rate: of this update.
 
         Returns:
-            Whether it was done; not, where gradients overflowed under the loss scale.
+            Whether it was done; False if gradients overflowed under the loss scale.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -102,7 +103,7 @@ class Trainee:
             self.scaler.update()
             scale = self.scaler.get_scale()
             done = scale >= before
-            # JAX's bounds, which GradScaler does not have.
+            # The JAX runs bound the scale, which GradScaler does not.
             self.scaler.update(min(max(scale, 1.0), rule.LARGEST_SCALE))
         self.count += done
         return done
@@ -126,7 +127,7 @@ def _optimizer(network: nn.Module, momentum: float | None) -> torch.optim.Optimi
 
 
 def _scaler(network: nn.Module) -> torch.amp.GradScaler:
-    """The rule of :mod:`mrjax.train.step`: halved on overflow, doubled after 200 good steps."""
+    """A scaler with the rule of :mod:`mrjax.train.step`: halved on overflow, doubled later."""
     device = next(network.parameters()).device.type
     return torch.amp.GradScaler(
         device, init_scale=FIRST_HALF_SCALE, growth_interval=rule.GROWTH_INTERVAL

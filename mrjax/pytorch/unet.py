@@ -1,8 +1,7 @@
 """The U-Net of :mod:`mrjax.nets.unet` in PyTorch, in two or three dimensions, channels first.
 
-Modules carry the names of the Linen network's (``down0_0.conv`` for ``down0_0/conv``), so that
-weights move between the two frameworks by a permutation of axes and nothing else
-(:mod:`mrjax.pytorch.weights`).
+Modules have the names of the Linen network (``down0_0.conv`` for ``down0_0/conv``), so that weights
+move between the two frameworks by a permutation of axes alone (:mod:`mrjax.pytorch.weights`).
 """
 
 from typing import Any
@@ -11,19 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mrjax.pytorch import forms
+from mrjax.pytorch import forms, layout
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 class BatchNorm(nn.Module):
     """Batch normalisation with the debiased running statistics of :mod:`mrjax.nets.layers`.
 
-    ``mean``, ``var`` and ``weight`` are exponential averages of the batch mean, the biased batch
-    variance and 1, all begun at 0; inference divides by ``weight``. torch's own module averages
-    n / (n - 1) times the variance and begins it at 1.
+    ``mean``, ``var`` and ``weight`` are exponential averages of the batch mean, of the biased batch
+    variance and of 1, all beginning at 0; inference divides the first two by ``weight``. torch's
+    own module averages n / (n - 1) times the variance, beginning at 1.
     """
 
     mean: Tensor
@@ -47,12 +45,12 @@ class BatchNorm(nn.Module):
         self.register_buffer("weight", torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (b, c, *space), by the batch when training."""
+        """Normalise (b, c, *space): by the batch in training, else by the running statistics."""
         if not self.training:
             mean, var = self.mean / self.weight, self.var / self.weight
             return self._normalise(x, mean, var, training=False)
-        # torch's kernel leaves the batch's own moments where running ones would be kept: momentum
-        # 1 forgets what was there. They cost no pass over x that way.
+        # With momentum 1, torch's kernel leaves the moments of the batch in its running statistics.
+        # So they need no further pass over x.
         mean, var = torch.zeros_like(self.mean), torch.zeros_like(self.var)
         y = self._normalise(x, mean, var, training=True)
         n = x.numel() // x.shape[1]
@@ -63,13 +61,13 @@ class BatchNorm(nn.Module):
         return y
 
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor, *, training: bool) -> Tensor:
-        # functional.batch_norm is this call and a refusal of batches of one value a channel.
+        # functional.batch_norm would also refuse batches with one value for each channel.
         cudnn = torch.backends.cudnn.enabled
         return torch.batch_norm(x, self.scale, self.bias, mean, var, training, 1.0, self.eps, cudnn)
 
 
 class Block(nn.Module):
-    """Convolution, batch normalisation, leaky ReLU."""
+    """Convolution, batch normalisation and leaky ReLU."""
 
     def __init__(
         self, dims: int, inputs: int, outputs: int, window: int, momentum: float = 0.99
@@ -93,7 +91,7 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Contracting and expanding path, two blocks a level, joined by concatenation."""
+    """Contracting and expanding path with two blocks on each level, joined by concatenation."""
 
     def __init__(
         self,
@@ -150,20 +148,21 @@ class UNet(nn.Module):
         return self.out(x)
 
     def _as_weights_lie(self, x: Tensor) -> Tensor:
-        """Return an image of one channel in the memory format of the weights, by its strides.
+        """Give an image of one channel the strides of the memory format of the weights.
 
-        Such an image counts as contiguous in either format, whatever its strides, and layers
-        follow the strides: moved there from the last axis, it turned the network to channels last.
+        Such an image counts as contiguous in either format, whatever its strides, but layers follow
+        the strides. Without this, an image whose channel axis was moved from the last place makes
+        the whole network compute with channels last.
         """
         if x.shape[1] > 1:
             return x
         weight = self.get_parameter("bottom_1.conv.weight")
-        format_ = torch.contiguous_format if weight.is_contiguous() else _LAST[self.dims]
+        format_ = torch.contiguous_format if weight.is_contiguous() else layout.LAST[self.dims]
         return x.clone(memory_format=format_)
 
 
 class UNet2d(UNet):
-    """The U-Net of the breast task: images in, one logit a pixel out."""
+    """The U-Net of the breast task, from images to one logit for each pixel."""
 
     def __init__(
         self, inputs: int = 3, width: int = 64, levels: int = 4, momentum: float = 0.99
@@ -173,12 +172,14 @@ class UNet2d(UNet):
 
 
 def soft_dice_loss(logits: Tensor, mask: Tensor, smoothing: float = 1.0) -> Tensor:
-    """Return 1 - Dice of the probabilities over the whole batch, as `mrjax.losses.soft_dice`.
+    """Return 1 - Dice of the probabilities over the whole batch, like `mrjax.losses.soft_dice`.
+
+    With probabilities p and mask m: 1 - (2 sum(p m) + smoothing) / (sum(p) + sum(m) + smoothing).
 
     Args:
         logits: (b, 1, row, column).
         mask: 0 or 1, the same shape.
-        smoothing: added above and below the fraction [pixels].
+        smoothing: added to numerator and denominator [pixels].
 
     Returns:
         A scalar.

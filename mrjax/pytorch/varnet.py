@@ -1,11 +1,13 @@
 """The variational network in PyTorch: as the public code computes it, and written for speed.
 
-Both classes have the parameters of the public code under its names, so that one state_dict loads
-into either. Images are complex (b, row, column), k-space and maps (b, coil, row, column), masks
-(b, column) with 1 where a column was acquired; the zero frequency is at index n // 2.
+Each stage computes u - R(u) - lambda A*(A u - f), with the regulariser R (filters, activation,
+transposed filters) and A of `forward_model`. Both classes have the parameters of the public code
+under its names, so that one state_dict loads into either. Images are complex (b, row, column),
+k-space and maps (b, coil, row, column), masks (b, column) with 1 where a column was acquired; the
+zero frequency is at index n // 2.
 
-Source: Hammernik et al., MRM 79 (2018), equations 6 to 8, and rixez/pytorch_mri_variationalnetwork
-(the algorithm; every line here is our own).
+Source: Hammernik et al., Magn Reson Med 79:3055 (2018), equations 6 to 8; the algorithm, but no
+line of code, is that of rixez/pytorch_mri_variationalnetwork.
 """
 
 from typing import Any
@@ -48,7 +50,7 @@ def adjoint_model(kspace: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
 
 
 class _Weights(nn.Module):
-    """Holds ``w`` (1, F, 1, 1, n), as the public code shapes it."""
+    """Holds ``w`` (1, F, 1, 1, n), in the shape of the public code."""
 
     def __init__(self, filters: int, nodes: int) -> None:
         super().__init__()
@@ -56,10 +58,10 @@ class _Weights(nn.Module):
 
 
 class Cell(nn.Module):
-    """One stage as the public code computes it: two convolutions each way, node after node."""
+    """One stage as in the public code: two convolutions each way, one node after the other."""
 
     def __init__(self, filters: int, nodes: int, window: int) -> None:
-        """Make a stage of `filters` filters; weights start at zero and are to be loaded."""
+        """Make a stage whose weights are zero until they are loaded."""
         super().__init__()
         self.window = window
         self.conv_kernel = nn.Parameter(torch.zeros(filters, 1, window, window, 2))
@@ -67,7 +69,7 @@ class Cell(nn.Module):
         self.lamb = nn.Parameter(torch.zeros(()))
 
     def regulariser(self, image: Tensor) -> Tensor:
-        """Return the gradient of the learned energy, complex as the image."""
+        """Return the gradient of the learned energy, complex like the image."""
         kernels = self.conv_kernel[..., 0], self.conv_kernel[..., 1]
         margin, half = self.window, self.window // 2
         padded = [forms.reflected(part[:, None], margin) for part in (image.real, image.imag)]
@@ -89,10 +91,10 @@ class Cell(nn.Module):
 
 
 class TunedCell(Cell):
-    """The same stage with real and imaginary part as two channels and a cheaper activation."""
+    """The same stage, with real and imaginary part as two channels and a cheaper activation."""
 
     def regulariser(self, image: Tensor) -> Tensor:
-        """Return the gradient of the learned energy, complex as the image."""
+        """Return the gradient of the learned energy, complex like the image."""
         kernel = self.conv_kernel[:, 0].permute(0, 3, 1, 2)
         parts = torch.view_as_real(image).permute(0, 3, 1, 2)
         margin, half = 2 * (self.window // 2), self.window // 2
@@ -103,7 +105,7 @@ class TunedCell(Cell):
         return torch.view_as_complex(inside.contiguous()) / self.conv_kernel.shape[0]
 
     def _active(self, response: Tensor) -> Tensor:
-        """Return the activation: under autocast from and to 16 bits, computed in float32."""
+        """Return the activation, which is computed in float32 even under autocast to 16 bits."""
         w = self.activation.w.to(response.dtype)
         if response.dtype == self.activation.w.dtype:
             return _apply(response, w)
@@ -128,9 +130,9 @@ class VarNet(nn.Module):
 
         Args:
             stages: unrolled steps, each with its own weights.
-            filters: of each stage.
-            nodes: Gaussians of each filter's activation, from -1 to 1.
-            window: edge of a filter, odd [pixels]; the public code's is 11.
+            filters: number of filters of each stage.
+            nodes: number of Gaussians of each filter's activation, from -1 to 1.
+            window: edge of a filter, odd [pixels]; 11 in the public code.
         """
         super().__init__()
         cells = (self.cell(filters, nodes, window) for _ in range(stages))
@@ -140,8 +142,8 @@ class VarNet(nn.Module):
         """Reconstruct.
 
         Args:
-            image: where to start, A* of the k-space; both divided by its largest magnitude.
-            kspace: acquired columns, zeros elsewhere.
+            image: A* of the k-space, with which the network begins, over its largest magnitude.
+            kspace: acquired columns, zeros elsewhere; divided by the same magnitude.
             maps: coil sensitivities.
             mask: 1 where a column was acquired.
 
@@ -154,7 +156,7 @@ class VarNet(nn.Module):
 
 
 class TunedVarNet(VarNet):
-    """The same network as an engineer would write it for speed."""
+    """The same network written for speed."""
 
     cell = TunedCell
 
@@ -164,9 +166,9 @@ def project(network: nn.Module) -> None:
     """Give every filter zero mean and unit norm and every data weight at least 0, in place.
 
     Args:
-        network: of either form.
+        network: in either form.
 
-    Source: Hammernik et al. 2018, "Training".
+    Source: Hammernik et al., Magn Reson Med 79:3055 (2018), "Training".
     """
     for cell in network.modules():
         if isinstance(cell, Cell):
@@ -185,7 +187,7 @@ def mean_squared_error(image: Tensor, reference: Tensor) -> Tensor:
 def magnitude_squared_error(image: Tensor, reference: Tensor) -> Tensor:
     """Mean over all pixels of the squared difference of magnitudes, `mrjax.losses.magnitude_mse`.
 
-    The root has no gradient at 0, so a little is added under it.
+    The square root has no gradient at 0, so a small constant is added under it.
     """
     first, second = (
         (torch.view_as_real(x).square().sum(dim=-1) + MAGNITUDE_EPS).sqrt()

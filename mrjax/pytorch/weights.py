@@ -1,8 +1,8 @@
-"""Weights between Linen's trees and PyTorch's modules: a permutation of axes, nothing else.
+"""Weights between Linen's trees and PyTorch's modules, by a permutation of axes alone.
 
-Every parameter, gradient and running statistic of a torch network is seen here under its Linen
-path and in Linen's axes, as a view on the tensor where it lies: what is read is what is there, and
-what is written through a view arrives bit for bit, whatever the memory format or device.
+Every parameter, gradient and running statistic of a torch network is seen here under its Linen path
+and in Linen's axes, as a view on its tensor. Numbers are therefore read and written bit for bit,
+whatever the memory format or the device.
 """
 
 import re
@@ -38,19 +38,19 @@ def _path_and_view(network: nn.Module, name: str, tensor: Tensor) -> tuple[str, 
 
 
 def parameters(network: nn.Module) -> dict[str, Tensor]:
-    """Return views on the parameters by Linen path, in Linen's axes, without gradient.
+    """Return views on the parameters, without gradient, by Linen path and in Linen's axes.
 
     Args:
         network: a U-Net or VarNet of this package.
 
     Returns:
-        ``down0_0/conv/kernel`` or ``stage0/kernel`` and so on, on the network's device.
+        Name, such as ``down0_0/conv/kernel`` or ``stage0/kernel``, -> view on the device.
     """
     return dict(_path_and_view(network, k, p.detach()) for k, p in network.named_parameters())
 
 
 def gradients(network: nn.Module) -> dict[str, Tensor]:
-    """Return views on the gradients, like `parameters`; zeros where none was computed.
+    """Return views on the gradients, like `parameters`; zeros if none was computed.
 
     Args:
         network: after a backward pass.
@@ -68,10 +68,10 @@ def statistics(network: nn.Module) -> dict[str, Tensor]:
     """Return views on the running statistics, like `parameters`.
 
     Args:
-        network: a network; one without batch normalisation has none.
+        network: a U-Net or VarNet of this package; the latter has no statistics.
 
     Returns:
-        ``down0_0/norm/mean``, ``var`` and ``weight`` and so on.
+        Name, such as ``down0_0/norm/mean``, -> view on the device.
     """
     return dict(_path_and_view(network, k, b) for k, b in network.named_buffers())
 
@@ -81,18 +81,19 @@ def load_weights(
     leaves: Mapping[str, np.ndarray],
     stats: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Copy Linen parameters into the torch network, and running statistics if there are any.
+    """Copy Linen parameters and, if given, running statistics into the torch network.
 
-    Exact where the leaves are of the network's type; else rounded to it.
+    Numbers are copied exactly if they are of the network's type, and rounded to it otherwise.
 
     Args:
         network: overwritten on its device, in its memory format.
-        leaves: Linen path to array in Linen's axes; all of them, float32 or float64 throughout.
-        stats: the same for running statistics; None leaves the network's as they are.
+        leaves: Linen path -> array in Linen's axes, for all parameters; float32 or float64
+            throughout.
+        stats: the same for running statistics; None leaves those of the network unchanged.
 
     Raises:
-        UserError: names or shapes are of another network, or data types are mixed or no floats.
-            Nothing was written then.
+        UserError: names or shapes are those of another network, or data types are mixed or not
+            floating-point. Nothing has been written then.
     """
     groups = [("parameters", leaves, parameters(network))]
     if stats is not None:
@@ -112,11 +113,11 @@ def load_weights(
 
 
 def _mismatches(given: Mapping[str, np.ndarray], wanted: Mapping[str, Tensor]) -> Iterator[str]:
-    """Say what differs, the first name of each kind."""
+    """Say what differs, with the first name of each kind of difference."""
     for name in sorted(wanted.keys() - given.keys())[:1]:
         yield f"{name} is missing"
     for name in sorted(given.keys() - wanted.keys())[:1]:
-        yield f"{name} is too much"
+        yield f"{name} is unexpected"
     for name in sorted(wanted.keys() & given.keys()):
         if given[name].shape != tuple(wanted[name].shape):
             yield f"{name} has shape {given[name].shape}, here {tuple(wanted[name].shape)}"
@@ -142,7 +143,7 @@ def read_weights(network: nn.Module) -> dict[str, np.ndarray]:
         network: a U-Net or VarNet of this package.
 
     Returns:
-        Linen path to array in Linen's axes.
+        Linen path -> array in Linen's axes.
     """
     return _to_host(parameters(network))
 
@@ -154,7 +155,7 @@ def read_stats(network: nn.Module) -> dict[str, np.ndarray]:
         network: a U-Net or VarNet of this package.
 
     Returns:
-        Linen path to array; empty for a network without batch normalisation.
+        Linen path -> array; empty for a network without batch normalisation.
     """
     return _to_host(statistics(network))
 

@@ -10,10 +10,10 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path; when the block ends well, it becomes `path` in one rename.
+    """Give a temporary path; when the block ends without an error, it becomes `path` in one rename.
 
-    A reader sees the old file or the new one, never a part. The content is on the disk before
-    the rename, and the rename before the return, so order survives a power failure too.
+    A reader sees the old file or the new one, never a part of it. The content is on the disk before
+    the rename, and the rename before the return, so a power failure cannot exchange their order.
 
     Args:
         path: the file to write; its folder must exist.
@@ -48,16 +48,16 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write `content` to `path` as indented JSON, whole or not at all.
 
     Raises:
-        ValueError: a value is NaN or infinite: JSON has no such numbers.
+        ValueError: a value is NaN or infinite, which JSON cannot express.
     """
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files of killed writers in `folder` and below it.
+    """Remove the temporary files that killed writers left in `folder` and below it.
 
-    Only for the one process that may write there: it cannot tell a dead writer's file from a
-    living one's.
+    Only the one process that may write there must call this, because the file of a living writer
+    looks the same.
     """
     for leftover in list(Path(folder).rglob(".*.tmp")):
         leftover.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which code a run had: the content of the sources, and the commit nearest to it."""
+"""Which code a run had: a digest of its sources, and the git commit."""
 
 import hashlib
 import subprocess
@@ -16,9 +16,9 @@ def state(root: Path) -> dict[str, str]:
 
     Returns:
         ``sources``: sha256 over path and content of every ``.py`` file of mrjax and experiments,
-        the entry that decides whether two runs had the same code; ``commit``: git's, or "";
-        ``diff``: sha256 of what differs from that commit, untracked sources included, or "" where
-        nothing does or there is no git.
+        which alone decides whether two runs had the same code; ``commit``: that of git, or "";
+        ``diff``: sha256 of the changes since that commit, untracked sources included, or "" if
+        there are none or there is no git.
     """
     root = Path(root)
     sources = _sources(root)
@@ -37,7 +37,7 @@ def _sources(root: Path) -> list[Path]:
 
 
 def _difference(root: Path) -> str:
-    """Sha256 of the change against HEAD and of the untracked sources, "" if there is neither."""
+    """Sha256 of the change since HEAD and of the untracked sources; "" if there is neither."""
     change = _git(root, "diff", "HEAD", "--binary", "--no-ext-diff", "--", *_FOLDERS) or b""
     listed = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *_FOLDERS) or b""
     names = [name for name in listed.decode().split("\0") if name.endswith(".py")]
@@ -56,7 +56,7 @@ def _digest(root: Path, files: Iterable[Path]) -> str:
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
-    """Output of a git command in `root`, or None where git or the repository is missing."""
+    """Output of a git command in `root`; None if it fails or git is missing."""
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, check=False, timeout=60

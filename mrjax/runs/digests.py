@@ -1,7 +1,7 @@
-r"""Digests of named arrays: sha256 of contents, and a 64-bit fingerprint a device can compute.
+r"""Digests of named arrays: a sha256, and a 64-bit fingerprint that a device can compute.
 
-Both look at contents only, never at files, so two programs that hold the same numbers agree.
-Arrays carry names such as ``params/conv/kernel``; their order in the mapping is immaterial.
+Both depend on contents only, never on files, so two programs that hold the same numbers agree.
+Arrays have names such as ``params/conv/kernel``; their order in the mapping does not matter.
 
 Content digest (64 hex digits, `content`)
     sha256 over the arrays in order of their names (compared as UTF-8 bytes). Each contributes
@@ -22,7 +22,7 @@ Fingerprint (unsigned 64-bit integer, 16 hex digits in the ledger, `fingerprint`
     place in C order, from 0; ``bits`` its bits as an unsigned integer of its own width (a bool is
     0 or 1; a complex number is two elements, real then imaginary). A sum of integers does not
     depend on its order, so any device, thread count or sharding gives the same value. The value
-    depends on names, places and bits; not on dtype or shape beyond that.
+    depends on names, places and bits, but not on dtype or shape beyond these.
 
 Test vectors, for the one array ``w`` = [1.0, -2.5] in float32:
     content      dd966f7db3e723a03a0dd51342682f2e7fd6464f0edacd1350dfc0cd05c3990b
@@ -43,7 +43,7 @@ _BLOCK = 1 << 20
 
 
 def content(arrays: Mapping[str, np.ndarray]) -> str:
-    """Sha256 of names, dtypes, shapes and elements; the rule is at the top of this module.
+    """Sha256 of names, dtypes, shapes and elements, by the rule at the top of this module.
 
     Args:
         arrays: name -> array of numbers or bools, any shape.
@@ -52,7 +52,7 @@ def content(arrays: Mapping[str, np.ndarray]) -> str:
         64 hex digits.
 
     Raises:
-        ValueError: an array holds something else than numbers, or a name holds a line break.
+        ValueError: an array holds something other than numbers, or a name holds a line break.
     """
     total = hashlib.sha256()
     for name in sorted(arrays, key=lambda name: name.encode("utf-8")):
@@ -64,10 +64,10 @@ def content(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> int:
-    """Order-free 64-bit digest, as the ledger holds it; the rule is at the top of this module.
+    """64-bit digest for the ledger, by the rule at the top of this module.
 
-    `mrjax.numerics.fingerprint` computes the same on a device. It finds differences; it is no
-    protection against someone who wants two arrays to agree.
+    `mrjax.numerics.fingerprint` computes the same value on a device. The digest finds differences,
+    but it does not protect against someone who wants two arrays to agree.
 
     Args:
         arrays: name -> array of numbers or bools, any shape.
@@ -76,7 +76,7 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> int:
         An integer in [0, 2^64).
 
     Raises:
-        ValueError: an array holds something else than numbers.
+        ValueError: an array holds something other than numbers, or a name holds a line break.
     """
     total = 0
     for name, array in arrays.items():
@@ -85,15 +85,15 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> int:
 
 
 def seed(name: str) -> int:
-    """First 8 bytes of sha256(name), little endian: what tells arrays apart in a fingerprint."""
+    """First 8 bytes of sha256(name), little endian, which tell arrays apart in a fingerprint."""
     return int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:8], "little")
 
 
 def combine(digests: Iterable[str]) -> str:
-    """One digest for several, in their order: sha256 over each with a line feed after it.
+    """Combine digests, in their order, into one: sha256 over each with a line feed after it.
 
     Args:
-        digests: content digests, those of the children of a run for instance.
+        digests: content digests, for instance those of the children of a run.
 
     Returns:
         64 hex digits.
@@ -102,13 +102,13 @@ def combine(digests: Iterable[str]) -> str:
 
 
 def hex64(value: int) -> str:
-    """A fingerprint as the ledger writes it: 16 lower-case hex digits."""
+    """A fingerprint as the ledger holds it: 16 lower-case hex digits."""
     return f"{int(value) % (1 << 64):016x}"
 
 
 def _checked(name: str, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array)
-    # Kind V is what bfloat16 and its like report, but so do raw bytes and records.
+    # Types such as bfloat16 are of kind V, but so are raw bytes and records.
     number = array.dtype.kind in "biufcV" and not array.dtype.name.startswith(("void", "record"))
     if not number or _width(array.dtype) not in (1, 2, 4, 8):
         raise ValueError(f"array {name!r} has dtype {array.dtype}; expected numbers or bools")

@@ -1,20 +1,7 @@
-"""``environment.json``: where and with what a run was computed.
+"""``environment.json``: where, and with which software and code, a run was computed.
 
-::
-
-    {"schema_version": 1,
-     "python": "3.11.9",
-     "system": {"os": ..., "host": ..., "libc": ...},
-     "cpu": {"model": ..., "features": [...], "logical": 2, "threads": 2},
-     "variables": {"XLA_FLAGS": ..., ...},         those that can change numbers or speed
-     "code": {"sources": <64 hex>, "commit": ..., "diff": ...},
-     "backend": {...}}                             free: what the framework says of itself
-
-A further key, ``resumed_with``, is a list of later environments in which the run was continued
-although they differ (``--allow_mixed``): its absence says that the record is of one environment.
-
-A foreign program fills what it knows; `differences` compares entries that both sides have or one
-lacks, by value, and needs no entry in particular.
+``README.md`` in this folder lists its fields. A foreign program writes those that it knows;
+`differences` compares whatever entries there are by value, and needs no entry in particular.
 """
 
 import os
@@ -34,7 +21,7 @@ _VARIABLES = re.compile(
     "|TF_(XLA|CUDNN|ENABLE|DISABLE|FORCE|FP16|GPU|CPU)_.*|NPROC|PJRT_NPROC|GLIBC_TUNABLES|PYTHONHASHSEED"
 )
 _SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
-# Entries without a say in the numbers: where and which card of its kind, not what it computes.
+# Entries that cannot change a number, such as the host, or which of several equal cards was used.
 _IMMATERIAL = re.compile(
     r"schema_version|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
     r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC"
@@ -42,7 +29,7 @@ _IMMATERIAL = re.compile(
     r"|XLA_(PYTHON_)?CLIENT_(PREALLOCATE|MEM_FRACTION))"
     r"|backend\.(.*\.)?(notes|host|pid|time|seconds)"
 )
-# Of some hundred CPU features, those that choose among numerical code paths.
+# The CPU features, among some hundred, by which numerical code paths are chosen.
 _NUMERIC_FEATURE = re.compile("s?sse|avx|fma|f16c|amx|asimd|sve|fphp|bf16|i8mm")
 _PLACE = re.compile(r"-*xla_(dump_|gpu_cuda_data_dir=)\S*")
 
@@ -51,8 +38,7 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
     """Describe this process, machine and code.
 
     Args:
-        backend_facts: what the framework says of itself, as JSON: versions, platform, device
-            kind, XLA flags as the backend saw them.
+        backend_facts: what the framework says of itself, as JSON values.
         code_root: the folder that holds ``mrjax/``.
 
     Returns:
@@ -74,21 +60,21 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What makes a run continued in another environment a mixture.
+    """List the differences between two environments that can change numbers.
 
-    Compared are code, Python, everything the backend says, the CPU with the features that choose
-    among numerical code paths, thread count, libc, and the variables that can change numbers.
-    Not compared are host name, operating system build, which card of a kind, how much of its
-    memory is taken beforehand, flags that only say where files lie, and the commit where the
-    sources are the same.
+    These are differences in code, Python, everything that the backend says, the CPU with the
+    features by which numerical code paths are chosen, thread count, libc, and variables. Other
+    entries are not compared: host name, operating system build, which of several equal cards was
+    used, how much of its memory was reserved beforehand, flags that only say where files lie, and
+    the commit, as the digest of the sources is compared.
 
     Args:
         old: the environment recorded.
         new: the present one.
 
     Returns:
-        One phrase an entry, such as ``backend.versions.jax 0.10.1 there, 0.10.2 here``; empty if
-        the run is continued where it was.
+        One phrase for each entry that differs, such as ``backend.versions.jax 0.10.1 there, 0.10.2
+        here``.
     """
     there, here = _flat(old), _flat(new)
     names = sorted(there.keys() | here.keys(), key=lambda name: (name not in there, name))
@@ -127,7 +113,7 @@ def _short(value: Any) -> str:
 
 
 def _flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Entries that count, by dotted name; lists as sets of words."""
+    """The entries that are compared, by dotted name, with lists as sets of words."""
     flat: dict[str, Any] = {}
     for key, value in environment.items():
         name = f"{prefix}{key}"
@@ -159,9 +145,9 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _cpu(threads: int | None) -> dict[str, Any]:
-    """The processor, and the threads that the framework has, or XLA would take."""
+    """The processor, and the number of threads that the framework has or that XLA would take."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # XLA sizes its pool by either, PJRT_NPROC first.
+    # XLA takes the size of its thread pool from one of these, PJRT_NPROC first.
     given = os.environ.get("PJRT_NPROC") or os.environ.get("NPROC", "")
     return {
         "model": _cpuinfo("model name") or platform.processor(),
@@ -172,7 +158,7 @@ def _cpu(threads: int | None) -> dict[str, Any]:
 
 
 def _cpuinfo(entry: str) -> str:
-    """An entry of the first processor in /proc/cpuinfo, "" where there is no such file."""
+    """An entry of the first processor in /proc/cpuinfo; "" if there is no such entry or file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

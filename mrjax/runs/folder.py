@@ -1,4 +1,4 @@
-"""The run folder: where its files are, and opening it without spoiling an earlier run."""
+"""The run folder: where its files are, and how it is opened without harm to an earlier run."""
 
 import dataclasses
 import os
@@ -14,17 +14,17 @@ from mrjax.runs.records import Request
 State = Literal["new", "unfinished", "finished"]
 
 _LOCK = ".lock"
-# What a kill can leave before config.json is there.
+# Files that can be there without config.json, because the process that began the run was killed.
 _BEFORE_CONFIG = {_LOCK, records.FLAGS, records.ENVIRONMENT}
 
 
 @dataclasses.dataclass
 class RunFolder:
-    """Paths of a run, and the right to write there while `close` has not been called.
+    """Paths of a run, and the right to write there until `close` is called.
 
     Attributes:
         path: the folder.
-        lock: held by the one writer; None for reading.
+        lock: held by the one process that writes; None for reading.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class RunFolder:
 
     @property
     def flags(self) -> Path:
-        """Command line that repeats the run, for ``--flagfile``."""
+        """Flags that repeat the run, for ``--flagfile``."""
         return self.path / records.FLAGS
 
     @property
@@ -42,7 +42,7 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Where and with what the run was computed (`mrjax.runs.environment`)."""
+        """Where, and with which software and code, the run was computed."""
         return self.path / records.ENVIRONMENT
 
     @property
@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def timing(self) -> Path:
-        """Seconds of every step, apart from the ledger because they never repeat."""
+        """Seconds of every step, kept out of the ledger because they differ from run to run."""
         return self.path / "timing.jsonl"
 
     @property
@@ -77,7 +77,7 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is finished: whether its result exists."""
+        """Whether the run is finished, which is whether its result exists."""
         return os.path.isfile(self.result)  # noqa: PTH113 is_file raises for odd paths
 
     def close(self) -> None:
@@ -105,27 +105,28 @@ def open_run(
     resume: bool,
     allow_mixed: bool,
 ) -> tuple[RunFolder, State]:
-    """Open a run folder for writing, or find its run finished.
+    """Open a run folder for writing, or find that its run is finished.
 
-    The caller keeps the returned folder open while it writes: no second process can then.
+    While the caller keeps the returned folder open, no other process can write to it.
 
     Args:
-        path: the folder; made, with its parents, where absent.
+        path: the folder; it is made, with its parents, if it does not exist.
         flags_text: content of ``flags.txt``.
         config: all settings, as JSON.
-        config_digest: digest of those that define the run.
+        config_digest: digest of the settings that define the run.
         environment: from `mrjax.runs.environment.capture`.
-        resume: whether a run that is there may be continued or returned.
-        allow_mixed: whether it may although code or environment differ; each such environment is
-            added to ``environment.json`` under ``resumed_with``.
+        resume: whether a run found in the folder may be continued or returned.
+        allow_mixed: whether this is allowed even if code or environment differ; each such
+            environment is added to ``environment.json`` under ``resumed_with``.
 
     Returns:
-        The folder, and "new" (records written, nothing else there), "unfinished" (continue from
-        the latest checkpoint) or "finished" (read the result; nothing was touched).
+        The folder, and "new" (it holds the records of the run and nothing else), "unfinished" (the
+        run goes on from its latest checkpoint) or "finished" (it has a result; nothing was
+        changed).
 
     Raises:
-        UserError: the folder is a file, not writable, in use, holds something else than this
-            run, or a run under other code or in another environment.
+        UserError: the folder is a file, is not writable or is in use; or it holds something other
+            than this run, or a run with other code or in another environment.
     """
     folder = RunFolder(Path(path))
     asked = Request(flags_text, config, config_digest, environment, resume, allow_mixed)
@@ -159,12 +160,12 @@ def _take(folder: RunFolder) -> None:
 
 
 def _start(folder: RunFolder, asked: Request) -> State:
-    """Continue the run in a folder held by this process, or begin it."""
+    """Continue or begin the run in a folder that this process has locked."""
     atomic.remove_leftovers(folder.path)
     state: State = "new"
     if folder.config.is_file():
         differing = records.check(folder.path, asked)
-        # Another process may have finished it while this one waited for the lock.
+        # Another process may have finished the run before this one took the lock.
         state = "finished" if folder.finished else "unfinished"
         if differing and state == "unfinished":
             records.add_environment(folder.path, asked)

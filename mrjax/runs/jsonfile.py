@@ -1,4 +1,4 @@
-"""Read a JSON object from a file, or say in one line why not."""
+"""Read a JSON object from a file, or say in one line why that is impossible."""
 
 import json
 import sys
@@ -9,14 +9,15 @@ from mrjax.errors import UserError
 
 
 def parse(text: bytes) -> Any:
-    """Read JSON that can be written again: Python's own reader takes more than its writer.
+    """Read JSON that can be written again; Python's reader alone accepts more than its writer.
 
     Raises:
-        ValueError: it is no JSON, is nested too deeply, or has half a character (a lone surrogate).
+        ValueError: the text is not JSON, is nested too deeply, or holds half a character (a lone
+            surrogate).
     """
     try:
         content = json.loads(text)
-        if b"\\u" in text or not text.isascii():  # only there a surrogate can be
+        if b"\\u" in text or not text.isascii():  # No other text can hold a surrogate.
             json.dumps(content, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -28,11 +29,11 @@ def read(path: Path, expected: str, advice: str) -> dict[str, Any]:
 
     Args:
         path: the file.
-        expected: what it should hold, for the message.
-        advice: what to do where it is missing or damaged, for the message.
+        expected: what the file should hold, for the message.
+        advice: what to do if it is missing or damaged, for the message.
 
     Raises:
-        UserError: the file is missing, unreadable, or holds no JSON object.
+        UserError: the file is missing or cannot be read, or holds no JSON object.
     """
     try:
         content = parse(path.read_bytes())
@@ -48,10 +49,10 @@ def read(path: Path, expected: str, advice: str) -> dict[str, Any]:
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is a whole number from 0 on that any program can hold (64 bits)."""
+    """Whether a value is a whole number of at least 0 that fits into a signed 64-bit integer."""
     return type(value) is int and 0 <= value < 2**63
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a value is a number, and a finite one as a float64."""
+    """Whether a value is a number that is finite as a float64."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max

@@ -1,7 +1,7 @@
-"""A log of JSON objects, one a line, that a killed writer leaves readable.
+"""A log of JSON objects, one on each line, that stays readable if its writer is killed.
 
-Each line is a JSON object with an integer ``step``; steps never decrease. A line counts once its
-line feed is there: a last line without one is what a power failure leaves, and is ignored.
+Each line is a JSON object with an integer ``step``; steps never decrease. A last line without line
+feed, which a power failure can leave, is ignored.
 """
 
 import contextlib
@@ -16,65 +16,65 @@ from mrjax.runs import jsonfile
 
 
 class Closing(contextlib.AbstractContextManager):
-    """A context manager that closes itself at the end; entering gives the object."""
+    """A context manager that gives the object itself and closes it at the end."""
 
     def close(self) -> None:
-        """Release what the object holds."""
+        """Release the file."""
 
     def __exit__(self, *exception: object) -> None:
-        """Close, whatever happened."""
+        """Close the file, whatever happened."""
         self.close()
 
 
 class JsonLines(Closing):
     """Appends lines to a file.
 
-    Every line goes to the operating system at once, so a killed process loses none; only
-    `sync` guards against a power failure, because it is slow.
+    Every line goes to the operating system at once, so a killed process loses none. Only `sync`,
+    which is slow, guards against a power failure.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open `path` for appending; it comes into being where it is absent.
+        """Open `path` for appending; the file is made if it does not exist.
 
-        A torn last line is removed, because a line appended to it would be lost with it.
+        An incomplete last line is removed, because a line appended to it could not be read.
         """
         self.path = Path(path)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         self._truncate(_complete(self.path.read_bytes()))
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write one line; `record` needs a ``step`` and must not hold NaN or infinity."""
+        """Write one line; `record` needs a ``step`` and must hold neither NaN nor infinity."""
         line = json.dumps(dict(record), separators=(",", ":"), allow_nan=False) + "\n"
         rest = memoryview(line.encode("utf-8"))
         while rest:
             rest = rest[os.write(self._file, rest) :]
 
     def sync(self) -> None:
-        """Return when every line is on the disk; to be called before a checkpoint is saved."""
+        """Return when every line is on the disk; call this before a checkpoint is saved."""
         os.fsync(self._file)
 
     def cut(self, step: int) -> int:
-        """Drop the lines after `step`, so that a run resumed there writes them once.
+        """Remove the lines after `step`, so that a run resumed there does not write them twice.
 
         Args:
             step: the last step to keep, that of the checkpoint (0: keep nothing).
 
         Returns:
-            The step of the last line kept, 0 where none is left.
+            The step of the last line kept; 0 if none is left.
         """
         kept, last = 0, 0
         for record, end in _records(self.path):
             if record["step"] > step:
                 break
             kept, last = end, record["step"]
-        # Kept lines are the file's beginning, and cutting its end is one system call: a kill
-        # leaves all of the old lines or exactly the kept ones.
+        # The end of the file is cut off by one system call, so a process killed meanwhile leaves
+        # either all old lines or exactly those to be kept.
         self._truncate(kept)
         self.sync()
         return last
 
     def close(self) -> None:
-        """Close the file; the object is of no use afterwards."""
+        """Close the file; the object cannot be used afterwards."""
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
@@ -85,7 +85,7 @@ class JsonLines(Closing):
 
 
 def read(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
-    """Yield the records of a log, in order, without a torn last line.
+    """Yield the records of a log in order, without an incomplete last line.
 
     Raises:
         UserError: the file cannot be read, or a line is not a JSON object with a ``step``.
@@ -122,5 +122,5 @@ def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 
 def _complete(content: bytes) -> int:
-    """Size of the part that ends with the last line feed."""
+    """Number of bytes up to and including the last line feed."""
     return content.rfind(b"\n") + 1

@@ -5,16 +5,8 @@
     {"step": 1, "loss": 0.5, "loss_hex": "0x1.0000000000000p-1",
      "params": "<16 hex>", "grads": "<16 hex>", "batch": "<16 hex>"}
 
-``step``
-    Number of the update; the first is 1.
-``loss``, ``loss_hex``
-    The step's loss, decimal for people (null if it is not finite) and exactly: C's ``%a`` of the
-    value as a double, or ``nan``, ``inf``, ``-inf``.
-``batch``, ``grads``, ``params``
-    Fingerprints (`mrjax.runs.digests`) of what the step was given, of the gradients, and of the
-    trainables and batch statistics after the update.
-
-No times: two identical runs have identical ledgers, line for line.
+``README.md`` in this folder says what each field means. There are no times in a ledger, so two
+identical runs have identical ledgers, line for line.
 """
 
 import dataclasses
@@ -28,7 +20,7 @@ from mrjax.errors import UserError
 from mrjax.runs import jsonl
 from mrjax.runs.digests import hex64
 
-# What a step computes, in the order in which it does: the first that differs is the cause.
+# Quantities in the order in which a step computes them: the first that differs is the cause.
 FIELDS = ("batch", "loss_hex", "grads", "params")
 
 
@@ -38,9 +30,8 @@ class Difference:
 
     Attributes:
         step: the step of the first line that differs.
-        field: the first field to differ there, of `FIELDS` in the order in which a step computes
-            them; ``end`` if one ledger ends before this step.
-        values: what either ledger says; "" for the ledger that ended.
+        field: the first of `FIELDS` that differs there; ``end`` if one ledger lacks this step.
+        values: what the two ledgers say; "" for a ledger that lacks the step.
     """
 
     step: int
@@ -49,10 +40,10 @@ class Difference:
 
 
 class Ledger(jsonl.Closing):
-    """Writes ``ledger.jsonl``; killed at any moment, it leaves a readable file."""
+    """Writes ``ledger.jsonl``, which stays readable if the process is killed at any moment."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the ledger at `path` for appending; it comes into being where it is absent."""
+        """Open the ledger at `path` for appending; the file is made if it does not exist."""
         self._lines = jsonl.JsonLines(path)
         self.path = self._lines.path
 
@@ -61,7 +52,7 @@ class Ledger(jsonl.Closing):
 
         Args:
             step: number of the update, from 1.
-            loss: the step's loss; may be NaN or infinite.
+            loss: loss of the step before the update; may be NaN or infinite.
             params: fingerprint of trainables and batch statistics after the update.
             grads: fingerprint of the gradients.
             batch: fingerprint of the batch.
@@ -79,15 +70,14 @@ class Ledger(jsonl.Closing):
         )
 
     def sync(self) -> None:
-        """Return when every line is on the disk; to be called before a checkpoint is saved."""
+        """Return when every line is on the disk; call this before a checkpoint is saved."""
         self._lines.sync()
 
     def cut(self, step: int) -> None:
-        """Drop the lines after `step`, that of the checkpoint (0: start again).
+        """Remove the lines after `step`, that of the checkpoint (0: remove all).
 
         Raises:
-            UserError: the ledger does not reach `step`, so the run could not be completed to a
-                whole ledger.
+            UserError: the ledger does not reach `step`, so it could not become complete.
         """
         last = self._lines.cut(step)
         if last != step:
@@ -97,7 +87,7 @@ class Ledger(jsonl.Closing):
             )
 
     def close(self) -> None:
-        """Close the file; the object is of no use afterwards."""
+        """Close the file; the object cannot be used afterwards."""
         self._lines.close()
 
 
@@ -108,10 +98,10 @@ def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         path: the file.
 
     Returns:
-        One dictionary a step, as at the top of this module. A torn last line is left out.
+        One dictionary for each step, as at the top of this module, without an incomplete last line.
 
     Raises:
-        UserError: the file cannot be read or a line is not as described.
+        UserError: the file cannot be read, or a line is not a line of a ledger.
     """
     records = list(jsonl.read(path))
     previous = 0
@@ -124,7 +114,7 @@ def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 def first_difference(
     path_a: str | os.PathLike[str], path_b: str | os.PathLike[str]
 ) -> Difference | None:
-    """First step, and first quantity in it, in which two runs differ.
+    """Find the first step, and the first quantity in it, in which two runs differ.
 
     Args:
         path_a: a ledger.
@@ -146,7 +136,7 @@ def first_difference(
 
 
 def _end(a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference:
-    """The difference of two ledgers one of which lacks a step."""
+    """The difference of two ledgers where one lacks a step."""
     steps = [record["step"] for record in (a, b) if record is not None]
     step = min(steps)
     has = tuple(str(step) if r is not None and r["step"] == step else "" for r in (a, b))
@@ -154,7 +144,7 @@ def _end(a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference:
 
 
 def _exact(field: str, text: str) -> str:
-    """A loss by its value, for ``%a`` has several spellings of one number; a digest as it is."""
+    """A loss by its value, since ``%a`` spells a number in several ways; a digest as it is."""
     return repr(float.fromhex(text)) if field == "loss_hex" else text
 
 
@@ -164,7 +154,7 @@ def _check(path: str | os.PathLike[str], record: dict[str, Any], previous: int) 
     if not (good and _is_number(record.get("loss_hex")) and record["step"] > previous):
         raise UserError(
             f"{path} step {record['step']} is not a ledger line; expected ascending steps with "
-            "loss_hex and 16 hex digits each for params, grads, batch; see mrjax/runs/ledger.py"
+            "loss_hex and 16 hex digits each for params, grads, batch; see mrjax/runs/README.md"
         )
 
 

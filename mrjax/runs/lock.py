@@ -1,4 +1,4 @@
-"""One writer a run folder."""
+"""The lock by which only one process at a time writes to a run folder."""
 
 import contextlib
 import errno
@@ -14,15 +14,16 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 class Lock:
     """Holds a lock file until `release` or the end of the process, however it ends.
 
-    The operating system drops the lock with the process, so a killed run leaves none behind; the
-    file itself stays. File systems without locks (some network ones) are used without.
+    The operating system releases the lock when the process ends, so a killed run leaves none
+    behind; the file itself stays. Where the file system has no locks, as some network file systems,
+    there is no protection.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Take the lock.
 
         Raises:
-            UserError: another process, or another object of this one, holds it.
+            UserError: another process, or another `Lock` of this process, holds the lock.
             OSError: the file cannot be opened.
         """
         self.path = Path(path)
@@ -49,7 +50,7 @@ class Lock:
                 raise
 
     def release(self) -> None:
-        """Give the lock back; more than once does no harm."""
+        """Release the lock; a second call has no effect."""
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._file)

@@ -1,4 +1,4 @@
-"""Metrics that results have: their words, unit, direction, and what is called equivalent."""
+"""The metrics of results: name for people, unit, direction, and margin of equivalence."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,10 +8,11 @@ class Metric(NamedTuple):
     """What is known of a metric.
 
     Attributes:
-        words: its name, with its unit where it has one.
-        higher: whether more is better.
+        words: its name for people, with its unit if it has one.
+        higher: whether a higher value is better.
         margin: difference of means below which two methods are called equivalent.
-        margin_kind: "relative" to the mean of the baseline arm, or "absolute".
+        margin_kind: whether the margin is "relative" to the mean of the baseline arm of a study, or
+            "absolute".
     """
 
     words: str
@@ -27,4 +28,4 @@ METRICS: Mapping[str, Metric] = {
     "hfen": Metric("HFEN", higher=False),
     "dice": Metric("Dice", higher=True, margin=0.01, margin_kind="absolute"),
 }
-"""Name in ``result.json`` -> metric; the first is judged where nothing else is asked for."""
+"""Name in ``result.json`` -> metric."""

@@ -1,7 +1,7 @@
-"""What a run folder records of a run's settings and surroundings, and whether they still hold.
+"""The record of a run's settings and environment, and whether both are still the same.
 
-``config.json`` marks a run: ``{"schema_version": 1, "digest": <64 hex>, "config": {...}}``. It is
-written after ``flags.txt`` and ``environment.json``, so a folder that has it has all three.
+``config.json`` is written after ``flags.txt`` and ``environment.json``, so a folder that has it has
+all three.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _ADVICE = "choose another --workdir"
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """The run a process wants to do; the arguments of `mrjax.runs.folder.open_run`."""
+    """The run that a process wants to do: arguments of `mrjax.runs.folder.open_run`."""
 
     flags_text: str
     config: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Request:
 
 
 def write(folder: Path, asked: Request) -> None:
-    """Record a new run; ``config.json`` last, because it says that the record is whole."""
+    """Record a new run; ``config.json`` comes last, because it says that the record is complete."""
     atomic.write_text(folder / FLAGS, asked.flags_text)
     atomic.write_json(folder / ENVIRONMENT, dict(asked.environment))
     record = {
@@ -50,11 +50,11 @@ def check(folder: Path, asked: Request) -> list[str]:
     """Make sure that the run in `folder` is the one asked for.
 
     Returns:
-        What differs from the environment in which the run was last continued; empty unless
-        `asked` allows a mixture.
+        The differences from the environment in which the run was last continued; there are none
+        unless `asked` allows a mixture.
 
     Raises:
-        UserError: resuming is not wanted, or settings, code or environment are others.
+        UserError: the run must not be resumed, or settings, code or environment differ.
     """
     if not asked.resume:
         raise UserError(
@@ -70,7 +70,7 @@ def check(folder: Path, asked: Request) -> list[str]:
 
 
 def add_environment(folder: Path, asked: Request) -> None:
-    """Record that the run goes on in another environment than it began in."""
+    """Record that the run goes on in an environment other than that in which it began."""
     record = _environment(folder)
     record["resumed_with"] = [*record.get("resumed_with", []), dict(asked.environment)]
     atomic.write_json(folder / ENVIRONMENT, record)

@@ -1,43 +1,13 @@
-"""``result.json``: what a finished run found; its existence is what makes a run finished.
+"""``result.json``: what a finished run found. A run is finished if and only if this file exists.
 
-::
-
-    {"schema_version": 1,
-     "experiment": "qsm",                          the task; one word
-     "framework": "jax",                           or "pytorch", or another program's name
-     "level": "run_to_run",                        or "not_guaranteed", "machine_to_machine"
-     "steps": 400,                                 updates done
-     "subjects": ["brain_24", ...],                held-out subjects, the rows of all metrics
-     "metrics": {"nrmse": [0.36, ...], ...},       the network; one number a subject
-     "baselines": {"tkd": {"nrmse": [...]}, ...},  classical methods, each with metrics' keys
-     "digests": {"init": "<64 hex>", "order": ..., "data": ..., "params": ...,
-                 "predictions": ...},              sha256 of contents, mrjax.runs.digests
-     "seconds": {"setup": 1.0, "compile": ..., "train": ..., "infer": ..., "classical": ...},
-     "memory_bytes": 123}                          peak, or null where it cannot be known
-
-Metrics are ``nrmse``, ``psnr`` [dB], ``ssim``, ``hfen``, ``dice``, as apply, fractions unless
-stated; null where a subject has no value (no reference, say). ``params`` covers trainables and
-batch statistics at the end, ``init`` trainables at the start, ``order`` the permutation of all
-examples for each epoch begun, ``data`` the training and held-out arrays, ``predictions`` the
-network's outputs by subject.
-
-``compile`` holds the first use of the network on each shape of input, ``infer`` the network's
-outputs after that, ``classical`` the other methods. Older records lack ``classical``: their
-``infer`` has all three in it.
-
-Four further keys are optional: ``load``, ``{"cores": 2, "begin": 0.4, "end": 2.1}``, the machine's
-cores and its load over the minute before the run began and ended, since times of a machine that was
-busy mean little; ``config``, the digest in ``config.json`` (so that a result in the folder of
-another run is noticed); ``children``, names of run folders inside this one, of which it is the
-summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each digest
-is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what a task
-adds. Other keys are refused, so a misspelled one does not go unseen.
+``README.md`` in this folder lists its fields. Unknown fields are refused, so that a misspelt one is
+noticed.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +23,9 @@ METRICS = tuple(metrics.METRICS)
 DIGESTS = ("init", "order", "data", "params", "predictions")
 SECONDS = ("setup", "compile", "train", "infer")
 CLASSICAL = "classical"
-"""A further phase, which older records and other programs may lack."""
+"""A further phase, which older records and foreign programs may lack."""
 AGAIN = "remove or move this run folder and run it again"
-"""What to do with a damaged run: while its result is there, no program does it again."""
+"""Advice for a damaged run, which no program repeats as long as its result exists."""
 
 _DIGEST = "64 lower-case hex digits"
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
@@ -65,37 +35,34 @@ _LOAD = ("cores", "begin", "end")
 
 
 def validate(result: Mapping[str, Any]) -> None:
-    """Check a result against the schema at the top of this module.
+    """Check a result against the schema in ``README.md``.
 
     Raises:
-        ValueError: names the key that is wrong and says what was expected.
+        ValueError: a field is wrong; the message names it and says what was expected.
     """
-    _require(isinstance(result, dict), "result", "an object")
-    _exact_keys(result, "result", _KEYS, _OPTIONAL)
-    _require(result["schema_version"] == SCHEMA_VERSION, "schema_version", str(SCHEMA_VERSION))
-    for key in ("experiment", "framework"):
-        _require(_is_text(result[key]), key, "a word")
-    _require(result["level"] in LEVELS, "level", " or ".join(LEVELS))
-    _require(is_count(result["steps"]), "steps", "a number of updates")
-    memory = result["memory_bytes"]
-    _require(memory is None or is_count(memory), "memory_bytes", "a number of bytes or null")
-    _check_names(result["subjects"], "subjects")
-    _check_names(result.get("children", []), "children")
-    _require(isinstance(result.get("extra", {}), dict), "extra", "an object")
-    _require(_is_digest(result.get("config", "0" * 64)), "config", _DIGEST)
-    _check_tables(result)
-    _check_digests(result["digests"])
-    _check_seconds(result["seconds"])
+    _check_keys(result, "result", _KEYS, _OPTIONAL)
+    for key, (good, expected) in _FIELDS.items():
+        if key in result:
+            _require(good(result[key]), key, expected)
+    rows = len(result["subjects"])
+    _check_metrics(result["metrics"], "metrics", rows)
+    _require(isinstance(result["baselines"], dict), "baselines", "an object")
+    for name, table in result["baselines"].items():
+        _check_metrics(table, f"baselines.{name}", rows)
+    _check_values(result["digests"], "digests", DIGESTS, (), _is_digest, _DIGEST)
+    _check_values(
+        result["seconds"], "seconds", SECONDS, (CLASSICAL,), _is_positive, "a duration [s]"
+    )
     if "load" in result:
-        _check_load(result["load"])
+        _check_values(result["load"], "load", _LOAD, (), _is_positive, "a number")
 
 
 def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
-    """Write a run's result, after everything else: from now on the run is finished.
+    """Write the result of a run, after everything else: the run is then finished.
 
     Args:
         folder: the run folder.
-        result: as at the top of this module; ``config`` is added where ``config.json`` is there.
+        result: see ``README.md``; ``config`` is added if the folder has a ``config.json``.
 
     Raises:
         ValueError: the result does not follow the schema; nothing is written.
@@ -116,7 +83,7 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
         folder: the run folder, or its ``result.json``.
 
     Raises:
-        UserError: there is none, so the run is not finished; or it does not follow the schema.
+        UserError: there is no result, so the run is not finished; or it does not follow the schema.
     """
     path = Path(folder)
     path = path if path.name == NAME else path / NAME
@@ -131,56 +98,30 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return result
 
 
-def _check_tables(result: Mapping[str, Any]) -> None:
-    rows = len(result["subjects"])
-    _check_metrics(result["metrics"], "metrics", rows)
-    _require(isinstance(result["baselines"], dict), "baselines", "an object")
-    for name, table in result["baselines"].items():
-        _check_metrics(table, f"baselines.{name}", rows)
+def _check_metrics(table: Any, where: str, rows: int) -> None:
+    def is_row_list(values: Any) -> bool:
+        right = isinstance(values, list) and len(values) == rows
+        return right and all(value is None or is_finite(value) for value in values)
+
+    _check_values(table, where, (), METRICS, is_row_list, f"{rows} numbers, one a subject")
 
 
-def _check_metrics(metrics: Any, where: str, rows: int) -> None:
-    _require(isinstance(metrics, dict), where, "an object")
-    _exact_keys(metrics, where, (), METRICS)
-    for name, values in metrics.items():
-        _require(_is_row_list(values, rows), f"{where}.{name}", f"{rows} numbers, one a subject")
-
-
-def _is_row_list(values: Any, rows: int) -> bool:
-    if not isinstance(values, list) or len(values) != rows:
-        return False
-    return all(value is None or is_finite(value) for value in values)
-
-
-def _check_digests(digests: Any) -> None:
-    _require(isinstance(digests, dict), "digests", "an object")
-    _exact_keys(digests, "digests", DIGESTS)
-    for name, digest in digests.items():
-        _require(_is_digest(digest), f"digests.{name}", _DIGEST)
-
-
-def _check_seconds(seconds: Any) -> None:
-    _require(isinstance(seconds, dict), "seconds", "an object")
-    _exact_keys(seconds, "seconds", SECONDS, (CLASSICAL,))
-    for name, value in seconds.items():
-        _require(is_finite(value) and value >= 0, f"seconds.{name}", "a duration [s]")
-
-
-def _check_load(load: Any) -> None:
-    _require(isinstance(load, dict), "load", "an object")
-    _exact_keys(load, "load", _LOAD)
-    for name, value in load.items():
-        _require(is_finite(value) and value >= 0, f"load.{name}", "a number")
-
-
-def _check_names(names: Any, where: str) -> None:
-    good = isinstance(names, list) and all(_is_text(name) for name in names)
-    _require(good and len(set(names)) == len(names), where, "a list of distinct names")
-
-
-def _exact_keys(
-    content: Mapping[str, Any], where: str, needed: tuple[str, ...], free: tuple[str, ...] = ()
+def _check_values(
+    content: Any,
+    where: str,
+    needed: tuple[str, ...],
+    free: tuple[str, ...],
+    good: Callable[[Any], bool],
+    expected: str,
 ) -> None:
+    """Check an object of which all values are of one kind."""
+    _check_keys(content, where, needed, free)
+    for name, value in content.items():
+        _require(good(value), f"{where}.{name}", expected)
+
+
+def _check_keys(content: Any, where: str, needed: tuple[str, ...], free: tuple[str, ...]) -> None:
+    _require(isinstance(content, dict), where, "an object")
     for key in needed:
         _require(key in content, f"{where} without {key}", f"the keys {', '.join(needed)}")
     for key in content:
@@ -198,3 +139,30 @@ def _is_digest(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and "\n" not in value
+
+
+def _are_names(values: Any) -> bool:
+    good = isinstance(values, list) and all(map(_is_text, values))
+    return good and len(set(values)) == len(values)
+
+
+def _is_positive(value: Any) -> bool:
+    return is_finite(value) and value >= 0
+
+
+_FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "schema_version": (lambda value: value == SCHEMA_VERSION, str(SCHEMA_VERSION)),
+    "experiment": (_is_text, "a word"),
+    "framework": (_is_text, "a word"),
+    "level": (lambda value: value in LEVELS, " or ".join(LEVELS)),
+    "steps": (is_count, "a number of updates"),
+    "memory_bytes": (
+        lambda value: value is None or is_count(value),
+        "a number of bytes or null",
+    ),
+    "subjects": (_are_names, "a list of distinct names"),
+    "children": (_are_names, "a list of distinct names"),
+    "extra": (lambda value: isinstance(value, dict), "an object"),
+    "config": (_is_digest, _DIGEST),
+}
+"""Field -> whether a value is allowed, and what is expected, for the fields that are no tables."""

@@ -1,4 +1,4 @@
-"""Coil maps: recovered from a phantom, ESPIRiT on a measured brain, combination."""
+"""Coil maps of a phantom, ESPIRiT on a measured brain, and combination of coils."""
 
 import sys
 
@@ -47,7 +47,7 @@ def test_maps_of_the_phantom_are_found(slice_, method):
     power = np.sum(np.abs(maps) ** 2, axis=0)
     found = power > 0.5
     inside = found & (np.abs(slice_.reference) > 0.3)
-    inside[:8] = inside[-8:] = False  # the leg goes on there, the discrete image wraps round
+    inside[:8] = inside[-8:] = False  # The leg goes on there, but the discrete image wraps round.
     assert maps.dtype == np.complex64 and maps.shape == slice_.maps.shape
     assert np.allclose(power[found], 1.0, atol=1e-5)
     assert inside[8:-8].sum() > 0.95 * (np.abs(slice_.reference[8:-8]) > 0.3).sum()
@@ -58,7 +58,7 @@ def test_maps_of_the_phantom_are_found(slice_, method):
 
 
 def test_phases_are_those_of_a_virtual_coil(slice_):
-    """One common phase of the k-space changes no map; a phase of one coil changes that coil's."""
+    """A phase common to all coils changes no map; a phase of one coil changes its map."""
     maps = coils.from_acs(slice_.kspace, 20)
     turned = coils.from_acs(slice_.kspace * np.complex64(np.exp(1j)), 20)
     assert np.allclose(turned, maps, atol=1e-4)

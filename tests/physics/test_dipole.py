@@ -1,4 +1,4 @@
-"""The dipole model: closed form, qsm-forward, adjoint, the order-free twin."""
+"""The dipole model: closed form, qsm-forward, adjoint, and the order-free field."""
 
 import itertools
 
@@ -22,7 +22,7 @@ def test_kernel_values():
     assert d[0, 0, 0] == 0.0
     assert d[0, 0, 3] == pytest.approx(-2 / 3) and d[3, 0, 0] == pytest.approx(1 / 3)
     assert d[2, 2, 2] == pytest.approx(0.0, abs=1e-15)  # the magic angle
-    # a voxel twice as long halves the frequency step of its axis
+    # A voxel twice as long halves the step of the frequencies along its axis.
     d = dipole.kernel((8, 8, 8), (1.0, 1.0, 2.0))
     assert d[1, 0, 2] == pytest.approx(1 / 3 - 1.0 / 2.0)
     d = dipole.kernel((8, 8, 8), VOXEL, OBLIQUE)
@@ -55,10 +55,10 @@ def test_nonsense_is_refused(arguments):
 
 @pytest.mark.parametrize("direction", [(0.0, 0.0, 1.0), OBLIQUE])
 def test_agrees_with_qsm_forward(direction):
-    """Its kernel has D(0) = 1/3 and swaps x and y; undo both, keep its twofold zero padding."""
+    """Undo what is special in qsm-forward: D(0) = 1/3, and x and y exchanged."""
     qsm_forward = pytest.importorskip("qsm_forward")
     chi = _random((14, 14, 10))
-    chi[-1, -1, -1] = 0.0  # it pads with the last corner's value
+    chi[-1, -1, -1] = 0.0  # qsm-forward pads with the value of the last corner
     expected = qsm_forward.generate_field(chi, voxel_size=list(VOXEL[:1] * 2 + VOXEL[2:]),
                                           B0_dir=list(direction))  # fmt: skip
     expected = expected - chi.sum() / (3 * 8 * chi.size)
@@ -69,7 +69,7 @@ def test_agrees_with_qsm_forward(direction):
 
 
 def _sphere(n: int, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share of each voxel inside a centred sphere (125 samples a voxel), distance, height."""
+    """Share of each voxel in a centred sphere (from 125 samples), distance and height."""
     grid = np.arange(n) - n / 2.0
     x, y, z = np.meshgrid(grid, grid, grid, indexing="ij", sparse=True)
     samples = (np.arange(5) - 2) / 5
@@ -80,9 +80,10 @@ def _sphere(n: int, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_sphere_has_the_closed_form_field():
-    """Outside chi/3 (a/r)^3 (3 cos^2 - 1), inside 0. Voxels hold the share the sphere fills:
+    """The field is chi/3 (a/r)^3 (3 cos^2 - 1) outside a sphere of radius a, and 0 inside.
 
-    of a sphere made of whole voxels the stairs alone are worth 7 % of the peak two voxels away.
+    Voxels hold the share that the sphere fills: with whole voxels, the steps of its surface alone
+    would change the field two voxels away by 7 % of the peak.
     """
     radius = 8.0
     chi, r, z = _sphere(64, radius)
@@ -95,7 +96,7 @@ def test_sphere_has_the_closed_form_field():
     )
     assert padded[off].max() < 0.05 * np.abs(expected).max()
     assert padded[~off].max() > 0.05 * np.abs(expected).max()
-    # far away the periodic copies show, unless padding keeps them off
+    # Far away, the periodic copies are seen unless padding keeps them away.
     assert circular[r > 20].max() > 10 * padded[r > 20].max()
 
 

@@ -1,4 +1,4 @@
-"""TKD against plain numpy, closed-form L2 against the equations it solves."""
+"""TKD against plain numpy, and closed-form L2 against the equations that it solves."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Masks by hand and by count, streams, and the readout's oversampling as an adjoint pair."""
+"""Masks by hand and by count, random streams, and oversampling with its adjoint."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_streams():
 
 
 def test_masks_are_the_same_for_ever():
-    """Written once: a change here changes every trained network's data."""
+    """Recorded columns: if they change, so do the data of every trained network."""
     assert np.flatnonzero(sampling.mask("random", 7, 2, 24, 3, 4)).tolist() == [
         3,
         6,
@@ -114,7 +114,7 @@ def test_removing_and_adding_oversampling_are_adjoint(n, rng):
 
 
 def test_cropping_kspace_once_equals_padding_at_every_application(rng):
-    """A* A of the public code, which pads each image, and of the cropped k-space."""
+    """The public code pads each image; its A* A equals that of the cropped k-space."""
     ar, n = Native(), 12
     maps, kspace = (draw(rng, (2, 3, n, 10), np.complex128) for _ in range(2))
     mask = np.stack([sampling.regular(10, 3, 2)] * 2)
@@ -131,7 +131,7 @@ def test_cropping_kspace_once_equals_padding_at_every_application(rng):
     right = sense.adjoint(ar, sampling.crop_readout(kspace), short, mask)
     assert np.allclose(right, back(kspace), atol=1e-5)
     assert sampling.crop_readout(kspace).dtype == np.complex64
-    # and the k-space of an image inside the kept rows loses nothing but its phase origin
+    # The k-space of an image inside the kept rows loses nothing but its phase origin.
     signal = np.asarray(sense.forward(ar, larger, maps, mask))
     again = sense.forward(ar, image, short, mask)
     assert np.allclose(sampling.crop_readout(signal), again, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The encoding operator: against plain numpy and sigpy, adjoint, CG against a dense solve."""
+"""The encoding operator against numpy and sigpy, its adjoint, and CG against a dense solver."""
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,7 @@ def test_adjoint(case, rng, dtype, rtol):
 
 
 def test_gradient_is_the_adjoint(case, rng):
-    """What a network's data term relies on."""
+    """The gradient of the data term of a network is A* (A u - f)."""
     maps, mask = case
     image, kspace = draw(rng, IMAGE, np.complex128), draw(rng, SHAPE, np.complex128)
 
@@ -99,7 +99,7 @@ def test_conjugate_gradients_against_a_dense_solve(case, rng, weight):
         normal = columns.conj() @ columns.T + weight * np.eye(72)
         right = np.asarray(sense.zero_filled(*(x[b][None] for x in (kspace, maps, mask))))
         expected = np.linalg.solve(normal, right.ravel()).reshape(8, 9)
-        # the batch of two: neither image's steps may depend on the other's
+        # In a batch of two, the steps of one image must not depend on the other.
         result = np.asarray(sense.cg_sense(kspace, maps, mask, 150, weight))[b]
         assert np.abs(result - expected).max() < 1e-8 * np.abs(expected).max()
         early = np.asarray(sense.cg_sense(kspace, maps, mask, 2, weight))[b]
@@ -107,7 +107,7 @@ def test_conjugate_gradients_against_a_dense_solve(case, rng, weight):
 
 
 def test_convergence_leaves_no_nan(rng):
-    """Orthonormal maps, all columns: exact after one step, and 0 / 0 after that."""
+    """With orthonormal maps and all columns, one step is exact; later ones have 0 / 0."""
     maps, mask = np.ones((2, 1, 4, 4), np.complex64), np.ones((2, 4), bool)
     kspace = draw(rng, (2, 1, 4, 4), np.complex64)
     kspace[1] = 0.0
@@ -140,7 +140,7 @@ def brain_kspace() -> np.ndarray:
 
 
 def test_a_measured_brain():
-    """Known errors at 4-fold undersampling; CG must beat zero filling and then overfit noise."""
+    """At 4-fold undersampling CG is better than zero filling, until it fits noise."""
     kspace = brain_kspace()
     maps = coils.from_acs(kspace, 24)
     reference = np.abs(coils.combine(maps, coils.images(kspace)))

@@ -1,4 +1,4 @@
-"""Training in PyTorch as the loop sees it: steps in place, evidence, leaves, the loss scale."""
+"""Training in PyTorch as the loop sees it: steps, evidence, leaves, and the loss scale."""
 
 import dataclasses
 
@@ -51,7 +51,7 @@ def batches(rng):
 
 
 def train(made: TorchEngine, c: RunConfig, batches, steps, state=None):
-    """State and evidence of every step; `state`: leaves to begin with."""
+    """The last state and the evidence of every step; `state` holds leaves to begin with."""
     ready = made.begin(c, batches)
     trainee = ready.state if state is None else made.restored(ready.state, state)
     found = []
@@ -87,7 +87,7 @@ def test_restored_it_goes_on_bit_for_bit(batches, dtype, rule_of):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_evidence_is_that_of_the_arrays(batches, dtype):
-    """Of float16 the gradients without their scale."""
+    """Under float16, digests are of gradients without the loss scale."""
     c = config(dtype=dtype)
     made = engine(c)
     ready = made.begin(c, batches)
@@ -182,7 +182,7 @@ def test_a_batch_that_is_not_finite_is_named_as_in_jax(batches):
     )
     state = built.initial_state()
     names = finite.names(rule.tensors(batches(0), state.params, state))
-    # Counts of updates apart, every tensor is looked at, in the same order.
+    # Apart from counts of updates, both frameworks look at the same tensors in the same order.
     assert ready.names == [name for name in names if not name.endswith("/count")]
     for key, value in (("image", np.nan), ("image", -np.inf), ("mask", np.nan)):
         spoiled = {k: v.copy() for k, v in batches(0).items()}

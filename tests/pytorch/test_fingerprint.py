@@ -14,14 +14,14 @@ DTYPES = ["float16", "bfloat16", "float32", "float64", "int8", "uint8", "int16",
 
 
 def random_bits(rng, dtype: str, shape: tuple[int, ...]):
-    """A tensor of any bit pattern, NaN and subnormal numbers among them, and its bits in numpy."""
+    """A tensor of random bits, with NaN and subnormal numbers, and the same bits in numpy."""
     count = int(np.prod(shape))
     if dtype == "bool":
         values = rng.integers(0, 2, shape).astype(bool)
         return torch.from_numpy(values), values
     kind = getattr(torch, dtype)
     raw = np.frombuffer(rng.bytes(count * kind.itemsize), np.uint8).copy()
-    # numpy knows no bfloat16, and the digest knows bits only.
+    # numpy has no bfloat16, and the digest depends on bits only.
     array = raw.view("uint16" if dtype == "bfloat16" else dtype).reshape(shape)
     tensor = torch.from_numpy(raw).view(kind) if count else torch.empty(0, dtype=kind)
     return tensor.reshape(shape), array
@@ -38,7 +38,7 @@ def test_every_bit_pattern(rng, dtype):
 @pytest.mark.parametrize("stays", [True, False])
 @pytest.mark.parametrize("size", [1, 99, 100, 101, 250, 1000])
 def test_blocks_and_groups_change_nothing(rng, monkeypatch, size, stays):
-    """Nor does it whether tables stay where the tensors are, as on a CPU, or not, as on a GPU."""
+    """Nor does it matter whether tables stay on the device, as on a CPU, or not, as on a GPU."""
     module._places.cache_clear()
     monkeypatch.setattr(module, "_stays", lambda device: stays)
     monkeypatch.setattr(module, "_SMALL", 100)
@@ -61,7 +61,7 @@ def test_a_large_leaf_leaves_no_table_where_it_must_not_stay(monkeypatch):
 
 
 def test_digests_take_little_memory_of_a_gpu():
-    """Of 256 MB of weights: two blocks of 8 MB, and nothing when they are done."""
+    """256 MB of weights need two blocks of 8 MB, and nothing is left afterwards."""
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     leaves = {"w": torch.arange(1 << 26, dtype=torch.float32), "b": torch.arange(9.0)}

@@ -1,4 +1,4 @@
-"""Forms for deterministic algorithms against PyTorch's own: values and gradients, bit for bit."""
+"""Deterministic forms against PyTorch's own: equal bits of values and gradients."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def both(function, x, monkeypatch):
         monkeypatch.setattr(forms, "_asked", lambda x, asked=asked: asked)
         leaf = x.clone(memory_format=torch.preserve_format).requires_grad_()
         y = function(leaf)
-        # Negative zeros and numbers of any size among the gradients.
+        # Gradients with negative zeros and numbers of any size.
         weights = torch.sin(torch.arange(y.numel(), dtype=torch.float64)).reshape(y.shape)
         y.backward(torch.where(weights > 0.9, -0.0, weights).to(y.dtype))
         assert leaf.grad is not None
@@ -29,7 +29,7 @@ def both(function, x, monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(2, 3, 4, 6), (2, 3, 4, 6, 8), (1, 1, 2, 2, 2)])
 def test_pooling(rng, monkeypatch, shape, dtype, last):
-    """Of images with ties, equal zeros of both signs, infinities and NaN."""
+    """The images have ties, zeros of both signs, infinities and NaN."""
     values = rng.choice([0.0, -0.0, 1.0, 1.0, -2.0, np.inf, -np.inf, np.nan], size=shape)
     for array in (values, rng.standard_normal(shape), np.zeros(shape)):
         x = torch.from_numpy(array.astype(dtype))
@@ -50,7 +50,7 @@ def test_of_equal_maxima_the_first_is_moved():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape, margin", [((2, 2, 9, 7), 3), ((1, 3, 5, 6), 4), ((2, 1, 4, 9), 0)])
 def test_reflection(rng, monkeypatch, shape, margin, dtype, last):
-    """Margins from none to one less than a side, where one pixel is seen nine times."""
+    """Margins from 0 to one less than a side, where one pixel is used nine times."""
     x = torch.from_numpy(rng.standard_normal(shape).astype(dtype))
     x = x.contiguous(memory_format=torch.channels_last) if last else x
     usual, ours = both(lambda x: forms.reflected(x, margin), x, monkeypatch)

@@ -74,9 +74,8 @@ def test_same_loss_and_gradients(pair, rng):
         {k: jnp.asarray(v) for k, v in leaves.items()}
     )
     images = (to_torch(a) for a in (target, field, mask))
-    expected = nets.qsm_loss(
-        theirs(to_torch(field)), *images, torch.tensor(kernel), chi_mean=0.01, chi_std=0.03
-    )
+    constants = nets.QsmConstants(torch.tensor(kernel), 0.0, 1.0, chi_mean=0.01, chi_std=0.03)
+    expected = nets.qsm_loss(theirs(to_torch(field)), *images, constants)
     expected.backward()
     np.testing.assert_allclose(value, expected.item(), rtol=1e-10)
     with torch.no_grad():
@@ -110,7 +109,7 @@ def test_publication_size():
 
 
 def test_running_statistics_keep_99_percent(rng):
-    """TensorFlow's momentum 0.99: one batch moves the average by a hundredth."""
+    """With TensorFlow's momentum 0.99, one batch moves the average by a hundredth."""
     block = unet.Block(3, 1, 2, 3).double()
     x = torch.tensor(draw(rng, (2, 1, 6, 6, 6)))
     block(x)

@@ -1,4 +1,4 @@
-"""Weights in the public implementation's file: exact both ways, mistakes in one line."""
+"""Files of the public implementation are read and written exactly; mistakes end in one line."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ SHAPES = {"kernel": (11, 11, 2, 3), "rbf": (3, 31), "data_weight": ()}
 def leaves(rng):
     return {
         f"stage{i}/{name}": np.asarray(draw(rng, shape), np.float32)
-        for i in range(12)  # two digits: stage 10 must not come before stage 2
+        for i in range(12)  # with two digits, since stage 10 must not come before stage 2
         for name, shape in SHAPES.items()
     }
 

@@ -1,4 +1,4 @@
-"""Trained weights of the public implementation on a measured brain slice: the headline numbers."""
+"""Errors of the public implementation's trained weights on a measured brain slice."""
 
 import jax
 import jax.numpy as jnp

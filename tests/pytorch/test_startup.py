@@ -30,7 +30,7 @@ SAME = "run_to_run"
         ("cudnn_deterministic", NO, NO),
         ("deterministic_algorithms", SAME, NO),
         ("cudnn_deterministic deterministic_algorithms", SAME, SAME),
-        # cuDNN then takes the fastest of its deterministic algorithms, by time.
+        # cuDNN then chooses among its deterministic algorithms by timing.
         ("cudnn_deterministic deterministic_algorithms cudnn_benchmark", SAME, NO),
     ],
 )
@@ -114,7 +114,7 @@ MAINS = {
 
 @pytest.mark.parametrize("code", BROKEN)
 def test_a_broken_torch_is_one_line(code, tmp_path, monkeypatch):
-    """Without code: a folder that only has its name."""
+    """A folder called torch, without code."""
     (tmp_path / "torch").mkdir()
     if code is not None:
         (tmp_path / "torch" / "__init__.py").write_text(code)
@@ -154,7 +154,7 @@ def test_a_folder_called_torch_is_no_pytorch_for_a_study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def torch(monkeypatch):
-    """Torch, whose switches are put back; and a copy of the environment to change."""
+    """Torch, whose switches are restored, and a copy of the environment that may be changed."""
     torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
     monkeypatch.setattr(os, "environ", dict(os.environ))
     cudnn, threads = torch.backends.cudnn, torch.get_num_threads()
@@ -179,7 +179,7 @@ def test_switches_are_set_and_read_back(torch, monkeypatch, on):
         matmul_precision=precision,
         **dict.fromkeys(SWITCHES, on),
     )
-    monkeypatch.setattr(torch, "__version__", "2.11.0+cu130")  # which its package leaves out
+    monkeypatch.setattr(torch, "__version__", "2.11.0+cu130")  # as only torch itself says
     facts = startup.start(config).facts()
     assert facts["threads"] == torch.get_num_threads() == threads
     assert all(facts["switches"][name] is on for name in SWITCHES)

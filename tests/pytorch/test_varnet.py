@@ -1,4 +1,4 @@
-"""The PyTorch variational networks: against slow arithmetic, each other and the shared weights."""
+"""The PyTorch variational networks against slow arithmetic, each other and trained weights."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SHAPE = (2, 3, 16, 14)
 
 @pytest.fixture
 def problem(rng):
-    """Start, k-space, maps and mask, in float64."""
+    """First image, k-space, maps and mask, in float64."""
     maps, kspace = (draw(rng, SHAPE, np.complex128) for _ in range(2))
     mask = (draw(rng, (2, 14)) > 0).astype(np.float64)
     maps, kspace, mask = (torch.tensor(a) for a in (maps, kspace, mask))
@@ -38,7 +38,7 @@ def slow_rbf(x, w):
 
 
 def slow_regulariser(image, kernel, w):
-    """The regulariser of one image: scipy's correlations and convolutions, one filter a turn."""
+    """The regulariser of one image by scipy's correlations and convolutions, filter by filter."""
     total = np.zeros_like(image)
     padded = np.pad(image, 11, mode="reflect")
     for k, weights in zip(kernel[:, 0], w, strict=True):

@@ -21,7 +21,7 @@ COMPLEX = {"float32": "complex64", "float64": "complex128"}
 
 
 def problem(rng, dtype, shape=(2, 3, 26, 24)):
-    """Start, k-space, maps and mask, as a run prepares them."""
+    """First image, k-space, maps and mask, as a run prepares them."""
     maps, kspace = (torch.tensor(draw(rng, shape, np.complex128)) for _ in range(2))
     maps = maps / maps.abs().square().sum(dim=1, keepdim=True).sqrt()
     mask = torch.tensor((draw(rng, (shape[0], shape[-1])) > 0).astype(np.float64))
@@ -33,7 +33,7 @@ def problem(rng, dtype, shape=(2, 3, 26, 24)):
 
 
 def weights(rng, stages, dtype):
-    """Filters of norm 1, as trained ones have: larger ones amplify rounding from stage to stage."""
+    """Filters have norm 1, like trained ones; larger ones amplify rounding from stage to stage."""
     return {
         f"stage{i}/{name}": np.asarray(SCALES[name] * draw(rng, shape), dtype)
         for i in range(stages)
@@ -117,7 +117,7 @@ def test_a_data_weight_that_overflowed_is_not_hidden(rng, weight):
 
 
 def test_shared_weights_give_the_same_images(rng):
-    """Ten trained stages of 48 filters, loaded by the public form and by ours."""
+    """Ten trained stages of 48 filters, loaded into the public form and into ours."""
     path = shared("reference/varnet_coronal_pd_fs.h5")
     leaves, arrays = public_varnet.read_state_dict(path), problem(rng, "float32", (1, 2, 32, 28))
     net = varnet.VarNet(stages=10, filters=48)

@@ -11,7 +11,7 @@ VECTOR = {"w": np.array([1.0, -2.5], np.float32)}
 
 
 def slow_fingerprint(elements):
-    """The documented rule on Python integers; elements are (name, index, bits)."""
+    """The documented rule in Python integers, for elements (name, index, bits)."""
     total = 0
     for name, index, bits in elements:
         z = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")

@@ -35,7 +35,7 @@ def begun(path, finished=False):
 
 
 def refused(path, **changed):
-    """The one line with which opening fails."""
+    """The error, in one line, with which opening fails."""
     with pytest.raises(UserError) as error:
         start(path, **changed)
     message = str(error.value)

@@ -1,4 +1,4 @@
-"""A program that knows the documentation only, and no line of mrjax, writes a run folder."""
+"""A program that knows only the documentation writes a run folder that mrjax accepts."""
 
 import math
 import subprocess

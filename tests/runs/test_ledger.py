@@ -23,7 +23,7 @@ for step in itertools.count(1):
 
 
 def write(path, losses, **changed):
-    """A ledger; changed: step -> {field: value}."""
+    """Write a ledger, in which `changed` (step -> {field: value}) replaces values."""
     with ledger.Ledger(path) as log:
         for step, loss in enumerate(losses, 1):
             values = {"loss": loss, "params": step, "grads": 2 * step, "batch": 3 * step}
@@ -136,7 +136,7 @@ def test_a_killed_writer_leaves_a_readable_ledger(tmp_path):
         assert child.wait() == -signal.SIGKILL
         lines = ledger.read(path)
         assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
-        # Every line reached the system when it was written: only the last may be torn.
+        # Every line reached the system when it was written, so only the last may be incomplete.
         assert path.read_bytes().count(b"\n") == len(lines) > 300
         with ledger.Ledger(path) as log:
             log.cut(100)

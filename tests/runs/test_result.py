@@ -1,5 +1,6 @@
 import copy
 import json
+from pathlib import Path
 
 import pytest
 
@@ -118,5 +119,6 @@ def test_reading_says_in_one_line_what_is_wrong(tmp_path):
 
 
 def test_the_documentation_has_every_key():
+    page = Path(result.__file__).with_name("README.md").read_text(encoding="utf-8")
     for key in (*GOOD, *GOOD["digests"], *GOOD["seconds"], *result.METRICS, *result.LEVELS):
-        assert key in result.__doc__
+        assert key in page

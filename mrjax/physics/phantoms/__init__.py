@@ -1,1 +1,1 @@
-"""Synthetic subjects, drawn from keys, the same bytes on every machine."""
+"""Synthetic subjects, drawn from random keys, with the same bytes on every machine."""

@@ -1,22 +1,23 @@
-"""The average anatomy a synthetic brain varies: positions [mm] and susceptibilities [ppm].
+"""The average anatomy that synthetic brains vary: positions [mm] and susceptibilities [ppm].
 
 Axes: x to the right, y to the front, z up; origin between the commissures. Structures with two
 sides are given for x > 0. Positions and sizes are rounded from the MNI152 atlas frame.
 
-Susceptibilities are rounded from, and their spread between subjects chosen to cover, the values
-of Marques et al., Magn Reson Med 86:526 (2021) (tissue values of the QSM challenge 2.0 phantom);
-Langkammer et al., NeuroImage 62:1593 (2012), and Li et al., Hum Brain Mapp 35:2698 (2014), for
-deep grey matter and its spread with age; Haacke et al., J Magn Reson Imaging 32:663 (2010), and
-Fan et al., Magn Reson Med 72:149 (2014), for veins; Liu et al., Radiology 262:269 (2012), for
-microbleeds; Schweser et al., Med Phys 37:5165 (2010), for calcifications.
+Susceptibilities are rounded values of the following papers, whose ranges the spread between
+subjects covers: Marques et al., Magn Reson Med 86:526 (2021) (tissue values of the QSM challenge
+2.0 phantom); Langkammer et al., NeuroImage 62:1593 (2012), and Li et al., Hum Brain Mapp 35:2698
+(2014), for deep grey matter and its spread with age; Haacke et al., J Magn Reson Imaging 32:663
+(2010), and Fan et al., Magn Reson Med 72:149 (2014), for veins; Liu et al., Radiology 262:269
+(2012), for microbleeds; Schweser et al., Med Phys 37:5165 (2010), for calcifications.
 
-One liberty: deep nuclei lie at the upper end of the reports (an old subject) and are thickened by
-0.7 voxel; a red nucleus would be two voxels wide at 48 voxels a head.
+One liberty is taken: deep nuclei have values at the upper end of the reports, as in an old
+subject, and are thickened by 0.7 voxel, because a red nucleus is only two voxels wide where 48
+voxels hold a head.
 """
 
 import dataclasses
 
-Triple = tuple[float, float, float]
+from mrjax.arrays import Vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Structure:
     """One compact structure: an ellipsoid on each side, or one on the midline (x = 0).
 
     Attributes:
-        name: as in LABELS.
+        name: one of LABELS.
         centre: position [mm].
         half_axes: half axes [mm].
         chi: mean susceptibility [ppm].
@@ -32,8 +33,8 @@ class Structure:
     """
 
     name: str
-    centre: Triple
-    half_axes: Triple
+    centre: Vector
+    half_axes: Vector
     chi: float
     spread: float
 
@@ -62,16 +63,16 @@ TISSUES = {
     "csf": (0.019, 0.004),
     "vein": (0.200, 0.030),
 }
-"""Mean and spread [ppm] of the tissues that are no ellipsoids."""
+"""Mean and spread [ppm] of the tissues that are not ellipsoids."""
 
-CEREBRUM_TOP: Triple = (66.0, 84.0, 66.0)
-CEREBRUM_BASE: Triple = (62.0, 80.0, 38.0)
+CEREBRUM_TOP: Vector = (66.0, 84.0, 66.0)
+CEREBRUM_BASE: Vector = (62.0, 80.0, 38.0)
 CEREBELLUM = ((0.0, -50.0, -40.0), (52.0, 33.0, 26.0))
 BRAINSTEM = ((0.0, -20.0, -22.0), (0.0, -32.0, -72.0), 14.0)
-BOX: Triple = (72.0, 92.0, 74.0)
-"""Half extents [mm] of the box that must fit into the volume."""
-MIDDLE: Triple = (0.0, 0.0, -2.0)
-"""The point that goes to the middle of the volume."""
+BOX: Vector = (72.0, 92.0, 74.0)
+"""Half extents [mm] of the box that is scaled to fit into the volume."""
+MIDDLE: Vector = (0.0, 0.0, -2.0)
+"""The point [mm] that lies in the middle of the volume."""
 
 STRUCTURES = (
     Structure("thalamus", (12.0, -18.0, 7.0), (9.0, 14.0, 9.0), 0.015, 0.010),
@@ -91,7 +92,7 @@ VENTRICLES = (
 )
 """Knots of the lateral ventricles: frontal horn and body, occipital horn, temporal horn."""
 VENTRICLE_RADII = (6.5, 4.5, 3.0)
-"""Mean radius [mm] of each of them."""
+"""Mean radius [mm] of each of these three tubes."""
 THIRD_VENTRICLE = ((0.0, -10.0, 1.0), (2.5, 14.0, 10.0))
 FOURTH_VENTRICLE = ((0.0, -43.0, -34.0), (7.0, 7.0, 10.0))
 

@@ -1,4 +1,4 @@
-"""Synthetic brains for susceptibility mapping, drawn from keys, the same bytes everywhere."""
+"""Synthetic brains for susceptibility mapping, with the same bytes on every machine."""
 
 import dataclasses
 
@@ -17,8 +17,8 @@ Shape = tuple[int, int, int]
 NOISE = 0.005
 """Standard deviation of the field noise [ppm]: 0.1 rad at 3 T after 25 ms.
 
-Together with the tissue contrasts it makes the best closed-form L2 err by half of the contrast and
-lets a small network do better after some hundred steps.
+With this noise and these tissue contrasts, the best closed-form L2 map has an error of half the
+contrast, and a small network does better after some hundred steps.
 """
 
 
@@ -28,7 +28,7 @@ class Anatomy:
 
     Attributes:
         chi: susceptibility [ppm], mean 0 over the mask, 0 outside.
-        labels: index into ``anatomy.LABELS`` of the structure that fills most of the voxel.
+        labels: index into ``anatomy.LABELS`` of the structure that fills most of each voxel.
         mask: True inside the brain.
     """
 
@@ -38,7 +38,7 @@ class Anatomy:
 
 
 class _Canvas:
-    """A map under construction: structures are painted over each other, back to front."""
+    """A map under construction; a structure painted later covers those before it."""
 
     def __init__(self, draws: Draws, shape: Shape, edges: Triple):
         self.draws, self.shape, self.edges = draws, shape, edges
@@ -47,27 +47,29 @@ class _Canvas:
         self.labels = np.zeros(shape, np.int8)
 
     def noise(self, spacing: float) -> Volume:
-        """A smooth random field of at least three voxels a control point."""
-        return shapes.smooth_field(
-            self.draws, self.shape, self.edges, max(spacing, 3.0 * self.voxel)
-        )
+        """A smooth random field; its control points are at least three voxels apart."""
+        spacing = max(spacing, 3.0 * self.voxel)
+        return shapes.smooth_field(self.draws, self.shape, self.edges, spacing)
 
     def paint(self, name: str, share: Volume, chi: Volume | float) -> None:
-        """Mix a structure in by the share of each voxel it fills."""
+        """Mix a structure in, by the share of each voxel that it fills."""
         self.chi = self.chi + share * (chi - self.chi)
         self.labels[share > 0.5] = anatomy.LABELS.index(name)
 
     def tissue(self, name: str, share: Volume, texture: Volume | float = 0.0) -> None:
-        """Paint a tissue with the subject's own susceptibility."""
+        """Paint a tissue with a susceptibility drawn for this subject."""
         chi = self.draws.normal(*anatomy.TISSUES[name])
         self.paint(name, share, chi + texture)
 
 
 def _points(draws: Draws, shape: Shape, voxel_size: Vector) -> tuple[Points, Triple]:
-    """Anatomical coordinates [mm] of every voxel: scaled, turned, shifted and bent at random.
+    """Anatomical coordinates [mm] of every voxel, scaled, turned, shifted and bent at random.
 
-    The head is scaled to fill the volume, whatever its size: 48 voxels hold a whole brain. Along
-    the axes that would stay emptiest it is stretched, by at most the factor 1 / 0.85.
+    The head is scaled to fill the volume, so 48 voxels hold a whole brain. It is stretched, by at
+    most the factor 1 / 0.85, along axes where much of the volume would stay empty.
+
+    Returns:
+        Coordinates x, y, z; and the edges of a voxel in the unscaled anatomy [mm].
     """
     half = [n * h / 2.0 for n, h in zip(shape, voxel_size, strict=True)]
     scales = [b / h for b, h in zip(anatomy.BOX, half, strict=True)]
@@ -76,18 +78,17 @@ def _points(draws: Draws, shape: Shape, voxel_size: Vector) -> tuple[Points, Tri
         (np.arange(n) - (n - 1) / 2.0) * e * draws.between(1.0, 1.08)
         for n, e in zip(shape, edges, strict=True)
     ]
-    grid = [grids[i].reshape([-1 if i == j else 1 for j in range(3)]) for i in range(3)]
     points = []
-    for i, row in enumerate(shapes.rotation(draws, 0.06)):
+    for turned, middle in zip(shapes.turned(draws, 0.06, grids), anatomy.MIDDLE, strict=True):
         bent = 3.0 * shapes.smooth_field(draws, shape, edges, 45.0)
         bent = bent + 1.5 * shapes.smooth_field(draws, shape, edges, 22.0)
-        shift = anatomy.MIDDLE[i] + draws.between(-3.0, 3.0)
-        points.append(grid[0] * row[0] + grid[1] * row[1] + grid[2] * row[2] + bent + shift)
+        shift = middle + draws.between(-3.0, 3.0)
+        points.append(turned + bent + shift)
     return points, edges
 
 
 def _depth(points: Points) -> tuple[Volume, Volume, Volume]:
-    """Distance to the surface [mm], negative inside: cerebrum, cerebellum, brainstem."""
+    """Signed distances [mm] to the surfaces of cerebrum, cerebellum and brainstem."""
     zero = (0.0, 0.0, 0.0)
     top = shapes.ellipsoid(points, zero, anatomy.CEREBRUM_TOP)
     base = shapes.ellipsoid(points, zero, anatomy.CEREBRUM_BASE)
@@ -98,10 +99,10 @@ def _depth(points: Points) -> tuple[Volume, Volume, Volume]:
 
 
 def _cortex(canvas: _Canvas, points: Points, cerebrum: Volume, cerebellum: Volume) -> None:
-    """Folded grey matter and the fluid in its sulci and in the fissure between hemispheres.
+    """Paint folded grey matter, and fluid in its sulci and in the fissure between hemispheres.
 
-    Sulci are the zero sheets of a smooth random field near the surface; grey matter lines the
-    surface and both sides of every sheet.
+    Sulci lie where a smooth random field is zero, near the surface; grey matter lines the surface
+    and both sides of every sulcus.
     """
     spacing = max(16.0, 6.0 * canvas.voxel)
     folds = np.abs(canvas.noise(spacing)) * (0.55 * spacing)
@@ -119,7 +120,7 @@ def _cortex(canvas: _Canvas, points: Points, cerebrum: Volume, cerebellum: Volum
 
 
 def _ventricles(canvas: _Canvas, points: Points) -> None:
-    """Lateral ventricles of random width, third and fourth ventricle."""
+    """Paint the lateral ventricles, of random width, and the third and fourth ventricle."""
     width = canvas.draws.between(0.6, 1.5)
     distance = np.minimum(
         shapes.ellipsoid(points, *anatomy.THIRD_VENTRICLE),
@@ -136,7 +137,7 @@ def _ventricles(canvas: _Canvas, points: Points) -> None:
 
 
 def _nuclei(canvas: _Canvas, points: Points) -> None:
-    """Deep grey nuclei: jittered ellipsoids, larger by 0.7 voxel so that coarse grids keep them."""
+    """Paint the deep grey nuclei: ellipsoids enlarged by 0.7 voxel, which coarse grids keep."""
     draws = canvas.draws
     gradient = canvas.noise(14.0)
     x, y, z = points
@@ -152,7 +153,7 @@ def _nuclei(canvas: _Canvas, points: Points) -> None:
 
 
 def _vein(draws: Draws) -> list[Triple]:
-    """Knots of one random vein: along the cortex, or from the cortex towards a ventricle."""
+    """Knots of a random vein, along the cortex or from the cortex towards a ventricle."""
     here, turn = draws.direction(), draws.direction()
     inward = draws.between(0.0, 1.0) < 0.5
     knots = []
@@ -170,7 +171,7 @@ def _vein(draws: Draws) -> list[Triple]:
 
 
 def _vessels(canvas: _Canvas, points: Points) -> None:
-    """Veins as tubes: the midline ones and four at random places."""
+    """Paint veins as tubes: those of the midline, and four at random places."""
     draws = canvas.draws
     lines = [list(knots) for knots in anatomy.MIDLINE_VEINS]
     lines += [_vein(draws) for _ in range(4)]
@@ -183,7 +184,7 @@ def _vessels(canvas: _Canvas, points: Points) -> None:
 
 
 def _lesions(canvas: _Canvas, points: Points) -> None:
-    """Up to three microbleeds, a calcified pineal gland and choroid plexus in some subjects."""
+    """Paint up to three microbleeds and, in some subjects, calcified pineal gland and plexus."""
     draws = canvas.draws
     pineal, plexus = (0.0, -31.0, 4.0), (21.0, -38.0, 15.0)
     spots: list[tuple[str, Triple, float]] = []
@@ -205,12 +206,12 @@ def _lesions(canvas: _Canvas, points: Points) -> None:
 def draw(
     key: jax.Array, shape: Shape = (48, 48, 48), voxel_size: Vector = (1.0, 1.0, 1.0)
 ) -> Anatomy:
-    """A random anatomy: shape, tissues and susceptibilities of one subject.
+    """Draw the shape, the tissues and the susceptibilities of one subject.
 
     Args:
-        key: typed key; all of the anatomy follows from it.
+        key: typed key, from which all of the anatomy follows.
         shape: voxels along x (left-right), y (back-front), z (down-up).
-        voxel_size: edge lengths [mm]; only their ratios matter, the head is scaled to the volume.
+        voxel_size: edge lengths [mm]; only their ratios matter, since the head is scaled.
 
     Returns:
         Susceptibility map, labels and mask.
@@ -239,12 +240,12 @@ def brain(
     voxel_size: Vector = (1.0, 1.0, 1.0),
     b0_direction: Vector = (0.0, 0.0, 1.0),
 ) -> QsmSubject:
-    """Synthetic subject: random anatomy, its field by the dipole model, and noise.
+    """Make a synthetic subject: a random anatomy, its field by the dipole model, and noise.
 
     Args:
         seed_data: seed of the anatomy.
         seed_noise: seed of the noise.
-        index: number of the subject; subjects are independent of each other.
+        index: number of the subject; subjects of different numbers are independent.
         shape: voxels along x (left-right), y (back-front), z (down-up).
         voxel_size: edge lengths [mm].
         b0_direction: unit vector of the main field in voxel axes.

@@ -1,8 +1,9 @@
-"""Synthetic dynamic contrast-enhanced breast series, drawn from keys, the same bytes everywhere.
+"""Synthetic dynamic contrast-enhanced breast series, with the same bytes on every machine.
 
-Made for one question: which voxels are breast. Fat between and beside the breasts and in front of
-the chest wall looks like fat of the breast; heart, liver, muscle and lesions take up contrast
-agent as glands do; a smooth field moves every intensity. No threshold can answer, shape can.
+They are made for one question: which voxels are breast? Fat between and beside the breasts and in
+front of the chest wall looks like fat of the breast; heart, liver, muscle and lesions take up
+contrast agent as glands do; a smooth field changes every intensity. No threshold can therefore
+answer the question, but shape can.
 """
 
 import dataclasses
@@ -15,29 +16,30 @@ from jaxtyping import Bool, Float
 from mrjax import keys
 from mrjax.arrays import DcePatient, Vector
 from mrjax.numerics import host
+from mrjax.physics.grid import along
 from mrjax.physics.phantoms import shapes, thorax
 from mrjax.physics.phantoms.shapes import Draws, Points, Volume
 from mrjax.physics.phantoms.thorax import Tissue
 
 Shape = tuple[int, int, int]
 TIMES = (0.0, 60.0, 120.0, 240.0, 360.0)
-"""Default times of the volumes [s]; the first comes before the contrast agent."""
+"""Default times of the volumes [s]; the first is taken before the contrast agent arrives."""
 NOISE = 0.03
-"""Standard deviation of real and imaginary noise; fat without fat suppression has signal 1."""
+"""Standard deviation of real and imaginary noise; the signal of fat without suppression is 1."""
 PULSATION = (1.0, 3.5)
-"""How many times stronger the noise is behind the chest wall, where heart and lungs move."""
+"""Range of the factor by which noise is stronger behind the chest wall, where organs move."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Anatomy:
-    """A series without noise and what is breast in it.
+    """A series without noise, and which of its voxels are breast.
 
     Attributes:
-        signal: intensity; fat without fat suppression has 1 in a uniform field.
+        signal: intensity; that of fat without fat suppression is 1 in a uniform field.
         mask: True for fat, glands and lesions inside the breasts: in front of the pectoral
             muscle, without skin.
         behind: share of each voxel that lies behind the front of the pectoral muscle.
-        pulsation: how many times stronger the noise is there.
+        pulsation: factor by which noise is stronger behind that muscle.
         voxel_size: edge lengths [mm].
     """
 
@@ -49,28 +51,27 @@ class Anatomy:
 
 
 class _Canvas:
-    """A series under construction: tissues are painted over each other, back to front."""
+    """A series under construction; a tissue painted later covers those before it."""
 
     def __init__(self, draws: Draws, shape: Shape, edges: Vector, times: Sequence[float]):
         self.draws, self.shape, self.edges = draws, shape, edges
-        self.pixel = max(edges[:2])  # slices are thick; surfaces blur within them only
-        # Seconds since the agent arrived, which it does while the second volume is awaited.
+        self.pixel = max(edges[:2])  # Slices are thick, so surfaces are blurred in plane only.
+        # Seconds since the agent arrived, which happens between the first two volumes.
         arrival = draws.between(0.2, 0.6) * (times[1] - times[0])
         self.since = np.maximum(np.asarray(times, np.float64) - times[0] - arrival, 0.0)
         self.signal = np.zeros((*shape, len(times)))
 
     def noise(self, spacing: float) -> Volume:
-        """A smooth random field of at least two pixels a control point."""
-        return shapes.smooth_field(
-            self.draws, self.shape, self.edges, max(spacing, 2.0 * self.pixel)
-        )
+        """A smooth random field; its control points are at least two pixels apart."""
+        spacing = max(spacing, 2.0 * self.pixel)
+        return shapes.smooth_field(self.draws, self.shape, self.edges, spacing)
 
     def inside(self, distance: Volume) -> Volume:
-        """Share of each pixel inside a surface, from the signed distance [mm]."""
+        """Share of each pixel that is inside a surface, from the signed distance [mm]."""
         return shapes.inside(distance, self.pixel)
 
     def paint(self, tissue: Tissue, share: Volume, texture: Volume | float = 0.0) -> None:
-        """Mix a tissue in by the share of each voxel it fills, with the patient's own values."""
+        """Mix a tissue in by the share of each voxel that it fills; its values vary by patient."""
         draws = self.draws
         base = tissue.signal * draws.between(0.85, 1.15)
         amount = tissue.uptake * draws.between(0.7, 1.3)
@@ -83,8 +84,8 @@ class _Canvas:
 def _frame(draws: Draws, shape: Shape) -> tuple[Points, Vector]:
     """Anatomical coordinates [mm] of every voxel, and the edges of a voxel [mm].
 
-    Most fields of view hold both breasts, some one breast only, as in clinics. The anatomy is
-    turned a little and bent.
+    As in clinics, most fields of view hold both breasts and some hold one breast only. The anatomy
+    is turned a little and bent.
     """
     view = thorax.BOTH if draws.between(0.0, 1.0) > thorax.SHARE_OF_SINGLE else thorax.SINGLE
     side = -1.0 if draws.between(0.0, 1.0) < 0.5 else 1.0
@@ -92,18 +93,17 @@ def _frame(draws: Draws, shape: Shape) -> tuple[Points, Vector]:
     zoom, (x, y, z) = draws.between(*view.zoom), view.extent
     edges = tuple(f / n for f, n in zip((zoom * x, zoom * y, z), shape, strict=True))
     grids = [(np.arange(n) - (n - 1) / 2.0) * e for n, e in zip(shape, edges, strict=True)]
-    grid = [grids[i].reshape([-1 if i == j else 1 for j in range(3)]) for i in range(3)]
     points = []
-    for i, row in enumerate(shapes.rotation(draws, 0.03)):
+    for turned, middle in zip(shapes.turned(draws, 0.03, grids), centre, strict=True):
         bent = 4.0 * shapes.smooth_field(draws, shape, edges, 70.0)
-        points.append(grid[0] * row[0] + grid[1] * row[1] + grid[2] * row[2] + bent + centre[i])
+        points.append(turned + bent + middle)
     return points, (edges[0], edges[1], edges[2])
 
 
 def _mound(draws: Draws, points: Points) -> tuple[Volume, Volume]:
-    """Signed distance [mm] to the surfaces of both breasts, and depth in them as a share.
+    """Signed distance [mm] to the surfaces of both breasts, and the ellipsoidal radius in them.
 
-    The two breasts of a patient are alike but not equal.
+    The two breasts of a patient are similar but not equal.
     """
     x, y, z = points
     forward, width, height = (draws.between(*r) for r in thorax.BREAST_HALF_AXES)
@@ -120,9 +120,9 @@ def _mound(draws: Draws, points: Points) -> tuple[Volume, Volume]:
 
 
 def _glands(canvas: _Canvas, breast: Volume, radius: Volume, fat: Tissue) -> None:
-    """Fibroglandular tissue: the blobs of a random field, from scattered to dense.
+    """Paint fibroglandular tissue: the blobs of a random field, from scattered to dense.
 
-    Much darker than fat or hardly so, smooth or streaky, as breasts are.
+    As in patients, it is much or hardly darker than fat, and smooth or streaky.
     """
     draws = canvas.draws
     density, texture = draws.between(-0.9, 1.6), draws.between(0.05, 0.35)
@@ -136,7 +136,7 @@ def _glands(canvas: _Canvas, breast: Volume, radius: Volume, fat: Tissue) -> Non
 def _lesions(
     canvas: _Canvas, points: Points, breast: Volume, inside: Bool[np.ndarray, "x y z"]
 ) -> None:
-    """None to two lesions with fast uptake; some enhance at the rim only."""
+    """Paint up to two lesions with fast uptake; some enhance at their rim only."""
     draws = canvas.draws
     places = np.argwhere(inside)
     for _ in range(2):
@@ -154,17 +154,17 @@ def _lesions(
 
 
 def _wall(canvas: _Canvas, points: Points, depth: Volume, front: float) -> None:
-    """Pectoral muscle, ribs and what lies between them, behind the fat in front of the chest."""
+    """Paint the chest wall, behind the fat in front of it: pectoral muscle, ribs, organs."""
     draws = canvas.draws
     x, _, z = points
     thickness, cage = draws.between(7.0, 16.0), draws.between(12.0, 18.0)
     behind = canvas.inside(front - depth)
-    # The muscle ends beside the sternum and towards the armpit; there fat goes deeper.
+    # The muscle ends beside the sternum and towards the armpit, where fat reaches deeper.
     edge = np.minimum(np.abs(x) - 12.0, 125.0 - np.abs(x))
     canvas.paint(thorax.MUSCLE, behind * np.clip(edge * 0.1, 0.0, 1.0), 0.12 * canvas.noise(12.0))
     ribs = canvas.inside(front + thickness - depth)
     canvas.paint(thorax.MUSCLE, ribs)
-    # Ribs run obliquely: bands along z that fall to the side, a triangle wave of the distance.
+    # Ribs are oblique bands along z that descend to the side: a triangle wave of the distance.
     phase = (z + 0.35 * np.abs(x) + draws.between(0.0, 30.0)) * (1.0 / 30.0)
     band = np.abs(phase - np.floor(phase) - 0.5) * 30.0 - 8.0
     shell = np.maximum(front + thickness + 2.0 - depth, band)
@@ -174,7 +174,7 @@ def _wall(canvas: _Canvas, points: Points, depth: Volume, front: float) -> None:
 
 
 def _organs(canvas: _Canvas, points: Points, wall: Volume) -> None:
-    """Lungs, heart, liver and the vessels beside the sternum; `wall` is the distance to them."""
+    """Paint lungs, heart, liver and the vessels beside the sternum, `wall` [mm] from a voxel."""
     draws = canvas.draws
     cavity = canvas.inside(wall)
     canvas.paint(thorax.LUNG, cavity, 0.5 * canvas.noise(15.0))
@@ -192,23 +192,20 @@ def _organs(canvas: _Canvas, points: Points, wall: Volume) -> None:
 
 def _receive_field(draws: Draws, shape: Shape) -> Volume:
     """Smooth positive factor of every intensity: a polynomial of second degree in the position."""
-    u = [
-        np.linspace(-1.0, 1.0, n).reshape([-1 if i == j else 1 for j in range(3)])
-        for i, n in enumerate(shape)
-    ]
-    # Coils lie in front: towards the back the signal falls to about half.
+    u = [along(np.linspace(-1.0, 1.0, n), axis) for axis, n in enumerate(shape)]
+    # Coils lie in front, so towards the back the signal falls to about half.
     field = 1.0 + draws.between(0.1, 0.35) * u[1] + draws.between(-0.2, 0.2) * u[0]
     field = field + draws.between(-0.1, 0.1) * u[2] + draws.between(-0.15, 0.15) * u[0] * u[1]
     return field + draws.between(-0.15, 0.15) * u[0] * u[0] + draws.between(-0.1, 0.1) * u[1] * u[1]
 
 
 def draw(key: jax.Array, shape: Shape = (64, 64, 12), times: Sequence[float] = TIMES) -> Anatomy:
-    """A random patient without noise.
+    """Draw a random patient without noise.
 
     Args:
-        key: typed key; all of the patient follows from it.
+        key: typed key, from which all of the patient follows.
         shape: voxels along x (left-right), y (back-front), z (down-up).
-        times: of the volumes [s], rising, at least two.
+        times: at least two ascending times of the volumes [s].
 
     Returns:
         Series, mask and geometry.
@@ -220,7 +217,7 @@ def draw(key: jax.Array, shape: Shape = (64, 64, 12), times: Sequence[float] = T
     mound, radius = _mound(draws, points)
     front, skin = draws.between(6.0, 16.0), draws.between(2.0, 3.5)
     surface = np.minimum(-depth, mound)
-    # Between no and good fat suppression.
+    # Fat suppression is anything from absent to good.
     fat = dataclasses.replace(thorax.FAT, signal=draws.between(0.45, 1.0))
     canvas.paint(fat, canvas.inside(surface), 0.05 * canvas.noise(12.0))
     breast = canvas.inside(np.maximum(mound + skin, depth - front))
@@ -241,14 +238,14 @@ def breast(
     shape: Shape = (64, 64, 12),
     times: Sequence[float] = TIMES,
 ) -> DcePatient:
-    """Synthetic patient: random anatomy and uptake, and the noise of a magnitude image.
+    """Make a synthetic patient: random anatomy and uptake, and the noise of a magnitude image.
 
     Args:
         seed_data: seed of the anatomy.
         seed_noise: seed of the noise.
-        index: number of the patient; patients are independent of each other.
+        index: number of the patient; patients of different numbers are independent.
         shape: voxels along x (left-right), y (back-front), z (down-up).
-        times: of the volumes [s], rising, at least two.
+        times: at least two ascending times of the volumes [s].
 
     Returns:
         Patient with float32 signal in arbitrary units (fat about 100) and a mask of the breasts.

@@ -1,7 +1,7 @@
 """The anatomy of a sagittal knee slice, painted structure by structure.
 
 Coordinates [mm]: x to the back, y to the head, origin in the joint. Intensities are those of a
-proton-density image without fat suppression, relative to subcutaneous fat; shapes and sizes are
+proton-density image without fat suppression, relative to subcutaneous fat. Shapes and sizes are
 rounded from textbook anatomy of an adult.
 """
 
@@ -28,16 +28,16 @@ INTENSITIES = {
     "vein": 0.75,
     "nerve": 0.55,
 }
-"""Mean intensity of each tissue; knees vary by 8 % of it."""
+"""Mean intensity of each tissue; those of a knee differ from it by at most 8 %."""
 
 Plane = Float[np.ndarray, "row column"]
 
 
 class Canvas:
-    """An image being painted over, one structure after the other."""
+    """An image under construction; a structure painted later covers those before it."""
 
     def __init__(self, draws: Draws, shape: tuple[int, int], pixel: float):
-        """Start black.
+        """Start with a black image, and draw the knee's intensities.
 
         Args:
             draws: source of random numbers.
@@ -49,13 +49,12 @@ class Canvas:
         self._values = {n: v * draws.between(0.92, 1.08) for n, v in INTENSITIES.items()}
 
     def noise(self, spacing: float, stretch: float = 1.0) -> Plane:
-        """Smooth random field of unit variance, ``stretch`` times longer along the limb [mm]."""
-        edges = (self.pixel / stretch, self.pixel, 1.0)
-        field = shapes.smooth_field(self.draws, (*self.shape, 1), edges, spacing)
-        return field[:, :, 0]
+        """Smooth random field of unit variance; ``stretch`` makes its blobs longer than wide."""
+        edges = (self.pixel / stretch, self.pixel)
+        return shapes.smooth_plane(self.draws, self.shape, edges, spacing)
 
     def paint(self, tissue: str, distance: Volume, factor: Plane | float = 1.0) -> None:
-        """Put a tissue where the signed distance [mm] is negative, with soft edges."""
+        """Paint a tissue, with soft edges, where the signed distance [mm] is negative."""
         share = shapes.inside(distance, self.pixel)
         self.image = self.image + share * (self._values[tissue] * factor - self.image)
 
@@ -64,8 +63,8 @@ def polygon(points: Points, corners: list[tuple[float, float]]) -> Volume:
     """Distance [mm] to the edges of a convex polygon, negative inside.
 
     Args:
-        points: coordinates, of which x and y count.
-        corners: in the order that keeps the inside to the left.
+        points: coordinates, of which x and y are used.
+        corners: in the order that has the inside on the left.
     """
     sides = []
     for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
@@ -76,7 +75,7 @@ def polygon(points: Points, corners: list[tuple[float, float]]) -> Volume:
 
 
 def _disc(points: Points, x: float, y: float, a: float, b: float) -> Volume:
-    """Distance to an ellipse with half axes a along x and b along y."""
+    """Distance to an ellipse around (x, y) with half axes a along x and b along y."""
     return shapes.ellipsoid(points[:2], (x, y), (a, b))
 
 
@@ -86,7 +85,7 @@ def _tube(points: Points, knots: list[tuple[float, float]], thickness: float) ->
 
 
 def _leg(canvas: Canvas, points: Points) -> None:
-    """Skin, subcutaneous fat with septa, and muscles with fat between their bundles."""
+    """Paint skin, subcutaneous fat with septa, and muscles with fat between their bundles."""
     x, y = points[:2]
     draws = canvas.draws
     up, bend = (y - 15.0) * 0.04, y * 0.03
@@ -100,13 +99,13 @@ def _leg(canvas: Canvas, points: Points) -> None:
     canvas.paint("muscle", muscle, 1.0 + 0.15 * canvas.noise(3.0, 5.0))
     planes = np.abs(canvas.noise(9.0, 5.0)) * 7.0 - draws.between(0.7, 1.3)
     canvas.paint("fat", np.maximum(muscle, planes), 0.95)
-    # the fat pad below the patella and the fat behind the joint, which vessels run through
+    # The fat pad below the patella, and the fat behind the joint, through which vessels run.
     canvas.paint("fat", _disc(points, -33.0, -4.0, 19.0, 24.0), 0.93 + 0.07 * canvas.noise(4.0))
     canvas.paint("fat", _disc(points, 40.0, 10.0, 9.0, 38.0), 0.95 + 0.06 * canvas.noise(4.0))
 
 
 def _vessels(canvas: Canvas, points: Points) -> None:
-    """Popliteal artery, vein and nerve behind the joint, and small vessels anywhere."""
+    """Paint popliteal artery, vein and nerve behind the joint, and small vessels anywhere."""
     draws, shift = canvas.draws, canvas.draws.between(-3.0, 3.0)
     for tissue, x, size in (("artery", 36.0, 2.6), ("vein", 41.0, 3.0), ("nerve", 46.5, 2.0)):
         knots = [(x + shift + draws.between(-3.0, 3.0), y) for y in (90.0, 35.0, 0.0, -35.0, -90.0)]
@@ -119,14 +118,14 @@ def _vessels(canvas: Canvas, points: Points) -> None:
 
 
 def _bone(canvas: Canvas, distance: Volume, cortex: Volume | float) -> None:
-    """Cortex around marrow with trabeculae."""
+    """Paint a bone: cortex around marrow with trabeculae."""
     fine, coarse = canvas.noise(1.6 * canvas.pixel), canvas.noise(9.0)
     canvas.paint("bone", distance)
     canvas.paint("marrow", distance + cortex, 1.0 + 0.09 * fine + 0.05 * coarse)
 
 
-def _long_bones(canvas: Canvas, points: Points) -> tuple[Volume, Volume]:
-    """Femur and tibia with cartilage; returns the distances to their surfaces."""
+def _long_bones(canvas: Canvas, points: Points) -> None:
+    """Paint femur and tibia with cartilage."""
     draws, y = canvas.draws, points[1]
     grow = draws.between(-1.5, 1.5)
     shaft = _tube(points, [(-6.0, 30.0), (-8.0, 130.0)], 14.0 + grow)
@@ -139,14 +138,14 @@ def _long_bones(canvas: Canvas, points: Points) -> tuple[Volume, Volume]:
         layer = draws.between(2.2, 3.4)
         canvas.paint("cartilage", np.maximum(distance - layer, joint))
         _bone(canvas, distance, np.clip(0.8 + np.maximum(0.0, joint) * 0.08, 0.8, 4.5))
-    for bone, height in ((femur, 40.0), (tibia, -30.0)):  # scars of the growth plates
+    for bone, height in ((femur, 40.0), (tibia, -30.0)):
+        # The scar of the growth plate.
         scar = np.abs(y - height + 2.0 * canvas.noise(15.0)) - 0.5
         canvas.paint("bone", np.maximum(bone + 3.0, scar), 5.0)
-    return femur, tibia
 
 
 def _patella(canvas: Canvas, points: Points) -> None:
-    """Kneecap with its cartilage, quadriceps tendon above, patellar tendon below."""
+    """Paint the kneecap with its cartilage, the quadriceps tendon and the patellar tendon."""
     draws = canvas.draws
     x, y = -43.0 + draws.between(-1.5, 1.5), 27.0 + draws.between(-4.0, 4.0)
     above, below = draws.between(2.5, 3.8), draws.between(2.0, 3.0)
@@ -159,7 +158,7 @@ def _patella(canvas: Canvas, points: Points) -> None:
 
 
 def _menisci(canvas: Canvas, points: Points) -> None:
-    """Two dark wedges in the joint, bright fluid around them, a torn one now and then."""
+    """Paint two dark menisci in the joint with bright fluid around them; some are torn."""
     draws = canvas.draws
     gap = _tube(points, [(-24.0, 0.5), (-6.0, -3.5), (14.0, -3.5), (32.0, 1.0)], 1.0)
     canvas.paint("fluid", gap)
@@ -177,7 +176,7 @@ def _menisci(canvas: Canvas, points: Points) -> None:
 
 
 def _notch(canvas: Canvas, points: Points) -> None:
-    """The slice between the condyles: both cruciate ligaments in fat."""
+    """Paint a slice between the condyles: both cruciate ligaments in fat."""
     draws, shift = canvas.draws, canvas.draws.between(-2.0, 2.0)
     room = np.maximum(_disc(points, 12.0, 6.0, 22.0, 14.0), -6.5 - points[1])
     canvas.paint("fat", room, 0.85 + 0.08 * canvas.noise(3.0))
@@ -190,10 +189,10 @@ def _notch(canvas: Canvas, points: Points) -> None:
 
 
 def paint(canvas: Canvas, points: Points) -> Plane:
-    """A knee: between the condyles in a third of the slices, through one of them in the others.
+    """Paint a knee, sliced between the condyles (a third of the slices) or through one of them.
 
     Args:
-        canvas: an empty one.
+        canvas: a new one.
         points: coordinates x, y [mm] and zeros.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Sensitivities of receive loops around a limb, from Biot and Savart's law."""
+"""Sensitivities of receive loops around a limb, by the law of Biot and Savart."""
 
 import functools
 import itertools
@@ -15,15 +15,15 @@ RADIUS = 92.0
 
 
 def segment_field(points: Points, start: Triple, end: Triple) -> list[Volume]:
-    """Magnetic field of a straight piece of wire, up to a common factor.
+    """Magnetic field of a straight piece of wire, but for a constant factor.
 
-    With a and b from the ends of the wire to the point, the field is
-    (a x b) (|a| + |b|) / (|a| |b| (|a| |b| + a . b)): no angle needed.
+    B = (a x b) (|a| + |b|) / (|a| |b| (|a| |b| + a . b)), with vectors a and b from the ends of the
+    wire to the point. This form needs no angle.
 
     Args:
         points: coordinates x, y, z [mm], off the wire.
         start: where the current enters [mm].
-        end: where it leaves [mm].
+        end: where the current leaves [mm].
 
     Returns:
         The components x, y, z.
@@ -42,7 +42,14 @@ def segment_field(points: Points, start: Triple, end: Triple) -> list[Volume]:
 
 
 def _corners(cosine: float, sine: float, height: float, half: float) -> list[Triple]:
-    """A square loop of half edge ``half`` that faces the axis of the limb, first corner twice."""
+    """Corners of a square loop that faces the axis of the limb; the first is also the last.
+
+    Args:
+        cosine: of the direction of the loop from the axis.
+        sine: of that direction.
+        height: of the loop's centre along the limb [mm].
+        half: half the edge of the loop [mm].
+    """
     steps = ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))
     return [
         (RADIUS * cosine - half * s * sine, height + half * t, RADIUS * sine + half * s * cosine)
@@ -51,17 +58,17 @@ def _corners(cosine: float, sine: float, height: float, half: float) -> list[Tri
 
 
 def _sensitivity(points: Points, corners: Sequence[Triple]) -> Complex[np.ndarray, "..."]:
-    """Bx - i Bz: what a loop receives from spins that precess about the axis y of the limb."""
+    """C = Bx - i Bz, what a loop receives from spins that precess about the axis y of the limb."""
     pieces = [segment_field(points, start, end) for start, end in itertools.pairwise(corners)]
     x, _, z = (functools.reduce(np.add, parts) for parts in zip(*pieces, strict=True))
     return host.assemble(x, 0.0 - z)
 
 
 def sensitivities(draws: Draws, points: Points, coils: int) -> Complex[np.ndarray, "coil ..."]:
-    """Maps of loops on a cylinder around the limb, normalised to sum |c|^2 = 1 over coils.
+    """Maps of loops on a cylinder around the limb, normalised so that the coils' |C_c|^2 sum to 1.
 
     Args:
-        draws: source of random numbers: the cylinder is turned and the loops lie at random heights.
+        draws: source of random numbers; the turn of the cylinder, heights and sizes are drawn.
         points: coordinates x, y, z [mm]; the limb runs along y.
         coils: number of loops.
 

@@ -1,7 +1,7 @@
 """Building blocks of phantoms: random draws, smooth random fields, distances, soft membership.
 
-All of it ``+ - * /``, square roots, comparisons and exact products, so the bytes of a phantom do
-not depend on the machine.
+They use only ``+ - * /``, square roots, comparisons and exact products, so the bytes of a phantom
+do not depend on the machine.
 """
 
 import functools
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mrjax.numerics import host
+from mrjax.physics.grid import along
 
 Volume = Float[np.ndarray, "x y z"]
 Points = Sequence[Volume]
@@ -23,7 +24,7 @@ Triple = Sequence[float]
 class Draws:
     """Random numbers of one subject, taken in a fixed order from blocks of one size.
 
-    One size, because every new array shape costs a compilation.
+    All blocks have one size because every new array shape costs a compilation.
     """
 
     BLOCK = 1 << 14
@@ -50,12 +51,12 @@ class Draws:
         return low + (high - low) * float(self.words(1)[0])
 
     def normal(self, mean: float, deviation: float) -> float:
-        """One nearly normal number: the sum of six uniforms, so within 4.2 deviations."""
+        """One nearly normal number, a sum of six uniforms: at most 4.2 deviations off the mean."""
         total = sum(self.between(-0.5, 0.5) for _ in range(6))
         return mean + deviation * total * math.sqrt(2.0)
 
     def direction(self) -> tuple[float, float, float]:
-        """A unit vector, by rejection from the cube."""
+        """A unit vector, drawn by rejection from a cube."""
         while True:
             x, y, z = (self.between(-1.0, 1.0) for _ in range(3))
             square = x * x + y * y + z * z
@@ -85,26 +86,33 @@ def _spline_weights(positions: np.ndarray, controls: int) -> np.ndarray:
 def smooth_field(
     draws: Draws, shape: tuple[int, int, int], edges: Triple, spacing: float
 ) -> Volume:
-    """Smooth random field, mean 0, variance near 1: a cubic B-spline through random controls.
+    """Smooth random field of mean 0 and variance near 1: a cubic B-spline of random controls.
 
     Args:
         draws: source of random numbers.
         shape: voxels along each axis.
         edges: edge lengths of a voxel, in the unit of ``spacing``.
-        spacing: distance of the control points; about half the size of a blob.
+        spacing: distance of the control points, about half the size of a blob.
 
     Returns:
         float64 field.
     """
     axes = [np.arange(n) * (h / spacing) for n, h in zip(shape, edges, strict=True)]
     weights = [_spline_weights(axis, int(axis[-1]) + 4) for axis in axes]
-    # 5.22 = sqrt(3) for the uniform controls times (315 / 151)^(3/2) for the spline's smoothing
+    # 5.22 = sqrt(3), for uniform controls, times (315 / 151)^(3/2), for the spline's smoothing.
     controls = [w.shape[1] for w in weights]
     field = (draws.words(math.prod(controls)) - 0.5).reshape(controls) * (2.0 * 5.22)
     for weight in weights:
         flat = field.reshape(field.shape[0], -1).T
         field = host.exact_matmul(flat, weight.T).reshape(*field.shape[1:], -1)
     return field
+
+
+def smooth_plane(
+    draws: Draws, shape: tuple[int, int], edges: Sequence[float], spacing: float
+) -> Float[np.ndarray, "row column"]:
+    """The field of :func:`smooth_field` in two dimensions."""
+    return smooth_field(draws, (*shape, 1), (*edges, 1.0), spacing)[:, :, 0]
 
 
 def radius(points: Points, centre: Triple, half_axes: Triple) -> Volume:
@@ -117,7 +125,7 @@ def radius(points: Points, centre: Triple, half_axes: Triple) -> Volume:
 
 
 def ellipsoid(points: Points, centre: Triple, half_axes: Triple) -> Volume:
-    """Distance [mm] to the surface of an ellipsoid, negative inside (first-order estimate)."""
+    """Estimate, to first order, the distance [mm] to an ellipsoid's surface; negative inside."""
     smallest = min(half_axes)
     return (radius(points, centre, half_axes) - 1.0) * smallest
 
@@ -143,17 +151,29 @@ def path(points: Points, knots: Sequence[Triple]) -> Volume:
 
 
 def inside(distance: Volume, width: float) -> Volume:
-    """Share of a voxel inside a surface, from the signed distance: a ramp one voxel wide."""
+    """Share of a voxel that is inside a surface: a ramp of the signed distance, one voxel wide."""
     return np.clip(0.5 - distance * (1.0 / width), 0.0, 1.0)
 
 
-def rotation(draws: Draws, spread: float) -> tuple[Triple, Triple, Triple]:
-    """Random small rotation from a quaternion (1, a, b, c): no sine or cosine needed.
+def turned(draws: Draws, spread: float, axes: Sequence[np.ndarray]) -> list[Volume]:
+    """Coordinates of a grid after a small random rotation.
+
+    The rotation comes from a quaternion (1, a, b, c), which needs no sine or cosine.
 
     Args:
         draws: source of random numbers.
         spread: half range of a, b, c, which are about half the angles [rad].
+        axes: coordinates along x, y and z, from the point about which the grid is turned.
+
+    Returns:
+        Coordinates x, y, z of every point of the grid.
     """
+    x, y, z = (along(values, axis) for axis, values in enumerate(axes))
+    return [x * row[0] + y * row[1] + z * row[2] for row in _rotation(draws, spread)]
+
+
+def _rotation(draws: Draws, spread: float) -> tuple[Triple, Triple, Triple]:
+    """Rotation matrix of a random quaternion, row by row."""
     a, b, c = (draws.between(-spread, spread) for _ in range(3))
     n = 1.0 + a * a + b * b + c * c
     return (

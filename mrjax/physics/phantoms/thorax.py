@@ -1,16 +1,17 @@
-"""The average chest a synthetic breast patient varies: positions [mm], signals, uptake.
+"""The average chest that synthetic breast patients vary: positions [mm], signals, uptake.
 
-Axes: x to the right, y to the front, z up; origin in the middle of the chest behind the sternum's
-skin. Positions and sizes are rounded from anatomical atlases and chosen to look like axial breast
-MRI; signals are those of a T1-weighted gradient echo, relative to fat without fat suppression.
-Uptake follows ``amount * t / (t + delay) / (1 + washout * t)``: rational, so its bits are the same
-everywhere, and with the three clinical shapes (rising, plateau, wash-out; Kuhl et al., Radiology
-211:101 (1999)) among its values.
+Axes: x to the right, y to the front, z up; the origin is in the middle of the chest, behind the
+skin over the sternum. Positions and sizes are rounded from anatomical atlases and chosen to look
+like axial breast MRI. Signals are those of a T1-weighted gradient echo, relative to fat without fat
+suppression. The relative enhancement is ``uptake * t / (t + delay) / (1 + washout * t)``, with the
+time t since the agent arrived [s]. This function is rational, so its bits are the same on every
+machine, and it has the three shapes known from clinics (rising, plateau, wash-out; Kuhl et al.,
+Radiology 211:101 (1999)).
 """
 
 import dataclasses
 
-Triple = tuple[float, float, float]
+from mrjax.arrays import Vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +20,9 @@ class Tissue:
 
     Attributes:
         signal: before contrast, relative to fat.
-        uptake: relative enhancement that is approached without wash-out.
-        delay: time to half of it [s].
-        washout: rate at which it falls again [1/s].
+        uptake: relative enhancement after a long time, if there is no wash-out.
+        delay: time to half of this enhancement [s].
+        washout: rate at which the enhancement falls again [1/s].
     """
 
     signal: float
@@ -32,25 +33,25 @@ class Tissue:
 
 @dataclasses.dataclass(frozen=True)
 class Body:
-    """An ellipsoid [mm] and what fills it."""
+    """An ellipsoid [mm] and the tissue that fills it."""
 
-    centre: Triple
-    half_axes: Triple
+    centre: Vector
+    half_axes: Vector
     tissue: Tissue
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """A field of view [mm]; for one breast its centre lies on one side.
+    """A field of view; one for a single breast has its centre on one side.
 
     Attributes:
-        extent: along x, y, z.
-        zoom: range of the factor by which a patient's differs, the same along x and y.
-        side: distance of its centre from the midline.
-        middle: range of y of its centre.
+        extent: along x, y, z [mm].
+        zoom: range of the factor on the extent of one patient, the same along x and y.
+        side: distance of the centre from the midline [mm].
+        middle: range of the y coordinate of the centre [mm].
     """
 
-    extent: Triple
+    extent: Vector
     zoom: tuple[float, float]
     side: float
     middle: tuple[float, float]
@@ -75,14 +76,14 @@ HEART = Body((-28.0, -60.0, -5.0), (58.0, 48.0, 62.0), MYOCARDIUM)
 MEDIASTINUM = Body((0.0, -75.0, 60.0), (32.0, 55.0, 70.0), SOFT)
 LIVER = Body((55.0, -75.0, -95.0), (85.0, 75.0, 70.0), LIVER_TISSUE)
 VESSEL = (-12.0, -90.0, 90.0)
-"""Height y, and lower and upper end z, of the internal mammary vessels."""
+"""Internal mammary vessels: y, lower end z and upper end z [mm]."""
 
 BREAST_HALF_AXES = ((62.0, 115.0), (46.0, 70.0), (58.0, 78.0))
-"""Ranges of the half axes: to the front, to the side, upwards."""
+"""Ranges of the half axes [mm]: to the front, to the side, upwards."""
 BREAST_APART = (70.0, 84.0)
-"""Range of the distance of a breast's centre from the midline."""
+"""Range of the distance of a breast's centre from the midline [mm]."""
 BREAST_BASE = (-16.0, 0.0)
-"""Range of y of its centre."""
+"""Range of the y coordinate of a breast's centre [mm]."""
 
 BOTH = View((345.0, 345.0, 150.0), (0.9, 1.08), 0.0, (-40.0, -20.0))
 SINGLE = View((200.0, 200.0, 150.0), (0.85, 1.15), 77.0, (15.0, 40.0))

@@ -1,4 +1,4 @@
-"""Milliseconds of every form of a convolution, shape by shape."""
+"""Times of every form of a convolution, shape by shape."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from mrjax.pytorch.bench.steps import measure
 Shape = tuple[int, int, int]
 
 PLANAR = (
-    # batch, edge, inputs, outputs, window: a variational network's stage, a breast U-Net's levels
+    # batch, edge, inputs, outputs, window; stages of a VarNet, then levels of a breast U-Net
     (1, 180, 2, 24, 11),
     (1, 180, 24, 2, 11),
     (2, 116, 2, 12, 11),
@@ -27,7 +27,7 @@ PLANAR = (
 
 
 def layer_shapes(config: Any) -> list[Shape]:
-    """Return (edge, inputs, outputs) of a QSMnet's different convolutions but the last."""
+    """Return (edge, inputs, outputs) of the different convolutions of a QSMnet except the last."""
     shapes = [(config.patch, 1, config.width)]
     for level in range(config.levels + 1):
         edge, width = config.patch >> level, config.width << level
@@ -38,14 +38,14 @@ def layer_shapes(config: Any) -> list[Shape]:
 
 
 def volume_forms(config: Any, rounds: int) -> Iterator[dict]:
-    """Time every 3-D form of the product and of the kernel's gradient, minima of turns.
+    """Time every 3-D form of the product and of the gradient of the kernel, in turns.
 
     Args:
         config: of the QSMnet whose convolutions are timed.
         rounds: timed calls of each form.
 
     Yields:
-        A record for each convolution, with what is chosen.
+        For each convolution a record of the minima [ms] and of the forms that mrjax chooses.
     """
     window = (config.window,) * 3
     for edge, inputs, outputs in layer_shapes(config):
@@ -65,13 +65,15 @@ def volume_forms(config: Any, rounds: int) -> Iterator[dict]:
 
 
 def planar_forms(rounds: int) -> Iterator[dict]:
-    """Time every 2-D form of the kernel's gradient, exchanged or not, minima of turns.
+    """Time every 2-D form of the gradient of the kernel, in turns.
+
+    In each form, image and output gradient can be exchanged.
 
     Args:
         rounds: timed calls of each form.
 
     Yields:
-        A record for each shape of `PLANAR`, with what is chosen.
+        For each shape of `PLANAR` a record of the minima [ms] and of the form that mrjax chooses.
     """
     for batch, edge, inputs, outputs, width in PLANAR:
         window = (width, width)

@@ -1,6 +1,7 @@
-"""What every timed task shares: our compiled step, PyTorch's eager one, turns, the record."""
+"""What every timed task shares: our compiled step, PyTorch's eager step, turns, the record."""
 
 import dataclasses
+import functools
 import os
 import statistics
 import time
@@ -10,22 +11,24 @@ from typing import Any, NamedTuple
 import jax
 import torch
 
+from mrjax.pytorch import layout, weights
+from mrjax.tasks import registry
 from mrjax.train.step import make_step
 
 Step = Callable[[], float]
-"""One training step; returns the loss, which is what waits for it."""
+"""One training step; it returns the loss as a Python number, and so waits for its end."""
 
 VARIANTS = {"stock": {"conv_form": "lax"}, "reproducible": {"numerics": "reproducible"}}
-"""Fields of the configuration in which a variant of ours differs from ours."""
+"""Variant of our step -> fields of the configuration in which it differs."""
 
 
 class Ours(NamedTuple):
-    """A compiled step.
+    """A compiled step of ours.
 
     Attributes:
-        step: runs it.
-        compile_s: seconds that it took to compile.
-        memory_bytes: that it needs besides its arguments.
+        step: the step.
+        compile_s: time of its compilation [s].
+        memory_bytes: memory that it needs besides its arguments [byte].
     """
 
     step: Step
@@ -38,9 +41,9 @@ class Contest:
     """Steps that are timed against each other.
 
     Attributes:
-        ours: ``ours``, and variants of it by name.
+        ours: ``ours``, and variants of it, by name.
         torch: steps of PyTorch by name.
-        peers: those of `torch` whose best one is the peer; ratios are relative to it.
+        peers: names in `torch`; ratios are relative to the fastest of these.
     """
 
     ours: Mapping[str, Ours]
@@ -48,34 +51,39 @@ class Contest:
     peers: tuple[str, ...]
 
 
-def compiled_variants(
-    config: Any, variants: Iterable[str], compile_step: Callable[[Any], Ours]
-) -> dict[str, Ours]:
-    """Return ours and variants of it.
+def contest(
+    config: Any,
+    variants: Iterable[str],
+    ours: Callable[[Any, Mapping], Ours],
+    theirs: Mapping[str, Callable[[Any, Mapping], Step]],
+    peers: Iterable[str],
+) -> Contest:
+    """Return the steps of a task that are timed against each other, all on the same batch of noise.
 
     Args:
         config: of the run whose step is timed.
-        variants: keys of `VARIANTS`.
-        compile_step: the step of a configuration.
-
-    Returns:
-        Steps by name.
+        variants: keys of `VARIANTS` that are timed beside ours.
+        ours: (configuration, batch) -> our step.
+        theirs: name -> function from configuration and batch to PyTorch's step.
+        peers: see `Contest`.
     """
+    batch = registry.module(config.experiment, "noise").batch(config)
     changed = {name: dataclasses.replace(config, **VARIANTS[name]) for name in variants}
-    return {name: compile_step(c) for name, c in ({"ours": config} | changed).items()}
+    return Contest(
+        {name: ours(c, batch) for name, c in ({"ours": config} | changed).items()},
+        {name: step(config, batch) for name, step in theirs.items()},
+        tuple(peers),
+    )
 
 
 def compiled(model: Any, loss: Any, batch: Mapping, project: Any = None) -> Ours:
-    """Return a training step as a run executes it, digests included.
+    """Return our training step as a run executes it, with its digests.
 
     Args:
-        model: of a task, with `optimizer` and `initial_state()`.
+        model: of a task.
         loss: its loss function.
-        batch: the same for every step.
+        batch: the batch of every step.
         project: see `mrjax.train.step.make_step`.
-
-    Returns:
-        The step, and what it costs.
     """
     state = model.initial_state()
     step = make_step(
@@ -107,13 +115,10 @@ def eager(
     """Return a training step of a torch network: loss, gradients, Adam, projection.
 
     Args:
-        network: what is trained.
-        loss: computes the loss anew.
+        network: the network that is trained.
+        loss: computes the loss of the batch.
         learning_rate: of Adam.
         project: applied after each update.
-
-    Returns:
-        The step.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
 
@@ -129,8 +134,34 @@ def eager(
     return once
 
 
+def in_layouts(
+    dims: int,
+    make: Callable[[Any], torch.nn.Module],
+    loss: Callable[[torch.nn.Module, Mapping[str, torch.Tensor], Any], torch.Tensor],
+) -> dict[str, Callable[[Any, Mapping], Step]]:
+    """Return the steps of a U-Net in both memory formats, by name, for `contest`.
+
+    Args:
+        dims: spatial axes, 2 or 3.
+        make: configuration -> network.
+        loss: (network, batch with channels first, configuration) -> scalar.
+    """
+
+    def step(form: torch.memory_format, config: Any, batch: Mapping) -> Step:
+        net = make(config)
+        model = registry.module(config.experiment, "model").build(config, "cpu")
+        weights.load_weights(net, model.initial_params())
+        net.to(memory_format=form)  # pyright: ignore[reportCallIssue]
+        tensors = layout.first({k: torch.from_numpy(v) for k, v in batch.items()}, form)
+        return eager(net, lambda: loss(net, tensors, config), config.learning_rate)
+
+    last = layout.LAST[dims]
+    forms = {"contiguous": torch.contiguous_format, str(last).removeprefix("torch."): last}
+    return {name: functools.partial(step, form) for name, form in forms.items()}
+
+
 def measure(steps: Mapping[str, Callable], rounds: int) -> dict[str, list[float]]:
-    """Return seconds of each step, run in turns, after two rounds to warm up."""
+    """Return the times [s] of each step, run in turns after two rounds that do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 2):
         for name, step in steps.items():
@@ -144,13 +175,13 @@ def report(task: str, shape: Mapping[str, int], contest: Contest, rounds: int) -
     """Time the steps and return the record to print.
 
     Args:
-        task: its name.
-        shape: what determines the work.
-        contest: what is timed.
-        rounds: timed steps of each.
+        task: name of the task.
+        shape: the sizes that determine the work of a step.
+        contest: the steps.
+        rounds: number of times that each step is timed.
 
     Returns:
-        Medians and minima in seconds, and ratios of ours to the best peer.
+        Medians and minima [s], and ratios of our step to the fastest peer.
     """
     steps = {name: ours.step for name, ours in contest.ours.items()} | dict(contest.torch)
     seconds = measure(steps, rounds)

@@ -1,4 +1,4 @@
-"""The variational network's training step: ours, the public code's form, a tuned form."""
+"""The training step of the variational network: ours, the public code's form, a tuned form."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -7,35 +7,28 @@ import torch
 
 from mrjax.pytorch import public_varnet, varnet
 from mrjax.pytorch.bench import steps
-from mrjax.tasks.varnet import model, noise
+from mrjax.tasks.varnet import model
 from mrjax.tasks.varnet.config import Config
 
 FORMS = {"public": varnet.VarNet, "tuned": varnet.TunedVarNet}
 
 
 def contest(config: Config, variants: Iterable[str]) -> steps.Contest:
-    """Return ours against eager PyTorch as published and as tuned; time ignores the values.
+    """Return ours against eager PyTorch in both forms; see `steps.contest`.
 
-    Args:
-        config: of the run whose step is timed; its window must be the public code's.
-        variants: of ours that are timed beside it, keys of `steps.VARIANTS`.
-
-    Returns:
-        What to time; the peer is the public form.
+    The public code's form is the peer; its window is fixed, so that of `config` must be the same.
     """
-    batch = noise.batch(config)
-    ours = steps.compiled_variants(config, variants, functools.partial(_ours, batch))
-    theirs = {name: _peer(config, batch, name) for name in FORMS}
-    return steps.Contest(ours, theirs, ("public",))
+    theirs = {name: functools.partial(_theirs, form) for name, form in FORMS.items()}
+    return steps.contest(config, variants, _ours, theirs, ("public",))
 
 
-def _ours(batch: Mapping, config: Config) -> steps.Ours:
+def _ours(config: Config, batch: Mapping) -> steps.Ours:
     built = model.build(config, "cpu")
     return steps.compiled(built, built.loss_function(), batch, built.project)
 
 
-def _peer(config: Config, batch: Mapping, form: str) -> steps.Step:
-    net = FORMS[form](config.stages, config.width, config.nodes)
+def _theirs(form: type[varnet.VarNet], config: Config, batch: Mapping) -> steps.Step:
+    net = form(config.stages, config.width, config.nodes)
     leaves = model.build(config, "cpu").initial_params()
     net.load_state_dict(public_varnet.to_state_dict(leaves), strict=True)
     kspace, maps, mask, reference = (

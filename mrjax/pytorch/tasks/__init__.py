@@ -1,1 +1,1 @@
-"""The tasks in PyTorch: one module each, with the name of its task."""
+"""The tasks in PyTorch: one module for each, called after it."""

@@ -1,4 +1,4 @@
-"""A breast run in PyTorch: the run of :mod:`mrjax.tasks.breast` with another engine."""
+"""The engine of a breast run in PyTorch; the rest is that of :mod:`mrjax.tasks.breast`."""
 
 from mrjax.pytorch import losses, unet
 from mrjax.pytorch.engine import Task, TorchEngine

@@ -1,7 +1,7 @@
-"""What the networks of all tasks need to become runs in PyTorch.
+"""What all tasks need to make an engine in PyTorch.
 
-JAX stays beside it for what must be the same in both frameworks: it draws the weights and the
-order of the batches, and it knows the names and shapes of the network's leaves.
+JAX does what must be the same in both frameworks: it draws the weights and the order of the
+batches, and it knows the names and shapes of the network's leaves.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ def engine(config: Any, device: str, task: Task) -> TorchEngine:
 
 
 def loaded(net: nn.Module, initial: Weights, config: Any, device: str) -> nn.Module:
-    """Return the network on its device with its first weights, in the type of its parameters."""
+    """Return the network on its device, in the run's type of parameters, with its first weights."""
     net = net.to(device, getattr(torch, master_dtype(config)))
     weights.load_weights(net, initial.params, initial.batch_stats)
     return net
@@ -34,7 +34,7 @@ def placed(array: np.ndarray, config: Any, device: str) -> torch.Tensor:
 
 
 def rates(built: Any) -> np.ndarray:
-    """Return the learning rate of every step, by JAX's own rule."""
+    """Return the learning rate of every step, by the rule of the JAX runs."""
     config = built.config
     rate = learning_rate(built.arithmetic, config.learning_rate, config.steps, config.cooldown)
     counts = np.arange(config.steps, dtype=master_dtype(config))

@@ -1,4 +1,4 @@
-"""A QSM run in PyTorch: the run of :mod:`mrjax.tasks.qsm` with another engine."""
+"""The engine of a QSM run in PyTorch; the rest is that of :mod:`mrjax.tasks.qsm`."""
 
 import functools
 
@@ -19,7 +19,7 @@ def engine(device: str, built: Model, inputs: Inputs) -> TorchEngine:
         kernel = common.placed(
             dipole.kernel(edge, first.voxel_size, first.b0_direction), config, device
         )
-    constants = losses.QsmConstants(
+    constants = nets.QsmConstants(
         kernel,
         normalisation.field_mean,
         normalisation.field_std,

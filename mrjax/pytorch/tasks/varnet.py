@@ -1,4 +1,4 @@
-"""A VarNet run in PyTorch: the run of :mod:`mrjax.tasks.varnet` with another engine."""
+"""The engine of a VarNet run in PyTorch; the rest is that of :mod:`mrjax.tasks.varnet`."""
 
 import functools
 
@@ -10,7 +10,7 @@ from mrjax.tasks.varnet.model import Model
 
 
 def engine(device: str, built: Model, inputs: Inputs) -> TorchEngine:
-    """Return the variational network in PyTorch, in its form for speed."""
+    """Return the variational network in PyTorch, in the form written for speed."""
     config = built.config
     net = varnet.TunedVarNet(config.stages, config.width, config.nodes, config.window)
     task = Task(

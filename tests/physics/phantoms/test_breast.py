@@ -1,12 +1,7 @@
-"""Synthetic breast patients: streams, uptake, plausibility, difficulty, the same bytes anywhere."""
-
-import os
-import subprocess
-import sys
+"""Synthetic breast patients: streams, uptake, plausibility, difficulty."""
 
 import numpy as np
 import pytest
-from helpers import ROOT
 
 from mrjax import keys
 from mrjax.physics.phantoms import breast as module
@@ -26,7 +21,7 @@ def test_types_and_mask(patient):
     assert (patient.signal >= 0).all() and list(patient.times) == list(TIMES)
     assert 0.03 < patient.mask.mean() < 0.3
     assert not patient.mask[:, -1].any(), "air in front of the nipples"
-    # The breasts lie in front: most of what is behind is not breast.
+    # The breasts lie in front, so most voxels behind are not breast.
     places = np.argwhere(patient.mask)
     assert places[:, 1].mean() > 32 and not patient.mask[:, :16].any()
 
@@ -45,7 +40,7 @@ def test_noise_is_that_of_a_magnitude_image():
     drawn = draw(keys.stream(0, "data", 3))
     found = breast(0, 0, 3).signal / 100.0
     air = (drawn.signal.max(-1) == 0) & (drawn.behind == 0)
-    # Rayleigh: the mean square is twice the variance of one part.
+    # For a Rayleigh distribution, the mean square is twice the variance of one part.
     np.testing.assert_allclose((found[air] ** 2).mean(), 2 * NOISE**2, rtol=0.05)
     bright = (drawn.signal.min(-1) > 20 * NOISE) & (drawn.behind == 0)
     np.testing.assert_allclose((found - drawn.signal)[bright].std(), NOISE, rtol=0.05)
@@ -78,7 +73,7 @@ def test_patients_differ():
 
 
 def test_fat_of_the_chest_looks_like_fat_of_the_breast(monkeypatch):
-    """What makes thresholds fail: outside the mask there are as many voxels of its intensities."""
+    """Thresholds fail because many voxels outside the mask have the intensities of the mask."""
     monkeypatch.setattr(module, "NOISE", 0.0)
     overlaps = []
     for i in range(6):
@@ -87,33 +82,3 @@ def test_fat_of_the_chest_looks_like_fat_of_the_breast(monkeypatch):
         alike = (p.signal[..., 0] >= low) & (p.signal[..., 0] <= high)
         overlaps.append((alike & ~p.mask).sum() / p.mask.sum())
     assert 0.3 < np.median(overlaps) < 3
-
-
-PROGRAM = """
-import hashlib
-import numpy as np
-from mrjax import keys
-from mrjax.physics.phantoms.breast import breast, draw
-# float64, because the rounding of a patient to float32 would hide a last bit that differs
-drawn = draw(keys.stream(3, "data", 5), (26, 24, 5))
-p = breast(3, 4, 5, (26, 24, 5))
-arrays = drawn.signal, drawn.mask, drawn.behind, p.signal, p.mask
-print(hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest(), p.voxel_size)
-"""
-
-
-def _digest(**variables: str) -> str:
-    environ = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)} | variables
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def test_bytes_do_not_depend_on_cpu_features_blas_or_threads():
-    """That plain numpy does change under these variants is shown beside the synthetic brains."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    names = " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name))
-    reference = _digest()
-    assert _digest(NPY_DISABLE_CPU_FEATURES=names, OPENBLAS_NUM_THREADS="1") == reference
-    assert _digest(OPENBLAS_CORETYPE="Prescott", JAX_ENABLE_X64="0") == reference

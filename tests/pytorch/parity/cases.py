@@ -62,7 +62,7 @@ def qsm(dtype: str, rng: np.random.Generator, **changes: Any) -> Case:
     empty = np.zeros((2, 2, 2), np.float32)
     geometry = QsmSubject(name="g", field=empty, chi=empty, mask=empty > 0, b0_direction=DIRECTION)
     kernel = torch.tensor(dipole.kernel(edge, (1.0, 1.0, 1.0), DIRECTION))
-    constants = losses.QsmConstants(
+    constants = nets.QsmConstants(
         kernel,
         **dataclasses.asdict(CONSTANTS),
         model_weight=config.model_weight,
@@ -91,7 +91,7 @@ def _noise_volumes(rng: np.random.Generator, config: qsm_config.Config) -> Array
 
 
 def _heads(config: qsm_config.Config) -> Arrays:
-    """Whole brains with an eighth of the patch empty on each side: real zeros, many ties."""
+    """Whole brains with an eighth of the patch empty on each side, so with zeros and many ties."""
     margin = config.patch // 8
     edge = config.patch - 2 * margin
     subjects = [brain.brain(0, 0, i, (edge, edge, edge)) for i in range(config.batch_size)]
@@ -104,7 +104,7 @@ def _heads(config: qsm_config.Config) -> Arrays:
 
 
 def variational(form: type[varnet.VarNet], loss: str) -> Callable[..., Case]:
-    """Return the maker of VarNet cases with torch's network in one of its forms."""
+    """Return a function that makes VarNet cases with torch's network in one of its forms."""
 
     def make(dtype: str, rng: np.random.Generator, **changes: Any) -> Case:
         values = {**varnet_config.PRESETS["tiny"], **VARNET, "loss": loss, **changes}
@@ -126,7 +126,7 @@ def variational(form: type[varnet.VarNet], loss: str) -> Callable[..., Case]:
 
 
 def _slices(rng: np.random.Generator, config: varnet_config.Config, outside: float) -> Arrays:
-    """Noise seen by coils, times `outside` where there is nobody: real zeros in image and maps."""
+    """Noise seen by coils, multiplied by `outside` outside a disc; 0 gives zeros, as in data."""
     size = (config.rows, config.columns)
     inside = np.where(_disc(size), 1.0, outside)
     shape = (config.batch_size, config.coils, *size)
@@ -181,7 +181,7 @@ MAKERS = {
 
 
 def trained(case: Case, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
-    """Weights and statistics as after some steps: no bias is 0, no scale is 1."""
+    """Weights and statistics as after some steps, when no bias is 0 and no scale is 1."""
     params = {
         k: np.asarray(v + 0.03 * draw(rng, v.shape), float)
         for k, v in sorted(case.model.initial_params().items())

@@ -20,7 +20,7 @@ TYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Results(NamedTuple):
-    """What is compared; trees by Linen path.
+    """Results of one step that are compared, with trees by Linen path.
 
     Attributes:
         output: of the network in training mode, normalised by the batch where it normalises.
@@ -70,7 +70,7 @@ def our_results(case: cases.Case) -> Callable[[Arrays, Arrays, Arrays], Results]
 
 
 def to_torch(batch: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """Batch of a U-Net with channels first; that of a VarNet, without an axis of 1 or 3, as is."""
+    """The batch as torch takes it: channels, an axis of 1 or 3 that only U-Nets have, are first."""
     tensors = {k: torch.from_numpy(np.array(v, order="C")) for k, v in batch.items()}
     return {
         k: t.movedim(-1, 1).contiguous() if t.shape[-1] in (1, 3) else t for k, t in tensors.items()
@@ -92,7 +92,7 @@ def their_results(case: cases.Case, params: Arrays, stats: Arrays, batch: Arrays
     loss.backward()
     gradients = {k: g.numpy().copy() for k, g in weights.gradients(network).items()}
     optimizer.step()
-    varnet.project(network)  # knows its own cells; a U-Net has none
+    varnet.project(network)  # has no effect on a U-Net, which has no cells
     output, prediction = (
         x.movedim(1, -1).numpy() if x.ndim > 3 else x.numpy() for x in (output, prediction)
     )
@@ -101,7 +101,7 @@ def their_results(case: cases.Case, params: Arrays, stats: Arrays, batch: Arrays
 
 
 def with_true_gradient(leaves: Arrays) -> Arrays:
-    """All leaves but the biases of convolutions before normalisation, which takes them out."""
+    """All leaves except biases of convolutions before normalisation, which removes them."""
     norms = {k.removesuffix("norm/scale") for k in leaves if k.endswith("norm/scale")}
     return {k: v for k, v in leaves.items() if k not in {f"{n}conv/bias" for n in norms}}
 

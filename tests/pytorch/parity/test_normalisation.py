@@ -16,7 +16,7 @@ KEPT = ("mean", "var", "weight")
 
 @pytest.fixture
 def pair(rng):
-    """Ours with its variables, and torch's; three channels, momentum 0.9."""
+    """Our layer with its variables, and torch's; three channels, momentum 0.9."""
     ours = layers.BatchNorm(0.9, 1e-3, Native("float64"))
     theirs = unet.BatchNorm(3, 0.9, 1e-3).double()
     scale, bias = draw(rng, (3,)), draw(rng, (3,))
@@ -54,7 +54,7 @@ def test_three_batches_then_inference(pair, rng, space):
 
 
 def test_the_first_batch_is_forgotten_slowly_and_inference_changes_nothing(pair, rng):
-    """Debiased: after one batch inference uses its very moments, with the biased variance."""
+    """Averages are debiased: after one batch, inference uses exactly the moments of that batch."""
     *_, theirs = pair
     x = draw(rng, (2, 5, 4, 3))
     theirs(first(x))
@@ -69,7 +69,7 @@ def test_the_first_batch_is_forgotten_slowly_and_inference_changes_nothing(pair,
 
 
 def test_one_value_a_channel(pair, rng):
-    """The deepest level of a small patch: nothing varies, so only the bias is left."""
+    """On the deepest level of a small patch nothing varies, so only the bias is left."""
     ours, variables, theirs = pair
     x = draw(rng, (1, 1, 1, 3))
     y, changed = ours.apply(variables, jnp.asarray(x), True, mutable=["batch_stats"])

@@ -27,7 +27,7 @@ def task(request):
 
 @pytest.fixture(scope="module", params=list(BOUNDS))
 def results(request, task):
-    """Data type; then kind of batch -> ours and theirs."""
+    """Data type, and kind of batch -> our results and torch's."""
     dtype, rng = request.param, np.random.default_rng(20221165)
     case = cases.MAKERS[task](dtype, rng)
     params, stats = (cases.cast(tree, dtype) for tree in cases.trained(case, rng))

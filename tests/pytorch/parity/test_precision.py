@@ -1,4 +1,4 @@
-"""What a run may switch on: memory formats change rounding only, autocast the network only."""
+"""Memory formats change nothing but rounding; autocast changes nothing but the network."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +48,7 @@ def test_channels_last(task):
 
 @pytest.mark.parametrize("last", [False, True])
 def test_one_channel_does_not_choose_the_memory_format(last):
-    """torch takes an image of one channel, moved there from the last axis, for channels last."""
+    """torch takes an image of one channel, moved from the last axis, for one with channels last."""
     network = nets.QSMnet(width=4, levels=1, window=3)
     form = torch.channels_last_3d if last else torch.contiguous_format
     network.to(memory_format=form)  # pyright: ignore[reportCallIssue]
@@ -60,7 +60,7 @@ def test_one_channel_does_not_choose_the_memory_format(last):
 
 
 def test_float32_statistics_of_a_masked_brain():
-    """torch adds those of contiguous images in float64; of channels last on a CPU it does not."""
+    """On a CPU torch adds them in float64, but not if the images have channels last."""
     found = []
     for dtype in ("float32", "float64"):
         case, network, batch = made("qsm", dtype, momentum=0.0)
@@ -85,7 +85,7 @@ def test_autocast(task):
 
 
 def test_masked_volumes_hold_ties():
-    """Many windows of the first pooling have several equal maxima, so its rule for them is used."""
+    """Many windows of the first pooling have several equal maxima, so the rule for ties is used."""
     _, network, batch = made("qsm", "float64")
     x = network._pair("down0", batch["field"]).detach()
     windows = x.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).flatten(5).flatten(-3)
@@ -94,7 +94,7 @@ def test_masked_volumes_hold_ties():
 
 
 def test_activations_of_sixteen_bits_are_computed_in_float32(rng):
-    """As ours are: a polynomial in exponentials, in bfloat16, would be wrong by several percent."""
+    """As in JAX: the polynomial in exponentials would be wrong by several percent in bfloat16."""
     cell = varnet.TunedCell(filters=3, nodes=31, window=7)
     w = draw(rng, (3, 31)).astype(np.float32)
     with torch.no_grad():

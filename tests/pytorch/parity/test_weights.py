@@ -1,4 +1,4 @@
-"""Weights and statistics between the frameworks: exact both ways, mistakes in one line."""
+"""Weights and statistics move exactly between the frameworks; mistakes end in one line."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ MAKERS = {
 
 @pytest.fixture(params=list(MAKERS))
 def made(request, rng):
-    """torch's network in the memory format of its task; random leaves of our model's shapes."""
+    """torch's network in a memory format, and random leaves in the shapes of our model."""
     make, model, config, changes = MAKERS[request.param]
     shapes = model.build(config.Config(**config.PRESETS["tiny"] | changes), "cpu").shapes
     leaves, stats = (
@@ -105,7 +105,7 @@ def changed(leaves, place, value):
 
 FOREIGN = {
     "one is missing": (lambda a: dict(sorted(a.items())[1:]), "is missing"),
-    "one is too much": (lambda a: a | {"conv9/kernel": np.zeros(3, np.float32)}, "conv9/kernel"),
+    "one is unexpected": (lambda a: a | {"conv9/kernel": np.zeros(3, np.float32)}, "conv9/kernel"),
     "another shape": (lambda a: changed(a, -1, lambda v: np.zeros((5, 1), v.dtype)), "shape"),
     "mixed types": (lambda a: changed(a, 0, lambda v: v.astype(np.float64)), "float64"),
     "half precision": (lambda a: {k: v.astype(np.float16) for k, v in a.items()}, "float16"),
