@@ -65,7 +65,7 @@ def test_jax_and_pytorch_start_from_the_same_and_part(tmp_path):
     assert pair["equal params"] == "False"
     assert digests(runs[0] / "000")["params"] != digests(runs[1] / "000")["params"]
     apart = {row["weights"]: float(row["median"]) for row in rows(tmp_path / "compare", "weights")}
-    assert 0 < apart["all with a gradient"] < 1e-3 < apart["biases before normalization"]
+    assert 0 < apart["all with a gradient"] < 1e-3 < apart["biases before normalisation"]
     differing = {(row["what"], row["entry"]) for row in rows(tmp_path / "compare", "surroundings")}
     assert {("packages", "torch"), ("framework", "framework")} <= differing
     assert not any(what == "settings" for what, _ in differing)
