@@ -1,4 +1,4 @@
-"""A config as JSON, as a digest, as a flag file."""
+"""A config as JSON, as a digest and as a flag file."""
 
 import dataclasses
 import hashlib
@@ -10,13 +10,13 @@ from mrjax.errors import UserError
 
 
 class Declared(Protocol):
-    """A config, as far as its mirrors look: a dataclass whose fields `option` made."""
+    """What serialisation needs of a config: it is a dataclass whose fields `option` made."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def preset(self) -> str:
-        """Name of the set of values it was made from."""
+        """Name of the preset from which the config was made."""
         ...
 
 
@@ -24,16 +24,16 @@ T = TypeVar("T", bound=Declared)
 
 
 def to_json(config: Declared) -> dict[str, Any]:
-    """Every field, as JSON values."""
+    """Return every field, as JSON values."""
     return dataclasses.asdict(config)
 
 
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
-    """The config that `to_json` wrote.
+    """Return the config that `to_json` wrote.
 
     Raises:
-        UserError: where keys are missing or unknown: another version of mrjax wrote them, and
-            guessing a default could change what the run was.
+        UserError: keys are missing or unknown, because another version of mrjax wrote them; a
+            guessed default could be another run.
     """
     names = {field.name for field in dataclasses.fields(cls)}
     if names != set(values):
@@ -46,9 +46,9 @@ def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def digest(config: Declared) -> str:
-    """Name of what was asked for: sha256, as hex, of the digest fields as canonical JSON.
+    """Return the sha256, as hex, of the digest fields as canonical JSON; it names the run.
 
-    Canonical: keys sorted, no blanks, ASCII, floats by their shortest exact decimal.
+    Canonical JSON has sorted keys, no blanks, ASCII only, and floats as the shortest exact decimal.
     """
     values = {name: getattr(config, name) for name in digest_fields(type(config))}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -56,7 +56,7 @@ def digest(config: Declared) -> str:
 
 
 def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
-    """Names of the fields that can change a result."""
+    """Return the names of the fields that can change a result."""
     return tuple(field.name for field in dataclasses.fields(cls) if field.metadata["digest"])
 
 
