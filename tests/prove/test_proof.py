@@ -101,7 +101,7 @@ def test_code_that_changes_meanwhile_proves_nothing(prove, monkeypatch, tmp_path
     monkeypatch.setattr(proof, "sources", lambda: next(codes))
     assert prove(Runs()) == 1
     page = (tmp_path / "proof.txt").read_text()
-    assert "the code changed meanwhile" in page and "bit for bit" not in page
+    assert "the code changed during the runs" in page and "bit for bit" not in page
 
 
 def test_other_code_or_flags_have_another_folder():
