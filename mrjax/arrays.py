@@ -35,6 +35,11 @@ class QsmSubject:
     b0_direction: Vector = (0.0, 0.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
 
+    @property
+    def reference(self) -> Float[np.ndarray, "x y z"] | None:
+        """The true output of a network, which is `chi`."""
+        return self.chi
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SenseSlice:
@@ -76,3 +81,8 @@ class DcePatient:
     mask: Bool[np.ndarray, "x y z"] | None
     voxel_size: Vector = (1.0, 1.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
+
+    @property
+    def reference(self) -> Bool[np.ndarray, "x y z"] | None:
+        """The true output of a network, which is `mask`."""
+        return self.mask

@@ -1,4 +1,4 @@
-"""The picture of a QSM run: truth, reconstructions and their errors in three planes."""
+"""The figure of a QSM run: truth, reconstructions and their errors in three planes."""
 
 from collections.abc import Mapping
 from pathlib import Path
