@@ -18,12 +18,12 @@ def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
 
 
 def figure(path: Path, subject: QsmSubject, maps: Mapping[str, np.ndarray]) -> None:
-    """Write a PNG: rows are planes; columns truth, each method, then each method's error.
+    """Write a PNG: rows are planes; columns are truth, each method, then each method's error.
 
     Args:
         path: file to write.
-        subject: gives reference, mask and title.
-        maps: method to susceptibility map [ppm], each shown without its in-mask mean.
+        subject: subject, with mask, title and perhaps a reference.
+        maps: method -> susceptibility map [ppm], each shown without its in-mask mean.
     """
     # Figure without pyplot: no global state, no window system.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
