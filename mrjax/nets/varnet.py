@@ -26,6 +26,9 @@ from mrjax.physics import sense
 LIMIT = 1.0
 """The outermost nodes of the activation functions lie at -LIMIT and LIMIT."""
 
+Image = Complex[Array, "b row column"]
+Coils = Complex[Array, "b coil row column"]
+Columns = Float[Array, "b column"]
 _zeros = nn.initializers.zeros
 
 
@@ -43,10 +46,10 @@ def to_complex(channels: Float[Array, "*axes 2"]) -> Complex[Array, "*axes"]:
 
 def regulariser_gradient(
     ar: Arithmetic,
-    image: Complex[Array, "b row column"],
+    image: Image,
     kernel: Float[Array, "window window 2 f"],
     weights: Float[Array, "f n"],
-) -> Complex[Array, "b row column"]:
+) -> Image:
     """Gradient of the regulariser, (1/F) sum over filters i = 1 .. F of K_i^T phi_i(K_i u).
 
     phi_i(x) = sum over j of w_ij exp(-(x - mu_j)^2 / (2 s^2)). The image is reflected at its edges
@@ -95,13 +98,7 @@ class Stage(nn.Module):
     arithmetic: Arithmetic
 
     @nn.compact
-    def __call__(
-        self,
-        image: Complex[Array, "b row column"],
-        kspace: Complex[Array, "b coil row column"],
-        maps: Complex[Array, "b coil row column"],
-        mask: Float[Array, "b column"],
-    ) -> Complex[Array, "b row column"]:
+    def __call__(self, image: Image, kspace: Coils, maps: Coils, mask: Columns) -> Image:
         """Return the next image."""
         ar = self.arithmetic
         kernel = self.param(
@@ -134,13 +131,7 @@ class VarNet(nn.Module):
     nodes: int = 31
 
     @nn.compact
-    def __call__(
-        self,
-        image: Complex[Array, "b row column"],
-        kspace: Complex[Array, "b coil row column"],
-        maps: Complex[Array, "b coil row column"],
-        mask: Float[Array, "b column"],
-    ) -> Complex[Array, "b row column"]:
+    def __call__(self, image: Image, kspace: Coils, maps: Coils, mask: Columns) -> Image:
         """Reconstruct an image.
 
         Args:

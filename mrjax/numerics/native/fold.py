@@ -11,6 +11,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 
+def wide(x: Array) -> Array:
+    """Return x in its own type, but 16-bit types as float32, in which they are computed."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def pad(x: Array, sizes: tuple[int, int, int]) -> Array:
     """Pad (b, x, y, z, c) with `sizes` zeros at both ends of the spatial axes."""
     return jnp.pad(x, ((0, 0), *((n, n) for n in sizes), (0, 0)))

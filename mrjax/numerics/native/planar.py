@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.native import correlate
+from mrjax.numerics.native.fold import wide
 
 LARGE_WINDOW = 5
 """Smallest number of window rows for which products row by row beat the library's gradient."""
@@ -65,15 +66,11 @@ def conv(
     Returns:
         An array as large as x, of the type of x; 16-bit types are computed in float32.
     """
-    return _product(_wide(x), _wide(kernel)).astype(x.dtype)
+    return _product(wide(x), wide(kernel)).astype(x.dtype)
 
 
 def _product(x: Array, kernel: Array) -> Array:
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def library(x: Array, g: Array, window: tuple[int, int]) -> Array:
@@ -136,9 +133,9 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = saved
     m, n, inputs, outputs = kernel.shape
-    wide, choice = _wide(gradient), choose(inputs, outputs, (m, n))
-    by_kernel = kernel_gradient(_wide(x), wide, (m, n), choice)
-    by_x = _product(wide, jnp.flip(_wide(kernel), (0, 1)).swapaxes(2, 3))
+    g, choice = wide(gradient), choose(inputs, outputs, (m, n))
+    by_kernel = kernel_gradient(wide(x), g, (m, n), choice)
+    by_x = _product(g, jnp.flip(wide(kernel), (0, 1)).swapaxes(2, 3))
     return by_x.astype(x.dtype), by_kernel.astype(kernel.dtype)
 
 

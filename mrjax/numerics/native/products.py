@@ -75,15 +75,11 @@ def conv(x: Volume, kernel: Kernel) -> Response:
 
 def _product(x: Array, kernel: Array) -> Array:
     choice = _choice(x, kernel.shape[-1], kernel.shape[:3])
-    return fold.FORMS[choice.product](_wide(x), _wide(kernel)).astype(x.dtype)
+    return fold.FORMS[choice.product](fold.wide(x), fold.wide(kernel)).astype(x.dtype)
 
 
 def _choice(x: Array, outputs: int, window: tuple[int, ...]) -> Choice:
     return choose(x.shape[1:4], x.shape[-1], outputs, window)
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -95,7 +91,7 @@ def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array
     window = kernel.shape[:3]
     mirrored = jnp.flip(kernel, (0, 1, 2)).swapaxes(3, 4)
     form = correlate.FORMS[_choice(x, kernel.shape[-1], window).kernel_gradient]
-    by_kernel = form(_wide(x), _wide(gradient), window)
+    by_kernel = form(fold.wide(x), fold.wide(gradient), window)
     return _product(gradient, mirrored), by_kernel.astype(kernel.dtype)
 
 

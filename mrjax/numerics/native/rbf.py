@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mrjax.numerics.native.fold import wide
+
 REACH = 4
 """Number of nodes on each side of a centre; the float32 rounding errors of exp(d)^k grow with k."""
 
@@ -68,20 +70,16 @@ def rbf(
     """
     if weights.shape[1] < 2:
         raise ValueError(f"rbf needs at least two nodes, not {weights.shape[1]}")
-    wide = _wide(weights)
+    widened = wide(weights)
     place = _place(x, weights.shape[1], low, high)
-    return _sum_of_segments(place, wide, derivative=False).astype(x.dtype)
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return _sum_of_segments(place, widened, derivative=False).astype(x.dtype)
 
 
 def _place(x: Array, nodes: int, low: float, high: float) -> Array:
     """Return x in node distances from the middle of the nodes, near which float32 is finest."""
-    wide = _wide(x)
-    centred = wide - jnp.asarray((low + high) / 2, wide.dtype)
-    return centred * jnp.asarray((nodes - 1) / (high - low), wide.dtype)
+    widened = wide(x)
+    centred = widened - jnp.asarray((low + high) / 2, widened.dtype)
+    return centred * jnp.asarray((nodes - 1) / (high - low), widened.dtype)
 
 
 def _sum_of_segments(place: Array, weights: Array, *, derivative: bool) -> Array:
@@ -125,14 +123,14 @@ def _backward(
 ) -> tuple[Array, Array]:
     x, weights = saved
     nodes = weights.shape[1]
-    place, wide = _place(x, nodes, low, high), _wide(gradient)
-    slope = _sum_of_segments(place, _wide(weights), derivative=True)
-    by_x = wide * slope * jnp.asarray((nodes - 1) / (high - low), wide.dtype)
+    place, g = _place(x, nodes, low, high), wide(gradient)
+    slope = _sum_of_segments(place, wide(weights), derivative=True)
+    by_x = g * slope * jnp.asarray((nodes - 1) / (high - low), g.dtype)
     # XLA fuses this to one reduction, which computes each Gaussian, adds it and keeps no array.
     at = jnp.arange(nodes, dtype=place.dtype) - jnp.asarray((nodes - 1) / 2, place.dtype)
     offset = place[..., None] - at.reshape((1,) * x.ndim + (nodes,))
     gaussians = jnp.exp(-0.5 * jnp.square(offset))
-    by_weights = jnp.sum(wide[..., None] * gaussians, axis=tuple(range(x.ndim - 1)))
+    by_weights = jnp.sum(g[..., None] * gaussians, axis=tuple(range(x.ndim - 1)))
     return by_x.astype(x.dtype), by_weights.astype(weights.dtype)
 
 

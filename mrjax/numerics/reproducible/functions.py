@@ -11,12 +11,7 @@ from jaxtyping import Array, Float
 from mrjax.numerics.exact import finite_or_nan
 from mrjax.numerics.reproducible.elementwise import exact, mul, sub
 from mrjax.numerics.reproducible.grid import nearest, power
-from mrjax.numerics.reproducible.rounding import (
-    narrow,
-    quotient,
-    sealed,
-    wide,
-)
+from mrjax.numerics.reproducible.rounding import narrow, quotient, sealed, wide
 
 LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN_2 = float.fromhex("0x1.62e42fefa38p-1")

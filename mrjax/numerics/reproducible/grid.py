@@ -14,9 +14,6 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from mrjax.numerics.reproducible.rounding import wide
 
-MANTISSA = 53
-"""Bits of a float64 significand: integers up to 2^53 add without rounding, in any order."""
-
 LOWEST = -400
 """Least exponent of a grid, far below any product of two float32 numbers, so that units and
 products of two units are normal float64 numbers."""

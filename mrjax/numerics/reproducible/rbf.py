@@ -17,15 +17,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.exact import finite_or_nan
+from mrjax.numerics.host import MANTISSA
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.functions import exponential
-from mrjax.numerics.reproducible.grid import MANTISSA, log2_ceil, nearest, units
-from mrjax.numerics.reproducible.rounding import (
-    narrow,
-    quotient,
-    sealed,
-    wide,
-)
+from mrjax.numerics.reproducible.grid import log2_ceil, nearest, units
+from mrjax.numerics.reproducible.rounding import narrow, quotient, sealed, wide
 
 REACH = 15
 """Number of nodes on each side of a centre."""

@@ -10,15 +10,8 @@ import string
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.numerics.reproducible.grid import (
-    MANTISSA,
-    coarsen,
-    integers,
-    log2_ceil,
-    over,
-    quantise,
-    units,
-)
+from mrjax.numerics.host import MANTISSA
+from mrjax.numerics.reproducible.grid import coarsen, integers, log2_ceil, over, quantise, units
 from mrjax.numerics.reproducible.rounding import unsigned_zero, wide
 
 BLOCK = 1 << 13
