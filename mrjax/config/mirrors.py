@@ -61,9 +61,9 @@ def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
 
 
 def to_flags(config: Declared) -> str:
-    """The config as a flag file: every digest field spelled out, so that presets may change.
+    """Return the config as a flag file with every digest field, so that presets may change.
 
-    Fields that are None are left out, since unset is what they mean.
+    Fields that are None are left out, because None means that the flag is not set.
     """
     values = {name: getattr(config, name) for name in digest_fields(type(config))}
     lines = [to_argument(name, value) for name, value in values.items() if value is not None]
@@ -72,10 +72,10 @@ def to_flags(config: Declared) -> str:
 
 
 def to_argument(name: str, value: Any) -> str:
-    """One command line argument, ``--name=value``."""
+    """Return one command line argument, ``--name=value``."""
     return f"--{name}={text(value)}"
 
 
 def text(value: Any) -> str:
-    """A value as it is written after ``--flag=``; floats by their shortest exact decimal."""
+    """Write a value as it follows ``--flag=``; a float as its shortest exact decimal."""
     return str(value).lower() if isinstance(value, bool) else str(value)

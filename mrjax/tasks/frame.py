@@ -71,7 +71,7 @@ class Job(Protocol):
 
     @property
     def batches(self) -> Batches | None:
-        """Step (from 0) to batch on the host, pure; None where a network only infers."""
+        """Pure map from a step (from 0) to its batch on the host; None to infer only."""
         ...
 
     def warm_up(self, state: Any) -> None:

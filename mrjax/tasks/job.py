@@ -106,7 +106,7 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
         return lambda step: pipeline.batch(examples, seed, step, config.batch_size)
 
     def warm_up(self, state: Any) -> None:
-        """Apply the network once to each shape of input."""
+        """Apply the network once to one input of each shape."""
         self._outputs(state, infer.one_of_each(self.held_out, self.shape))
 
     def infer(self, state: Any) -> list[np.ndarray]:

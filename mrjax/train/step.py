@@ -159,7 +159,7 @@ def _all_finite(tree: PyTree) -> Bool[Array, ""]:
 
 
 def _keep_if_overflown(finite: Bool[Array, ""], new: State, old: State) -> State:
-    """Take the new state if all gradients were finite, else the old one with half the scale."""
+    """Take the new state if all gradients were finite, else the old state with half the scale."""
     chosen = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
     count = jnp.where(finite, old.scale.finite_steps + 1, 0)
     grow = count >= GROWTH_INTERVAL
