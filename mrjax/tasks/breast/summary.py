@@ -83,21 +83,21 @@ def gather(found: Sequence[Mapping[str, Any]], folds: int) -> Repetitions:
     Returns:
         Dice of every patient; every repetition has the patients in the order of their names.
     """
-    rows: dict[str, list[dict[str, float]]] = {"network": [], "threshold": []}
-    for first in range(0, len(found), folds):
-        part = found[first : first + folds]
-        for method, into in rows.items():
-            tables = [f["metrics"] if method == "network" else f["baselines"][method] for f in part]
-            into.append(
-                {
-                    name: value
-                    for f, table in zip(part, tables, strict=True)
-                    for name, value in zip(f["subjects"], table["dice"], strict=True)
-                }
-            )
-    patients = sorted(rows["network"][0])
-    lists = {m: [[row[p] for p in patients] for row in into] for m, into in rows.items()}
-    return Repetitions(patients, lists["network"], lists["threshold"])
+    parts = [found[first : first + folds] for first in range(0, len(found), folds)]
+    patients = sorted(name for fold in parts[0] for name in fold["subjects"])
+    network, threshold = (
+        [_dice(part, method, patients) for part in parts] for method in ("network", "threshold")
+    )
+    return Repetitions(patients, network, threshold)
+
+
+def _dice(part: Sequence[Mapping[str, Any]], method: str, patients: Sequence[str]) -> list[float]:
+    """Return the Dice of every patient in one repetition."""
+    found: dict[str, float] = {}
+    for fold in part:
+        table = fold["metrics"] if method == "network" else fold["baselines"][method]
+        found |= zip(fold["subjects"], table["dice"], strict=True)
+    return [found[patient] for patient in patients]
 
 
 def _content(
