@@ -1,4 +1,4 @@
-"""Flags of each level and arm, the planned environment, the restart, and what XLA made of it."""
+"""Flags of each level and arm, the text of XLA_FLAGS, and the start of JAX."""
 
 import json
 import os
@@ -169,7 +169,7 @@ def test_start_of_this_process():
     [
         ({"devices": 64}, r"--devices=64 but only \d+ cpu device"),
         ({"platform": "gpu"}, "--platform=gpu but JAX runs on cpu"),
-        # flags that were not there when XLA started: silently ignored by XLA, not by us
+        # XLA silently ignores flags that come after its start; a run must not
         ({"xla_deterministic": True}, "XLA runs with --xla_gpu_deterministic_ops=false; expected"),
         ({"xla_cpu_isa": "SSE4_2"}, "XLA runs with --xla_cpu_max_isa=; expected 'SSE4_2'"),
         ({"xla_autotune": "off"}, "XLA runs with --xla_gpu_autotune_level=4; expected '0'"),

@@ -13,7 +13,7 @@ from mrjax.config import RunConfig
 
 @pytest.fixture
 def restarts(monkeypatch):
-    """Catches restarts, and does what they would do to the environment."""
+    """Catch restarts, and change the environment as they would."""
     caught = []
 
     def execve(path, argv, environ):

@@ -1,4 +1,4 @@
-"""The course of a proof, its runs replaced by files that say what they would find."""
+"""The course of a proof, whose runs are replaced by files with their results."""
 
 import hashlib
 import signal
@@ -18,7 +18,7 @@ ISAS = len(LEVELS["isa"]) + 1
 
 
 class Runs:
-    """Stands for all processes: native digests depend on the instruction set."""
+    """Replaces all processes; native digests depend on the instruction set."""
 
     def __init__(self, **ends: Ended) -> None:
         self.ends, self.commands = ends, []

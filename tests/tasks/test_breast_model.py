@@ -1,4 +1,4 @@
-"""The breast network, its loss and what it starts from."""
+"""The breast network, its loss and its inputs."""
 
 import dataclasses
 

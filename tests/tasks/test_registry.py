@@ -1,4 +1,4 @@
-"""The registry is the only place that lists tasks; its entries are what they say."""
+"""The registry is the only place that lists tasks; its entries are correct."""
 
 import ast
 

@@ -42,8 +42,8 @@ def uses_of(jaxpr) -> dict:
 def held(eqn) -> tuple[int, int]:
     """How many constants and how many carried values a scan has.
 
-    From shapes, because versions of jax name them differently: what is neither is one slice of an
-    operand, or of a result.
+    They are found by their shapes, because versions of jax name them differently. All other values
+    are slices of an operand or of a result.
     """
     body = eqn.params["jaxpr"].jaxpr
 
@@ -55,7 +55,7 @@ def held(eqn) -> tuple[int, int]:
 
 
 def in_scope(eqn) -> bool:
-    """Whether the scope is among those the operation was traced in; only its whole name counts."""
+    """Whether the operation was traced in the scope, whose whole name must agree."""
     return any(
         isinstance(entry, source_info_util.Scope) and entry.name == SCOPE
         for entry in eqn.source_info.name_stack.stack
@@ -118,7 +118,7 @@ class Walk:
         return [made(eqn, given) for _ in eqn.outvars]
 
     def loop(self, closed, given, fixed, carried, within) -> list[frozenset]:
-        """What holds of a carry holds at the start and after every turn."""
+        """Find the properties that a carry has at the start and after every turn."""
         carry, rest = given[fixed : fixed + carried], given[fixed + carried :]
         while True:
             arguments = [*given[:fixed], *carry, *rest]

@@ -13,7 +13,7 @@ optimisation barrier; no inexact product that a compiler may fuse with an additi
 JAX's, which is subnormal on one device and zero on another; known when compiled; no product with,
 and no sum with, a constant, which a compiler may join with the next one."""
 FREE = frozenset([APART, FLUSHED, UNSCALED, UNSHIFTED])
-"""What holds of a value that was loaded or rounded."""
+"""Properties of a value that was loaded or rounded."""
 ALL = FREE | {WHOLE, SINGLE, POWER, BARRED, CONSTANT}
 KEPT = ALL - {BARRED}
 
@@ -21,23 +21,23 @@ MOVES = set(
     "broadcast_in_dim concatenate pad reshape rev select_n slice split squeeze stack transpose "
     "unstack".split()
 )
-"""Numbers change places only."""
+"""Operations that only move numbers."""
 
 TAKES = {"dynamic_slice", "gather"}
-"""So they do here; only the arithmetic takes slabs, and no gradient of it scatters."""
+"""Operations that take a part; only the arithmetic does so, and no gradient of it scatters."""
 
 DECIDES = set(
     "argmax bitcast_convert_type complex conj eq ge gt imag is_finite le lt max min ne neg "
     "real reduce_max".split()
 )
-"""Comparisons, signs, parts of complex numbers: exact, and in any order the same."""
+"""Comparisons, signs, parts of complex numbers, which are exact in any order."""
 
 HOLDERS = {"custom_jvp_call", "custom_vjp_call", "jit", "scan", "while", "cond"}
-"""Have jaxprs of their own, which are walked."""
+"""Operations with jaxprs of their own, which are walked."""
 
 ONE_SUM = {"add_any"}
-"""Of two cotangents, both rounded to float32 before: one IEEE addition, with nothing to fuse it.
-What it returns may be subnormal, so that it is not to be added to again."""
+"""The sum of two cotangents, both rounded to float32 before, is one IEEE addition that nothing can
+fuse. Its result may be subnormal, so nothing may be added to it again."""
 
 PASSES = (
     MOVES
@@ -47,10 +47,10 @@ PASSES = (
         "reduce_precision".split()
     )
 )
-"""What is subnormal stays so."""
+"""Operations that keep a subnormal number."""
 
 READS = ONE_SUM | set("add sub eq ge gt le lt ne".split())
-"""Return something else for a subnormal operand than for zero, though not 0 itself."""
+"""Operations whose result for a subnormal operand differs from that for zero."""
 
 STEPS = set(
     "add sub mul div sqrt clamp round reduce_precision optimization_barrier reduce_sum dot_general "
@@ -75,16 +75,16 @@ def keeps(eqn) -> bool:
 
 
 def allowed(eqn) -> bool:
-    """Whether it cannot round, so that it may stand outside the scope."""
+    """Whether an operation cannot round, so that it may stand outside the scope."""
     if eqn.primitive.name == "convert_element_type":
         return keeps(eqn)
-    if eqn.primitive.name == "abs":  # that of a complex number is a root
+    if eqn.primitive.name == "abs":  # the magnitude of a complex number is a root
         return not jnp.issubdtype(dtype_of(eqn.invars[0]), jnp.complexfloating)
     return eqn.primitive.name in MOVES | DECIDES | HOLDERS | ONE_SUM
 
 
 def of_value(value) -> frozenset:
-    """Properties of constants; NaN has all."""
+    """Properties of a constant; NaN has all of them."""
     x = np.asarray(value)
     if not np.issubdtype(x.dtype, np.inexact):
         return FREE | {WHOLE, CONSTANT}
@@ -102,14 +102,14 @@ def of_input(variable) -> frozenset:
 
 
 def short(variable) -> bool:
-    """A constant of so few bits (42) that its product with a small integer is exact."""
+    """Whether a constant has so few bits (42) that its product with a small integer is exact."""
     if not isinstance(variable, Literal):
         return False
     return float(np.frexp(np.float64(variable.val))[0] * 2.0**42).is_integer()
 
 
 def one_term(eqn) -> bool:
-    """A product that adds nothing up, or a sum over axes of length one."""
+    """Whether it is a product or a sum with one term for each result."""
     axes = eqn.params.get("axes")
     if eqn.primitive.name == "dot_general":
         axes = eqn.params["dimension_numbers"][0][0]
@@ -117,7 +117,7 @@ def one_term(eqn) -> bool:
 
 
 def exact_product(eqn, given) -> bool:
-    """A power of two, two float32 numbers or two integers as factors."""
+    """Whether a factor is a power of two, or both are float32 numbers, or both are integers."""
     if any(POWER in tags for tags in given):
         return True
     if all(WHOLE in tags for tags in given):
@@ -213,4 +213,4 @@ def sees_subnormals(eqn, given) -> bool:
     name = eqn.primitive.name
     if name not in READS or all(FLUSHED in tags for tags in given):
         return False
-    return not (name in ("eq", "ne") and eqn.invars[0] is eqn.invars[1])  # asks for NaN
+    return not (name in ("eq", "ne") and eqn.invars[0] is eqn.invars[1])  # this tests for NaN
