@@ -1,4 +1,4 @@
-"""Shape vocabulary and the records of one subject of each task.
+"""The vocabulary of shapes, and the record of one subject of each task.
 
 Axes are written ``x y z`` for volumes, ``row column`` for images, ``coil`` for receive coils;
 batches come first, channels last.
@@ -21,10 +21,10 @@ class QsmSubject:
         field: local field relative to B0 [ppm], zero outside the mask.
         chi: susceptibility [ppm], or None where no reference exists.
         mask: True inside the brain.
-        voxel_size: edge lengths [mm].
+        voxel_size: edge lengths of a voxel [mm].
         b0_direction: unit vector of the main field in voxel axes.
-        affine: voxel indices to scanner coordinates [mm], kept so that results can be laid over
-            the file they came from; None where the source has none.
+        affine: map from voxel indices to scanner coordinates [mm], kept so that results can be
+            laid over the original file; None where the source has none.
     """
 
     name: str
@@ -35,6 +35,11 @@ class QsmSubject:
     b0_direction: Vector = (0.0, 0.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
 
+    @property
+    def reference(self) -> Float[np.ndarray, "x y z"] | None:
+        """The true output of a network, which is `chi`."""
+        return self.chi
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SenseSlice:
@@ -42,11 +47,11 @@ class SenseSlice:
 
     Attributes:
         name: unique within a data set.
-        kspace: zero frequency at index n // 2; zero where nothing was acquired.
+        kspace: samples, the zero frequency at index n // 2; zero where nothing was acquired.
         maps: coil sensitivity maps.
-        reference: image of the fully sampled k-space, or None where there is none.
-        mask: columns that were acquired, where the data set fixes them; None where a fully
-            sampled k-space is to be undersampled afterwards.
+        reference: image of the fully sampled k-space, or None where it is not known.
+        mask: the acquired columns, where the data set fixes them; None where a fully sampled
+            k-space is to be undersampled afterwards.
     """
 
     name: str
@@ -63,10 +68,11 @@ class DcePatient:
     Attributes:
         name: unique within a data set.
         signal: image intensity in arbitrary units.
-        times: of each volume [s], rising.
+        times: time of each volume [s], rising.
         mask: True inside the breasts, or None where no reference exists.
-        voxel_size: edge lengths [mm].
-        affine: voxel indices to scanner coordinates [mm], or None where the source has none.
+        voxel_size: edge lengths of a voxel [mm].
+        affine: map from voxel indices to scanner coordinates [mm], or None where the source has
+            none.
     """
 
     name: str
@@ -75,3 +81,8 @@ class DcePatient:
     mask: Bool[np.ndarray, "x y z"] | None
     voxel_size: Vector = (1.0, 1.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
+
+    @property
+    def reference(self) -> Bool[np.ndarray, "x y z"] | None:
+        """The true output of a network, which is `mask`."""
+        return self.mask

@@ -1,8 +1,8 @@
-"""Processes that belong to this one: they are told to stop with it and do not outlive it.
+"""Child processes: they get this process's signals and do not outlive it.
 
-A run is a process of its own, because XLA's flags hold for a process. Whoever starts runs must
-neither leave them behind when it is killed (a second start would find their folders in use) nor
-end before they have saved what they have. Imports no JAX.
+A run is a process of its own, because XLA's flags hold for a process. A parent that is killed must
+not leave its runs behind, because a second start would find their folders in use; nor may it end
+before its runs have saved their state. This module imports no JAX.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT)
 _REQUEST = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-if os.getppid() != int(sys.argv[1]):  # it died before the request
+if os.getppid() != int(sys.argv[1]):  # the parent died before the request
     os._exit(1)
 try:
     os.execvp(sys.argv[2], sys.argv[2:])
@@ -32,10 +32,10 @@ class Ended(NamedTuple):
     """How a child ended.
 
     Attributes:
-        code: exit code; negative where a signal killed it, as in `subprocess`.
-        last: last line it wrote to either stream, "" if none.
-        signal: first signal forwarded to it, or None.
-        late: whether it was killed because it had run for as long as it may.
+        code: exit code; negative where a signal killed the child, as in `subprocess`.
+        last: last line that the child wrote to either stream, "" if none.
+        signal: first signal forwarded to the child, or None.
+        late: whether the child was killed because its time was up.
     """
 
     code: int
@@ -51,39 +51,39 @@ def run(
 ) -> Ended:
     """Run a command to its end.
 
-    SIGTERM and Ctrl-C go to the child, which then saves and ends; on Linux it is killed when this
-    process is. Called outside the main thread, signals are not forwarded: only the main thread
-    may handle them. Several children at once need a `Group`.
+    SIGTERM and Ctrl-C are forwarded to the child, which then saves and ends; on Linux the child is
+    killed when this process is. Outside the main thread signals are not forwarded, because only
+    the main thread may handle them. Several children at once need a `Group`.
 
     Args:
         command: program and arguments.
-        environ: its environment; None: that of this process.
-        on_line: called with each line that is not blank, as it comes.
+        environ: the child's environment; None: that of this process.
+        on_line: called with each line that is not blank, as soon as the child has written it.
 
     Returns:
-        How it ended.
+        How the child ended.
     """
     with Group() as group:
         return group.run(command, environ, on_line)
 
 
 class Group:
-    """Children that several threads start and wait for; signals go to all of them.
+    """Children that several threads start and wait for; signals are forwarded to all children.
 
-    A context, entered by the main thread, which alone may handle signals. After a signal no
-    further child is started. On Linux a child is killed when the thread that started it ends
-    without having waited for it, so each `run` stays in the thread that called it.
+    The main thread must enter this context, because only it may handle signals. After a signal no
+    further child is started. On Linux a child is killed when the thread that started it ends, so
+    each `run` stays in the thread that called it.
 
     Attributes:
         signal: first signal received, or None.
     """
 
     def __init__(self, grace: float | None = None) -> None:
-        """Nothing is installed before the context is entered.
+        """Prepare the group; handlers are installed when the context is entered.
 
         Args:
-            grace: seconds after a signal in which children may end before they are killed; None:
-                all the time they want.
+            grace: seconds that children have after a signal before they are killed; None: there
+                is no limit.
         """
         self._grace = grace
         self.signal: int | None = None
@@ -99,7 +99,7 @@ class Group:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Put back the handlers found; kill children that still run."""
+        """Restore the earlier handlers and kill children that still run."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         with self._lock:
@@ -117,12 +117,13 @@ class Group:
 
         Args:
             command: program and arguments.
-            environ: its environment; None: that of this process.
-            on_line: called with each line that is not blank, as it comes.
-            patience: seconds after which it is killed with all it has started; None: never.
+            environ: the child's environment; None: that of this process.
+            on_line: called with each line that is not blank, as soon as the child has written it.
+            patience: seconds after which the child and its own children are killed; None: never.
 
         Returns:
-            How it ended; after a signal nothing is started, and the command counts as ended by it.
+            How the child ended; after a signal nothing is started, and the command counts as ended
+            by it.
         """
         process = self._start(command, environ)
         if process is None:
@@ -139,13 +140,13 @@ class Group:
     def _start(
         self, command: Sequence[str], environ: Mapping[str, str] | None
     ) -> subprocess.Popen | None:
-        """Start a child unless a signal has come."""
+        """Start a child, unless a signal has arrived."""
         with self._lock:
             if self.signal is not None:
                 return None
             process = _popen(command, environ)
             self._told[process] = False
-            if self.signal is not None:  # it came while the child was being started
+            if self.signal is not None:  # the signal arrived while the child was being started
                 self._tell(process, self.signal)
         return process
 
@@ -161,20 +162,20 @@ class Group:
             timer.start()
 
     def _kill(self) -> None:
-        """End what has not heeded a signal: a compiler heeds none for minutes."""
+        """Kill children that still run after a signal: a compiler ignores signals for minutes."""
         with self._lock:
             for process in self._told:
                 _kill_session(process)
 
     def _tell(self, process: subprocess.Popen, number: int, again: bool = False) -> None:
-        # A second signal means "now" to a run, so one signal must not arrive twice.
+        # A second signal makes a run end at once, so one signal must not be forwarded twice.
         if again or not self._told[process]:
             self._told[process] = True
             process.send_signal(number)
 
 
 def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subprocess.Popen:
-    # A session of its own: the terminal's Ctrl-C would reach the child twice.
+    # In a new session, because the terminal's Ctrl-C would otherwise reach the child twice.
     return subprocess.Popen(
         _ending_with_parent(command),
         env=None if environ is None else dict(environ),
@@ -188,14 +189,14 @@ def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subproc
 
 
 def _kill_session(process: subprocess.Popen) -> None:
-    """Kill a child with all that it has started."""
+    """Kill a child and every process that it has started."""
     with contextlib.suppress(ProcessLookupError):  # it has just ended
         os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def _deadline(process: subprocess.Popen, patience: float | None) -> Iterator[threading.Event]:
-    """Kill a child's whole session when its time is up; the event says that this was done."""
+    """Kill a child's whole session when its time is up; the event tells whether this happened."""
     late = threading.Event()
 
     def kill() -> None:
@@ -213,7 +214,7 @@ def _deadline(process: subprocess.Popen, patience: float | None) -> Iterator[thr
 
 
 def _follow(process: subprocess.Popen, on_line: Callable[[str], None] | None) -> str:
-    """Hand on what a child writes; its last line."""
+    """Pass on the lines that a child writes, and return the last one."""
     last = ""
     assert process.stdout is not None
     for line in process.stdout:
@@ -225,7 +226,7 @@ def _follow(process: subprocess.Popen, on_line: Callable[[str], None] | None) ->
 
 
 def _close(process: subprocess.Popen) -> None:
-    """Leave nothing of a child behind, whatever ended the wait for it."""
+    """End a child that still runs and close its pipe, whatever ended the wait for it."""
     if process.poll() is None:
         process.kill()
         process.wait()
@@ -234,10 +235,10 @@ def _close(process: subprocess.Popen) -> None:
 
 
 def _ending_with_parent(command: Sequence[str]) -> list[str]:
-    """The command, told by Linux to die with this process before it starts.
+    """Return the command in a form that makes Linux kill it when this process ends.
 
-    A small Python makes the request and then becomes the program. `preexec_fn` would fork instead,
-    which is unsafe beside threads, and JAX has some.
+    A small Python program makes this request and then becomes the command. `preexec_fn` would fork
+    instead, which is unsafe beside threads, and JAX has some.
     """
     if sys.platform != "linux":
         return list(command)

@@ -1,15 +1,16 @@
-"""The two ways a command ends without a traceback."""
+"""The two kinds of error that end a command without a traceback."""
 
 
 class UserError(Exception):
-    """A mistake of the user: one line that says what is wrong, what was expected, what to do.
+    """A mistake of the user; one line says what is wrong, what was expected and what to do.
 
-    Command lines print it after ``error:`` and exit with code 2, before training starts.
+    A command prints the line after ``error:`` and exits with code 2, before training starts.
     """
 
 
 class RunFailed(Exception):
-    """A run that cannot go on (a loss that is not finite, say); one line, exit code 1.
+    """A run that cannot go on, for instance because its loss is not finite.
 
-    Everything written so far stays: ledger, checkpoints, records.
+    A command prints one line and exits with code 1. The ledger, checkpoints and records written so
+    far stay.
     """

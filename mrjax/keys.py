@@ -1,8 +1,8 @@
 """Named streams of random numbers: every draw is a pure function of (seed, name, indices).
 
-A key is never split and carried along: adding a stream or a draw shifts no other, and a checkpoint
-needs the step number only. Initialisation and order of the batches are thus two values one can
-hold and vary one at a time, which is what the studies do.
+A key is never split and carried along. So a new stream or draw changes no other, and a checkpoint
+needs the step number only. The initial weights and the order of the batches then follow from two
+seeds, which a study can vary one at a time.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ _WORD = 2**32
 
 
 def stream(seed: int, name: str, *indices: int | Array) -> Key[Array, ""]:
-    """Key of one stream: the seed, with the name's sha256 and then the indices folded in.
+    """Return the key of one stream: fold the name's sha256 and then the indices into the seed.
 
-    The first 64 bits of the hash are folded, as two words: the key itself holds no more. Only
-    integer operations are used, so a key is the same on every device and JAX version, whatever
-    the x64 setting.
+    The first 64 bits of the hash are folded in, as two words, because a key holds no more bits.
+    Only integer operations are used, so a key is the same on every device and JAX version,
+    whatever the x64 setting.
 
     Args:
-        seed: 0 to 2**63 - 1; all its bits count.
+        seed: 0 to 2**63 - 1; all its bits are used.
         name: one of `STREAMS`.
-        *indices: what the draw belongs to, in a fixed order (epoch, step, example, ...), each
-            0 to 2**32 - 1; integers or, under `jax.jit`, integer scalars.
+        *indices: the epoch, step, example, ... of the draw, in a fixed order, each 0 to
+            2**32 - 1; integers or, under `jax.jit`, integer scalars.
 
     Returns:
         A typed threefry key, to be consumed once.
@@ -51,14 +51,14 @@ def stream(seed: int, name: str, *indices: int | Array) -> Key[Array, ""]:
 
 
 def _words(seed: int) -> Array:
-    """High and low half of the seed; `jax.random.key` would drop the high one without x64."""
+    """Return the halves of the seed; `jax.random.key` would drop the high half without x64."""
     if not 0 <= operator.index(seed) <= MAX_SEED:
         raise ValueError(f"seed {seed} is out of range; expected 0 to 2**63 - 1")
     return jnp.array(divmod(operator.index(seed), _WORD), jnp.uint32)
 
 
 def _index(index: int | Array) -> int | Array:
-    """The index, checked where its value is known; `fold_in` cuts wide arrays silently."""
+    """Return the index, checked where its value is known: `fold_in` would silently cut it."""
     if isinstance(index, Tracer):
         return index
     if not 0 <= operator.index(index) < _WORD:

@@ -1,7 +1,10 @@
 """Training losses, written against an arithmetic.
 
-Source of those for susceptibility maps: Yoon et al., NeuroImage 179 (2018), "Loss function", and
-the authors' code (SNU-LIST/QSMnet, Code/utils.py: l1, model_loss, grad_loss).
+QSMnet minimises L = l1 + model_weight * model + gradient_weight * gradient_difference. The breast
+U-Net minimises 1 - soft_dice. The variational network minimises complex_mse or magnitude_mse.
+
+Source of the losses for susceptibility maps: Yoon et al., NeuroImage 179 (2018), "Loss function",
+and the authors' code (SNU-LIST/QSMnet, Code/utils.py: l1, model_loss, grad_loss).
 """
 
 import itertools
@@ -18,15 +21,15 @@ SPACE = (1, 2, 3)
 
 
 def l1(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:
-    """Mean absolute difference.
+    """Mean absolute difference, (1/n) sum |x - y|.
 
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         x: any shape.
-        y: same shape.
+        y: the same shape.
 
     Returns:
-        Scalar, in the unit of the arguments.
+        A scalar in the unit of the arguments.
     """
     return ar.mean(absolute(ar.sub(x, y)))
 
@@ -34,16 +37,16 @@ def l1(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[
 def circular_field(
     ar: Arithmetic, chi: Batch, kernel: Float[Array, "x y z"]
 ) -> Float[Array, "b x y z 1"]:
-    """Field of a periodic susceptibility map: one product in k-space, no padding.
+    """Field of a periodic susceptibility map, Re IDFT(D DFT(chi)), without padding.
 
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         chi: susceptibility [ppm].
-        kernel: dipole kernel in FFT order.
+        kernel: dipole kernel D in FFT order.
 
     Returns:
-        Local field [ppm]. On a patch the sources outside it are missing and those inside wrap
-        around; the authors train with this approximation, so it is kept.
+        Local field [ppm]. On a patch the sources outside the patch are missing and the fields of
+        the sources inside wrap around; the authors train with this approximation, so it is kept.
     """
     spectrum = ar.mul(ar.fft(chi, SPACE), kernel[None, ..., None].astype(chi.dtype))
     return jnp.real(ar.ifft(spectrum, SPACE))
@@ -54,32 +57,34 @@ def model(
 ) -> Float[Array, ""]:
     """Disagreement of a susceptibility map with the measured field, by the dipole model.
 
+    (1/n) sum |m (d * chi) - m f|, over all n voxels, with d * chi the field of chi.
+
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         chi: predicted susceptibility [ppm].
-        field: measured local field [ppm].
-        mask: 1 inside the brain, 0 outside.
+        field: measured local field f [ppm].
+        mask: m, 1 inside the brain and 0 outside.
         kernel: dipole kernel of the patch in FFT order.
 
     Returns:
-        Mean over all voxels of |mask * (field of chi) - mask * field| [ppm].
+        A scalar [ppm].
     """
     predicted = circular_field(ar, chi, kernel)
     return l1(ar, ar.mul(predicted, mask), ar.mul(field, mask))
 
 
 def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x inner_y inner_z 1"]:
-    """Sum over the 26 neighbours of max(0, neighbour - centre) / distance.
+    """Sum over the 26 neighbours of each voxel of max(0, neighbour - centre) / distance.
 
     Args:
-        ar: what computes.
-        x: image; each spatial axis at least 3.
+        ar: the arithmetic.
+        x: image; each spatial axis has at least 3 voxels.
 
     Returns:
-        One voxel shorter at each end; distance in voxels.
+        An image one voxel shorter at each end, in the unit of x; distances are in voxels.
     """
     offsets = [o for o in itertools.product((-1, 0, 1), repeat=3) if any(o)]
-    # Flushed is what would otherwise, or whose gradient would, be computed for each neighbour.
+    # Flush once here; otherwise value and gradient are recomputed for every neighbour.
     middle, *images = ar.copies(ar.flush(x.reshape(x.shape[:4])), 1 + len(offsets))
     centres = ar.copies(middle[:, 1:-1, 1:-1, 1:-1], len(offsets))
     total = jnp.zeros_like(centres[0])
@@ -93,15 +98,17 @@ def rectified_differences(ar: Arithmetic, x: Batch) -> Float[Array, "b inner_x i
 
 
 def gradient_difference(ar: Arithmetic, x: Batch, y: Batch) -> Float[Array, ""]:
-    """Mean absolute difference of the rectified differences of two images.
+    """Mean absolute difference of the rectified differences r of two images.
+
+    (1/n) sum |r(x) - r(y)|, with r of `rectified_differences`.
 
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         x: image.
         y: image of the same shape.
 
     Returns:
-        Scalar, in the unit of the images.
+        A scalar in the unit of the images.
     """
     return l1(ar, rectified_differences(ar, x), rectified_differences(ar, y))
 
@@ -114,20 +121,20 @@ def soft_dice(
 ) -> Float[Array, ""]:
     """Dice overlap of a probability with a mask, over the whole batch: 1 is perfect.
 
-    (2 sum p m + s) / (sum p + sum m + s). Over the batch and not per image, because an image
-    without a single voxel of the mask has no overlap to speak of.
+    (2 sum p m + s) / (sum p + sum m + s). The sums are over the batch and not over each image,
+    because the overlap of an image whose mask is empty means nothing.
 
     Args:
-        ar: what computes.
-        probability: 0 to 1, any shape.
-        mask: 0 or 1, same shape.
-        smoothing: s [voxels], above 0: keeps the quotient defined where both are empty.
+        ar: the arithmetic.
+        probability: p, from 0 to 1, any shape.
+        mask: m, 0 or 1, the same shape.
+        smoothing: s [voxels], above 0; it keeps the quotient defined where p and m are zero.
 
     Returns:
-        Scalar fraction.
+        A scalar fraction.
 
-    Source: Piantadosi, Marrone and Sansone (2018), "Evaluation Strategy"; in its differentiable
-    form Milletari et al., 3DV 2016.
+    Source: Piantadosi, Marrone and Sansone (2018), "Evaluation Strategy"; in differentiable form
+    Milletari et al., 3DV 2016.
     """
     margin = jnp.asarray(smoothing, probability.dtype)
     common = ar.sum(ar.mul(probability, mask))
@@ -136,15 +143,15 @@ def soft_dice(
 
 
 def magnitude(ar: Arithmetic, image: Complex[Array, "..."], eps: float = 0.0) -> Array:
-    """Square root of real part squared plus imaginary part squared plus eps.
+    """Magnitude sqrt(re^2 + im^2 + eps).
 
     Args:
-        ar: what computes.
-        image: complex, any shape.
-        eps: above 0 where a gradient is taken: the root has none at 0.
+        ar: the arithmetic.
+        image: re + i im, any shape.
+        eps: above 0 where a gradient is taken, because the square root has no gradient at 0.
 
     Returns:
-        Real array of the same shape.
+        A real array of the same shape.
     """
     real, imag = parts(image)
     square = ar.add(ar.mul(real, real), ar.mul(imag, imag))
@@ -154,14 +161,14 @@ def magnitude(ar: Arithmetic, image: Complex[Array, "..."], eps: float = 0.0) ->
 def largest_magnitude(
     ar: Arithmetic, images: Complex[Array, "b row column"]
 ) -> Float[Array, "b 1 1"]:
-    """Largest magnitude of each image; no gradient is taken.
+    """Largest magnitude of each image, max |z|, which is not meant to be differentiated.
 
     Args:
-        ar: what computes.
-        images: of any unit: their squares may be out of range.
+        ar: the arithmetic.
+        images: in any unit; their squares may be out of range.
 
     Returns:
-        In the unit of the images.
+        The magnitudes in the unit of the images.
     """
     largest = jnp.max(jnp.stack([jnp.abs(part) for part in parts(images)]), axis=(0, 2, 3))
     unit = safe_unit(largest.reshape(-1, 1, 1))
@@ -170,7 +177,7 @@ def largest_magnitude(
 
 
 def mse(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:
-    """Mean squared difference of two real arrays of one shape."""
+    """Mean squared difference of two real arrays of one shape, (1/n) sum (x - y)^2."""
     difference = ar.sub(x, y)
     return ar.mean(ar.mul(difference, difference))
 
@@ -178,15 +185,15 @@ def mse(ar: Arithmetic, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float
 def complex_mse(
     ar: Arithmetic, x: Complex[Array, "..."], y: Complex[Array, "..."]
 ) -> Float[Array, ""]:
-    """Mean squared difference of all real and imaginary parts: half of that of the pixels.
+    """Mean squared difference of all real and imaginary parts, (1/2n) sum |x - y|^2 over n pixels.
 
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         x: image.
         y: image of the same shape.
 
     Returns:
-        Scalar, in the square of the images' unit.
+        A scalar in the square of the images' unit.
 
     Source: rixez/pytorch_mri_variationalnetwork, models.py, loss_type "complex".
     """
@@ -194,21 +201,21 @@ def complex_mse(
 
 
 MAGNITUDE_EPS = 1e-12
-"""Added to squared magnitudes, of images whose largest is about 1, in `magnitude_mse`."""
+"""Summand of squared magnitudes in `magnitude_mse`, for images of largest magnitude about 1."""
 
 
 def magnitude_mse(
     ar: Arithmetic, x: Complex[Array, "..."], y: Complex[Array, "..."]
 ) -> Float[Array, ""]:
-    """Mean squared difference of magnitudes.
+    """Mean squared difference of magnitudes, (1/n) sum (|x| - |y|)^2, |z| = sqrt(z z* + eps).
 
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         x: image.
         y: image of the same shape.
 
     Returns:
-        Scalar, in the square of the images' unit.
+        A scalar in the square of the images' unit.
 
     Source: Hammernik et al. 2018, Eq. 7.
     """

@@ -18,7 +18,7 @@ _HFEN_RADIUS = 7
 
 
 def _prepare(x: Image, reference: Image, mask: Mask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both images in float64 and the mask in bool, checked."""
+    """Check both images and the mask; return them as float64 and bool."""
     x, reference = np.asarray(x), np.asarray(reference)
     mask = np.asarray(mask).astype(bool)
     if not x.shape == reference.shape == mask.shape:
@@ -35,7 +35,7 @@ def _prepare(x: Image, reference: Image, mask: Mask) -> tuple[np.ndarray, np.nda
                 f"the {name} has NaN or infinite values in the mask; "
                 "expected finite numbers; check where they come from"
             )
-    # outside the mask NaN stands for "not measured"; a window that reaches there sees zero
+    # Outside the mask NaN means "not measured"; a window that reaches there sees zero.
     x, reference = (np.where(np.isfinite(i), i, 0).astype(np.float64) for i in (x, reference))
     return x, reference, mask
 
@@ -51,7 +51,7 @@ def _norm(reference: np.ndarray, meaning: str) -> float:
 
 
 def _data_range(reference: np.ndarray, mask: np.ndarray) -> float:
-    """Maximum of the reference in the mask."""
+    """Return the maximum of the reference in the mask, which must be a usable range."""
     largest = float(reference[mask].max())
     if largest <= 0.0:
         raise UserError(
@@ -71,13 +71,13 @@ def nrmse(x: Image, reference: Image, mask: Mask, demean: bool = False) -> float
 
     Args:
         x: image to judge, any shape.
-        reference: image of the same shape and unit.
-        mask: True where the images count.
-        demean: subtract each image's mean in the mask first. Susceptibility needs it: a field
-            does not tell the mean.
+        reference: image r of the same shape and unit.
+        mask: m, True where the images are compared.
+        demean: whether to subtract each image's mean in the mask first. Susceptibility maps need
+            this, because a field does not determine their mean.
 
     Returns:
-        Fraction: 0 is perfect, 1 is as wrong as an image of zeros.
+        A fraction: 0 is perfect, 1 is as wrong as an image of zeros.
 
     Raises:
         UserError: empty mask, values not finite, or a reference of zeros (with ``demean``, a
@@ -95,15 +95,15 @@ def nrmse(x: Image, reference: Image, mask: Mask, demean: bool = False) -> float
 
 
 def psnr(x: Image, reference: Image, mask: Mask) -> float:
-    """Peak signal to noise ratio, 20 log10(max(m r) / RMSE in the mask) [dB].
+    """Peak signal to noise ratio, 20 log10(max r / sqrt(mean (x - r)^2)) in the mask [dB].
 
     Args:
         x: image to judge, any shape.
-        reference: image of the same shape and unit.
-        mask: True where the images count.
+        reference: image r of the same shape and unit.
+        mask: True where the images are compared.
 
     Returns:
-        Decibels; infinite where the images agree exactly.
+        Decibels; infinity where the images agree exactly.
 
     Raises:
         UserError: empty mask, values not finite, or a reference that is constant or without a
@@ -119,8 +119,10 @@ def psnr(x: Image, reference: Image, mask: Mask) -> float:
 def ssim(x: Image, reference: Image, mask: Mask) -> float:
     """Structural similarity, averaged over the mask; windows reach beyond it.
 
-    Gaussian window of sigma 1.5 and radius 5, population covariances, K1 = 0.01, K2 = 0.03, data
-    range = maximum of the reference in the mask, image borders mirrored.
+    SSIM = (2 mx mr + c1) (2 cov + c2) / ((mx^2 + mr^2 + c1) (vx + vr + c2)), with local means m,
+    variances v and covariance cov, c1 = (0.01 L)^2 and c2 = (0.03 L)^2. L is the maximum of the
+    reference in the mask. Windows are Gaussian with sigma 1.5 and radius 5, covariances those of
+    the population, and image borders are mirrored.
 
     Args:
         x: image to judge, [row column] or [x y z].
@@ -128,7 +130,7 @@ def ssim(x: Image, reference: Image, mask: Mask) -> float:
         mask: True where the result is averaged.
 
     Returns:
-        -1 to 1; 1 for equal images.
+        A number from -1 to 1; 1 for equal images.
 
     Raises:
         UserError: as :func:`psnr`.
@@ -155,18 +157,19 @@ def ssim(x: Image, reference: Image, mask: Mask) -> float:
 
 
 def hfen(x: Image, reference: Image, mask: Mask) -> float:
-    """High-frequency error norm: NRMSE after a Laplacian of Gaussian.
+    """High-frequency error norm, ||LoG(x) - LoG(r)|| / ||LoG(r)|| in the mask.
 
-    Sigma 1.5, window of 15 voxels on each axis, zeros outside the image. Both images are set to
-    zero outside the mask before the filter, as susceptibility maps come, and compared in the mask.
+    LoG is a Laplacian of Gaussian with sigma 1.5 and a window of 15 voxels on each axis; outside
+    the image are zeros. Both images are set to zero outside the mask before the filter, because
+    susceptibility maps are zero there.
 
     Args:
         x: image to judge, any number of axes.
-        reference: image of the same shape and unit.
-        mask: True where the images count.
+        reference: image r of the same shape and unit.
+        mask: True where the images are compared.
 
     Returns:
-        Fraction: 0 is perfect.
+        A fraction: 0 is perfect.
 
     Raises:
         UserError: empty mask, values not finite, or a reference without detail in the mask.
@@ -188,11 +191,11 @@ def dice(x: Image, reference: Image) -> float:
     """Dice overlap of two binary masks, 2 |A and B| / (|A| + |B|).
 
     Args:
-        x: mask to judge (nonzero is inside).
-        reference: mask of the same shape.
+        x: mask A to judge; nonzero voxels are inside.
+        reference: mask B of the same shape.
 
     Returns:
-        Fraction: 1 for equal masks, 0 for disjoint ones.
+        A fraction: 1 for equal masks, 0 for disjoint ones.
 
     Raises:
         UserError: both masks are empty.

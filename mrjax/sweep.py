@@ -1,7 +1,7 @@
 """Many runs from one command: the Cartesian product of values, one process a run, in turn.
 
-A process a run, since XLA's flags hold for a process; in turn, since runs that share a machine
-disturb each other's timing. Imports no JAX.
+Each run has a process, because XLA's flags hold for a process. The runs do not overlap, because
+runs that share a machine disturb each other's timing. This module imports no JAX.
 """
 
 import itertools
@@ -18,17 +18,17 @@ _RANGE = re.compile(r"(-?\d+):(-?\d+)")
 
 
 def expand(specifications: Sequence[str]) -> list[dict[str, str]]:
-    """All combinations of swept values, the last flag varying fastest.
+    """Return all combinations of swept values; the last flag varies fastest.
 
     Args:
-        specifications: one ``name=value,value,...`` a flag; ``a:b`` stands for the integers from
-            a up to, not including, b; a value may be empty.
+        specifications: one ``name=value,value,...`` for each flag; ``a:b`` stands for the integers
+            from a to b - 1; a value may be empty.
 
     Returns:
-        One {name: value} a run.
+        One {name: value} for each run.
 
     Raises:
-        UserError: for a specification that cannot be read, or names a flag or value twice.
+        UserError: for a specification that cannot be read, or that names a flag or value twice.
     """
     axes: dict[str, list[str]] = {}
     for specification in specifications:
@@ -47,7 +47,7 @@ def expand(specifications: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _values(specification: str, text: str) -> list[str]:
-    """Values of one specification, ranges written out."""
+    """Return the values of one specification, with ranges written out."""
     values = [value for part in text.split(",") for value in _written_out(part)]
     if not values:
         raise UserError(
@@ -68,17 +68,17 @@ def _written_out(part: str) -> list[str]:
 
 
 def label(combination: Mapping[str, str]) -> str:
-    """Name of a run within its sweep, ``name=value,...``, fit to be a folder's name."""
+    """Return the name of a run in its sweep, ``name=value,...``, valid as a folder's name."""
     return ",".join(f"{name}={quote(value, safe='')}" for name, value in combination.items())
 
 
 def arguments(combination: Mapping[str, str], workdir: str = "") -> list[str]:
-    """Command line arguments that make one run of a sweep.
+    """Return the command line arguments of one run of a sweep.
 
     Args:
         combination: swept values.
-        workdir: folder of the whole sweep; each run gets one of its own inside. "" leaves every
-            run to its default folder, which the digest of its config tells apart.
+        workdir: folder of the whole sweep, in which each run gets a folder of its own. With ""
+            every run has its default folder, whose name is the digest of its config.
     """
     swept = [f"--{name}={value}" for name, value in combination.items()]
     return [*swept, f"--workdir={Path(workdir, label(combination))}"] if workdir else swept
@@ -90,12 +90,12 @@ def run(
     combinations: Sequence[Mapping[str, str]],
     workdir: str = "",
 ) -> int:
-    """Run every combination, show the last line of each, list the failed ones at the end.
+    """Run every combination, show the last line of each, and list the failed runs at the end.
 
     Args:
         program: command that starts one run, such as ``python -m experiments.qsm``.
-        argv: flags common to all runs; those of a combination come after and win.
-        combinations: from `expand`.
+        argv: flags common to all runs; a combination's flags come later and override them.
+        combinations: what `expand` returned.
         workdir: as in `arguments`.
 
     Returns:

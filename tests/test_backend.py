@@ -1,4 +1,4 @@
-"""Flags of each level and arm, the planned environment, the restart, and what XLA made of it."""
+"""Flags of each level and arm, the text of XLA_FLAGS, and the start of JAX."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import pytest
 from helpers import ROOT
 
 from mrjax import backend
-from mrjax.backend import flagtext, levels, planning, process, startup
+from mrjax.backend import flagtext, levels, planning, startup
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 from mrjax.runs import result
@@ -152,142 +152,6 @@ def test_probe_names_a_value_xla_cannot_read():
         flagtext.probe("--xla_gpu_deterministic_ops=yes", os.environ)
 
 
-# plan
-
-
-def test_plan_of_the_default_config():
-    planned = planning.plan(RunConfig(), {"HOME": "/root"})
-    assert planned == backend.Plan(
-        environ={
-            "HOME": "/root",
-            "JAX_ENABLE_X64": "1",
-            "JAX_THREEFRY_PARTITIONABLE": "1",
-            "JAX_DEFAULT_MATMUL_PRECISION": "highest",
-            "JAX_ENABLE_COMPILATION_CACHE": "0",
-            "CUDA_VISIBLE_DEVICES": "0",
-        },
-        xla_flags=(),
-        notes=(),
-    )
-
-
-def test_plan_is_at_rest_in_its_own_environment():
-    fields = {"xla_deterministic": True, "devices": 2, "batch_size": 2, "cpu_threads": 3}
-    once = planning.plan(RunConfig(**fields), {"XLA_FLAGS": "--xla_dump_to=d"})
-    again = planning.plan(RunConfig(**fields), once.environ)
-    assert again.environ == once.environ and again.notes == ()
-    assert again.xla_flags == once.xla_flags == tuple(once.environ["XLA_FLAGS"].split()[1:])
-
-
-def test_flags_beat_variables_and_notes_say_so():
-    user = {
-        "NPROC": "8",
-        "JAX_PLATFORMS": "cuda",
-        "JAX_COMPILATION_CACHE_DIR": "/cache",
-        "JAX_ENABLE_X64": "True",
-    }
-    planned = planning.plan(RunConfig(cpu_threads=2, platform="cpu"), user)
-    assert planned.environ["NPROC"] == "2" and planned.environ["JAX_PLATFORMS"] == "cpu"
-    assert "JAX_COMPILATION_CACHE_DIR" not in planned.environ
-    assert sorted(planned.notes) == [
-        "JAX_COMPILATION_CACHE_DIR=/cache of the environment is not used",
-        "JAX_PLATFORMS=cuda of the environment is replaced by cpu",
-        "NPROC=8 of the environment is replaced by 2",
-    ]
-
-
-def test_variables_without_a_flag_stay():
-    planned = planning.plan(RunConfig(), {"NPROC": "8", "JAX_PLATFORMS": "cpu"})
-    assert planned.environ["NPROC"] == "8" and planned.environ["JAX_PLATFORMS"] == "cpu"
-    assert planned.notes == ("NPROC=8 of the environment sets the number of CPU threads",)
-
-
-def test_gpu_keeps_the_cpu_beside_it():
-    assert environ_of(platform="gpu")["JAX_PLATFORMS"] == "cuda,cpu"
-
-
-@pytest.mark.parametrize(
-    ("visible", "index", "devices", "chosen"),
-    [
-        (None, 0, 1, "0"),
-        (None, 2, 2, "2,3"),
-        ("4,5,6", 0, 1, "4"),
-        ("4,5,6", 1, 2, "5,6"),
-        ("GPU-8a,GPU-9b", 1, 1, "GPU-9b"),
-        ("", 0, 1, ""),  # the user hides every GPU
-    ],
-)
-def test_gpus_are_counted_among_the_visible_ones(visible, index, devices, chosen):
-    given = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    environ = environ_of(given, device_index=index, devices=devices)
-    assert environ["CUDA_VISIBLE_DEVICES"] == chosen
-    cpu = environ_of(given, device_index=index, devices=devices, platform="cpu")
-    assert cpu.get("CUDA_VISIBLE_DEVICES") == visible
-
-
-def test_a_gpu_beyond_the_visible_ones_is_refused():
-    with pytest.raises(UserError, match="--device_index=1 --devices=1 goes beyond the 1 GPUs of"):
-        environ_of({"CUDA_VISIBLE_DEVICES": "3"}, device_index=1)
-
-
-# restart
-
-
-@pytest.fixture
-def restarts(monkeypatch):
-    """Catches restarts, and does what they would do to the environment."""
-    caught = []
-
-    def execve(path, argv, environ):
-        caught.append((path, argv, environ))
-        monkeypatch.setenv("MRJAX_RESTARTED", environ["MRJAX_RESTARTED"])
-
-    monkeypatch.setattr(os, "execve", execve)
-    monkeypatch.delenv("XLA_FLAGS", raising=False)
-    monkeypatch.delenv("MRJAX_RESTARTED", raising=False)
-    return caught
-
-
-def refuse_to_probe(text, environ):
-    raise AssertionError("probed")
-
-
-def test_restart_happens_once_and_carries_the_notes(restarts, monkeypatch):
-    monkeypatch.setattr(process, "probe", refuse_to_probe)  # nothing to probe
-    monkeypatch.setenv("NPROC", "7")
-    backend.reexec(RunConfig(cpu_threads=1))
-    backend.reexec(RunConfig(cpu_threads=1))
-    ((path, argv, environ),) = restarts
-    assert (path, argv, environ["NPROC"]) == (sys.executable, sys.orig_argv, "1")
-    assert "NPROC=7 of the environment is replaced by 1" in process.notes()
-
-
-def test_restart_without_notes_happens_once_too(restarts, monkeypatch):
-    for name in ("NPROC", "PJRT_NPROC", "JAX_COMPILATION_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    backend.reexec(RunConfig())
-    assert process.notes() == []
-    backend.reexec(RunConfig())
-    assert len(restarts) == 1
-
-
-def test_a_child_process_restarts_for_itself(restarts, monkeypatch):
-    guard = json.dumps({"pid": os.getpid() + 1, "notes": []})
-    monkeypatch.setenv("MRJAX_RESTARTED", guard)
-    backend.reexec(RunConfig())
-    assert len(restarts) == 1
-
-
-def test_flags_are_probed_before_the_restart(restarts, monkeypatch):
-    monkeypatch.setattr(process, "probe", refuse_to_probe)
-    with pytest.raises(AssertionError, match="probed"):
-        backend.reexec(RunConfig(xla_cpu_isa="AVX"))
-    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=d")
-    with pytest.raises(AssertionError, match="probed"):
-        backend.reexec(RunConfig())
-    assert restarts == []
-
-
 # start
 
 
@@ -305,7 +169,7 @@ def test_start_of_this_process():
     [
         ({"devices": 64}, r"--devices=64 but only \d+ cpu device"),
         ({"platform": "gpu"}, "--platform=gpu but JAX runs on cpu"),
-        # flags that were not there when XLA started: silently ignored by XLA, not by us
+        # XLA silently ignores flags that come after its start; a run must not
         ({"xla_deterministic": True}, "XLA runs with --xla_gpu_deterministic_ops=false; expected"),
         ({"xla_cpu_isa": "SSE4_2"}, "XLA runs with --xla_cpu_max_isa=; expected 'SSE4_2'"),
         ({"xla_autotune": "off"}, "XLA runs with --xla_gpu_autotune_level=4; expected '0'"),

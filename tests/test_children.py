@@ -1,4 +1,4 @@
-"""Children get our signals, die with us, and say how they ended."""
+"""Children get the parent's signals, end with the parent, and report how they ended."""
 
 import os
 import signal

@@ -200,7 +200,7 @@ def test_gpu_that_is_absent(start):
     done = start("--platform=gpu", CUDA_VISIBLE_DEVICES="99")
     *notes, error = done.stderr.splitlines()
     assert done.returncode == 2 and all(note.startswith("note: ") for note in notes)
-    without = "--platform=gpu but JAX runs on cpu|JAX does not come up with .*"
+    without = "--platform=gpu but JAX runs on cpu|JAX does not start with .*"
     assert re.fullmatch(f"error: ({without}).*; expected .*", error)
 
 

@@ -1,4 +1,4 @@
-"""Devices, their software and their memory, as a GPU would show them; stand-ins take its place."""
+"""Devices, their software and their memory, with stand-ins for a GPU."""
 
 import importlib.metadata
 import json
@@ -28,7 +28,7 @@ class Device(types.SimpleNamespace):
 
 
 def plugin_fails():
-    """As JAX tells of a plugin without a driver: a logged traceback, which nothing follows."""
+    """What JAX does about a plugin without a driver: it logs a traceback and goes on."""
     try:
         raise RuntimeError("operation cuInit(0) failed:\n  CUDA_ERROR_NO_DEVICE")
     except RuntimeError:
@@ -80,7 +80,7 @@ def test_a_gpu_that_jax_passes_over_is_noted(monkeypatch, caplog):
 
 
 def test_a_gpu_without_a_cpu_beside_it_is_refused(monkeypatch):
-    """JAX_PLATFORMS=cuda: weights could not be drawn."""
+    """Under JAX_PLATFORMS=cuda there is no CPU, on which weights are drawn."""
     coming_up(monkeypatch, [Device()], cpu=False)
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     with pytest.raises(UserError, match=r"JAX_PLATFORMS=cuda \(.*nowhere.*\); expected a CPU"):

@@ -1,6 +1,6 @@
-"""What XLA, cuDNN and PyTorch say when something is the user's, turned into one line.
+"""Errors of XLA, cuDNN and PyTorch that are a user's mistake become one line.
 
-The texts are those of jaxlib 0.10.2, 0.11.2 and 0.12.0.1 and of PyTorch 2.11 and 2.13.
+The texts come from jaxlib 0.10.2, 0.11.2 and 0.12.0.1 and of PyTorch 2.11 and 2.13.
 """
 
 import types
@@ -97,7 +97,7 @@ def test_the_real_words_of_a_full_memory():
 
 @pytest.mark.parametrize("where", ["start", "run"])
 def test_a_command_ends_by_them(monkeypatch, capsys, where):
-    """Whether a device fails at its start, as with a damaged file of choices, or in the run."""
+    """The device fails at its start, for instance by a damaged file of choices, or in the run."""
 
     def fails(*arguments):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")

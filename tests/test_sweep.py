@@ -1,4 +1,4 @@
-"""Combinations, their names, and the processes made of them."""
+"""Combinations, their names and their processes."""
 
 import json
 import signal

@@ -1,9 +1,9 @@
-"""The machine under a run: which flags XLA gets, on which device, and what it made of them.
+"""The machine under a run: the flags that XLA gets, the device, and the flags that XLA then has.
 
-JAX reads its environment when it is imported and XLA_FLAGS when its first device is used; what is
-set later is silently ignored. So a run is planned first, without JAX (`plan`), then the process
-starts itself again in the planned environment (`reexec`), and only then JAX comes up and is asked
-what it understood (`start`).
+JAX reads its environment when it is imported and XLA_FLAGS when its first device is used; a later
+setting is silently ignored. So a run is planned first, without JAX (`plan`); then the process
+starts itself again in the planned environment (`reexec`); only then JAX is started, and its actual
+settings are read back (`start`).
 """
 
 from mrjax.backend.failures import explained, told

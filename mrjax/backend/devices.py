@@ -1,4 +1,4 @@
-"""The devices that JAX comes up on, and what it says on the way."""
+"""The devices on which JAX starts, and the warnings that it logs on the way."""
 
 import contextlib
 import logging
@@ -15,15 +15,15 @@ _ADVICE = 'for a GPU install "mrjax[cuda]" and a driver, or use --platform=cpu'
 def bring_up(config: RunConfig) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     """Let JAX start its devices.
 
-    A CUDA plugin that cannot start is not an error to JAX, which logs a traceback and goes on
-    without GPUs. Here its reason becomes a line.
+    JAX does not treat a CUDA plugin that cannot start as an error: it logs a traceback and goes on
+    without GPUs. Here the reason becomes one line.
 
     Args:
-        config: what was asked for.
+        config: the configuration of the run.
 
     Returns:
-        As many devices as asked for, of the platform asked for, whose `platform` is "cpu" or
-        "gpu"; and what JAX warned of, one line each.
+        The requested number of devices, of the requested platform, whose `platform` is "cpu" or
+        "gpu"; and the warnings of JAX, one line each.
 
     Raises:
         UserError: there are no such devices, or there is no CPU beside them.
@@ -34,10 +34,10 @@ def bring_up(config: RunConfig) -> tuple[tuple[Any, ...], tuple[str, ...]]:
         try:
             found = jax.devices()
             jax.devices("cpu")
-        except (RuntimeError, AssertionError) as error:  # the latter from JAX_PLATFORMS=cuda
+        except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS=cuda raises the latter
             reason = [*said, *str(error).splitlines(), "no reason given"][0]
             raise UserError(
-                f"JAX does not come up with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')} "
+                f"JAX does not start with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')} "
                 f"({reason}); expected a CPU, where weights are drawn, and any GPU beside it; "
                 f"{_ADVICE}"
             ) from error
@@ -61,7 +61,7 @@ def _asked_for(config: RunConfig, found: Sequence[Any], said: Sequence[str]) -> 
 
 
 class _Lines(logging.Handler):
-    """Keeps what is logged, the reason of an exception instead of its traceback."""
+    """Keeps log messages, with the reason of an exception instead of its traceback."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -74,7 +74,7 @@ class _Lines(logging.Handler):
 
 @contextlib.contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect what JAX logs, which then does not reach standard error."""
+    """Collect the messages that JAX logs; they do not reach standard error."""
     logger, handler = logging.getLogger("jax"), _Lines()
     before = logger.propagate
     logger.addHandler(handler)

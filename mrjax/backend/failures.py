@@ -1,7 +1,7 @@
-"""What compilers and devices say of a run's flags, a file or a full memory, in one line.
+"""Errors of compilers and devices about flags, files or a full memory, explained in one line.
 
-XLA and PyTorch raise the same exception for a mistake of the user and a defect of their own; only
-the text tells which. What is not known here keeps its traceback.
+XLA and PyTorch raise the same exception for a user's mistake and for a defect of their own, so the
+text has to tell which it is. An error that is not known here keeps its traceback.
 """
 
 import contextlib
@@ -14,7 +14,14 @@ from mrjax.errors import RunFailed, UserError
 
 
 class _Known(NamedTuple):
-    """A text, when it counts, and what it means; ``{said}`` stands for the line it is in."""
+    """A known error.
+
+    Attributes:
+        text: pattern of the error's text.
+        meaning: explanation for the user; ``{said}`` stands for the line with the pattern.
+        counts: whether the explanation holds for a run's configuration.
+        kind: the exception to raise instead.
+    """
 
     text: str
     meaning: str
@@ -78,14 +85,14 @@ _KNOWN = (
 
 
 def explained(error: BaseException, config: RunConfig) -> Exception | None:
-    """Say in one line what an error of a compiler or device means for the user.
+    """Explain in one line what an error of a compiler or device means for the user.
 
     Args:
-        error: what was raised.
-        config: of the run.
+        error: the exception that was raised.
+        config: the configuration of the run.
 
     Returns:
-        The exception to raise instead; None where the error says nothing to the user.
+        The exception to raise instead; None where the error is not known.
     """
     for known in _KNOWN if isinstance(error, RuntimeError) else ():
         if known.counts(config) and (said := _line(known.text, str(error))):
@@ -94,21 +101,21 @@ def explained(error: BaseException, config: RunConfig) -> Exception | None:
 
 
 def _line(pattern: str, text: str) -> str:
-    """The first line of a text with the pattern in it, shortened; "" if there is none."""
+    """Return the first line of a text that has the pattern, shortened; "" if there is none."""
     lines = [line for line in text.splitlines() if re.search(pattern, line, re.IGNORECASE)]
     return lines[0].strip()[:160] if lines else ""
 
 
 @contextlib.contextmanager
 def told(config: RunConfig) -> Iterator[None]:
-    """Let what compilers and devices say end a run in one line, as `explained` has it.
+    """Turn known errors of compilers and devices into one line, as `explained` does.
 
     Args:
-        config: of the run.
+        config: the configuration of the run.
 
     Raises:
-        UserError: for a flag or a file.
-        RunFailed: for too little memory.
+        UserError: a flag or a file is wrong.
+        RunFailed: there is too little memory.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The text in XLA_FLAGS: read, extended, and tried out before it can kill the process."""
+"""The text of XLA_FLAGS: it is read, extended, and tried before it can end the process."""
 
 import re
 import subprocess
@@ -13,10 +13,12 @@ _PROBE = "from jaxlib import xla_client; xla_client.make_cpu_client()"
 
 
 def parse(text: str) -> dict[str, str]:
-    """Flags in the text, {name: value}, read as XLA reads them: bare means true, the last one wins.
+    """Return the flags of the text, {name: value}, as XLA reads them.
+
+    A flag without a value is true; of several settings of one flag the last one holds.
 
     Raises:
-        UserError: for text that does not start with ``--``, which XLA takes as the name of a file.
+        UserError: the text does not start with ``--``, so that XLA takes it as a file's name.
     """
     if text.strip() and not text.strip().startswith("--"):
         raise UserError(
@@ -27,27 +29,27 @@ def parse(text: str) -> dict[str, str]:
 
 
 def _value(text: str | None) -> str:
-    """What follows the equals sign, without quotes; None where there is none."""
+    """Return the text after the equals sign without quotes; "true" where there is none."""
     if text is None:
         return "true"
     return text[1:-1] if text[:1] in ("'", '"') else text
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two values mean the same; a switch is on by 1 and by true in any case."""
+    """Whether two values mean the same: 1 and true switch on, in upper or lower case."""
     return one == other or _switch(one) == _switch(other) != ""
 
 
 def _switch(value: str) -> str:
-    """The value as true or false; "" for what is no switch."""
+    """Return a switch's value as "true" or "false"; "" for a value of another kind."""
     return {"1": "true", "true": "true", "0": "false", "false": "false"}.get(value.lower(), "")
 
 
 def merge(text: str, wanted: Mapping[str, str]) -> str:
-    """The user's XLA_FLAGS as they are, followed by the flags of a run.
+    """Append the flags of a run to the user's XLA_FLAGS, which stay as they are.
 
-    A flag of XLA that a run sets through a flag of its own must not be set to anything else here:
-    the level and the arm in the record of the run would be wrong.
+    The user must not give another value to a flag of XLA that a run sets through a flag of its own:
+    the level and the arm in the run's record would be wrong.
 
     Args:
         text: XLA_FLAGS of the environment.
@@ -57,7 +59,7 @@ def merge(text: str, wanted: Mapping[str, str]) -> str:
         The new XLA_FLAGS, "" for none.
 
     Raises:
-        UserError: where the two contradict each other.
+        UserError: the two contradict each other.
     """
     given = parse(text)
     for name, (default, ours) in OWNED.items():
@@ -72,23 +74,23 @@ def merge(text: str, wanted: Mapping[str, str]) -> str:
 
 
 def _written(name: str, value: str) -> str:
-    """A flag as XLA_FLAGS takes it, quoted where the value has blanks."""
+    """Write a flag for XLA_FLAGS, with quotes where the value has blanks."""
     return f'--{name}="{value}"' if re.search(r"\s", value) else f"--{name}={value}"
 
 
 def probe(text: str, environ: Mapping[str, str]) -> None:
-    """Let a short process parse XLA_FLAGS, since XLA ends the process over a flag it does not know.
+    """Let a short process parse XLA_FLAGS, because XLA ends a process over an unknown flag.
 
-    Takes about 0.4 s: jaxlib makes its CPU client, JAX is not imported. Flags of every platform
-    are known to every build of jaxlib.
+    This takes about 0.4 s: jaxlib makes its CPU client, and JAX is not imported. Every build of
+    jaxlib knows the flags of every platform.
 
     Args:
         text: XLA_FLAGS to try.
         environ: environment of the process.
 
     Raises:
-        UserError: naming the flags jaxlib does not know, or the value it cannot read. If the
-            process fails for another reason nothing is concluded: XLA will say so itself.
+        UserError: jaxlib does not know a flag, or cannot read a value; the error names it. Nothing
+            is concluded if the process fails for another reason, which XLA will report itself.
     """
     done = subprocess.run(
         [sys.executable, "-c", _PROBE],
@@ -102,7 +104,7 @@ def probe(text: str, environ: Mapping[str, str]) -> None:
 
 
 def _explain(stderr: str) -> None:
-    """Turn XLA's last words into one line."""
+    """Turn XLA's error into one line."""
     unknown = re.search(r"Unknown flags? in XLA_FLAGS: (.*)", stderr)
     if unknown:
         raise UserError(

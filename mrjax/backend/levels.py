@@ -1,4 +1,4 @@
-"""What a run promises, and the XLA flags that the promise and the arm of a study consist of."""
+"""Levels of reproducibility, and the XLA flags that a level and a study's arm consist of."""
 
 from mrjax.config import RunConfig, sources
 
@@ -20,21 +20,21 @@ OWNED = {
     "xla_cpu_max_isa": ("", "--xla_cpu_isa"),
     HOST_DEVICES: ("1", "--devices"),
 }
-"""XLA flags a run sets through flags of its own: {name: (XLA's default, our flag)}."""
+"""XLA flags that a run sets through flags of its own: {name: (XLA's default, our flag)}."""
 
 UNSAFE = ("xla_cpu_enable_fast_math",)
-"""XLA flags that let the compiler change what is computed: order-free arithmetic cannot be so."""
+"""XLA flags that let the compiler change results; order-free arithmetic refuses them."""
 
 
 def level(config: RunConfig) -> str:
-    """The level of reproducibility the config asks for, one of `LEVELS`."""
+    """Return the level of reproducibility that the config asks for, one of `LEVELS`."""
     if config.numerics == "reproducible":
         return MACHINE_TO_MACHINE
     return RUN_TO_RUN if config.xla_deterministic else NOT_GUARANTEED
 
 
 def xla_flags(config: RunConfig) -> dict[str, str]:
-    """XLA flags of the config's level and arm, {name: value}, all of them in `OWNED`."""
+    """Return the XLA flags of the config's level and arm, {name: value}, all of them in `OWNED`."""
     flags = _determinism(config) | _autotune(config)
     if config.xla_cpu_isa:
         flags["xla_cpu_max_isa"] = config.xla_cpu_isa
@@ -44,7 +44,7 @@ def xla_flags(config: RunConfig) -> dict[str, str]:
 
 
 def _determinism(config: RunConfig) -> dict[str, str]:
-    """Both flags: in jax 0.10.2 only the second one stops the tuning of fusions."""
+    """Return the flags of determinism: in jax 0.10.2 only the second stops tuning of fusions."""
     if not config.xla_deterministic:
         return {}
     return {
@@ -54,10 +54,10 @@ def _determinism(config: RunConfig) -> dict[str, str]:
 
 
 def _autotune(config: RunConfig) -> dict[str, str]:
-    """Flags of the autotuner; none for auto.
+    """Return the flags of the autotuner; there are none for auto.
 
-    Off together with determinism adds nothing: the determinism flags stop live tuning themselves,
-    and level 0 would skip the pass that gives each convolution a deterministic cuDNN engine.
+    Under determinism the value off adds no flag: the determinism flags stop tuning themselves, and
+    level 0 would skip the pass that gives each convolution a deterministic cuDNN engine.
     """
     mode, file = config.xla_autotune, config.xla_autotune_file
     if mode == "off" and not config.xla_deterministic:
@@ -74,10 +74,10 @@ def _autotune(config: RunConfig) -> dict[str, str]:
 
 
 def without_effect(config: RunConfig, platform: str) -> list[str]:
-    """One note for each flag that asks for something this kind of device does not have.
+    """Return a note for each given flag that has no effect on this kind of device.
 
     Args:
-        config: what was asked for.
+        config: the configuration of the run.
         platform: "cpu" or "gpu".
     """
     default = RunConfig()

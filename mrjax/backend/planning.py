@@ -1,4 +1,4 @@
-"""The environment a run needs, as a pure function of its config and the present environment."""
+"""The environment that a run needs, a pure function of its config and the present environment."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ _EMULATION: Settings = {
     "CUBLAS_EMULATION_SPECIAL_VALUES_SUPPORT_MASK": None,
     "CUBLAS_FIXEDPOINT_EMULATION_MANTISSA_BIT_COUNT": None,
 }
-"""How cuBLAS is told to make products of the type they are of, and not of smaller integers."""
+"""Variables that make cuBLAS multiply in the type of the operands, not in smaller integers."""
 
 PRODUCTS = (*_EMULATION, "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")
-"""Variables with a say in the products of NVIDIA's libraries; every record has them."""
+"""Variables that change the products of NVIDIA's libraries; every record has them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What the process of a run is to be started with.
+    """The environment in which the process of a run is to be started.
 
     Attributes:
         environ: all environment variables.
-        xla_flags: the flags in XLA_FLAGS that this run adds, ``--name=value``.
-        notes: what of the user's environment was changed, one line each.
+        xla_flags: the flags that this run adds to XLA_FLAGS, ``--name=value``.
+        notes: changes to the user's environment, one line each.
     """
 
     environ: dict[str, str]
@@ -39,19 +39,19 @@ class Plan:
 
 
 def plan(config: RunConfig, environ: Mapping[str, str]) -> Plan:
-    """Environment of a run: a flag beats an environment variable, and a note says so.
+    """Plan the environment of a run: a flag overrides an environment variable, and a note says so.
 
-    Only XLA_FLAGS that contradict a flag are refused, since they would decide silently.
+    Only XLA_FLAGS that contradict a flag are refused, because they would override it silently.
 
     Args:
-        config: what was asked for, checked.
-        environ: the environment now.
+        config: the checked configuration.
+        environ: the present environment.
 
     Returns:
         The plan; where nothing needs to change, its environ equals the given one.
 
     Raises:
-        UserError: for contradicting XLA_FLAGS, or GPUs that CUDA_VISIBLE_DEVICES hides.
+        UserError: XLA_FLAGS contradict a flag, or CUDA_VISIBLE_DEVICES hides the GPUs.
     """
     wanted = xla_flags(config)
     settings = _jax(config) | _platform(config) | _threads(config) | _gpus(config, environ)
@@ -68,10 +68,11 @@ def plan(config: RunConfig, environ: Mapping[str, str]) -> Plan:
 
 
 def _jax(config: RunConfig) -> Settings:
-    """Settings of JAX that decide about bits.
+    """Settings of JAX that change bits.
 
-    x64: random draws depend on it, and the study compares float64. The persistent compilation
-    cache keeps kernels chosen by an earlier process, so it would be a source of its own.
+    x64 is on because random draws depend on it and studies compare float64. The persistent
+    compilation cache is off because it keeps kernels that an earlier process chose, which would be
+    another source of variation.
     """
     return {
         "JAX_ENABLE_X64": "1",
@@ -84,24 +85,24 @@ def _jax(config: RunConfig) -> Settings:
 
 
 def _platform(config: RunConfig) -> Settings:
-    """The CPU stays beside a GPU: weights are drawn there."""
+    """Keep the CPU beside a GPU, because weights are drawn on the CPU."""
     known = {"cpu": "cpu", "gpu": "cuda,cpu"}
     return {"JAX_PLATFORMS": known[config.platform]} if config.platform in known else {}
 
 
 def _threads(config: RunConfig) -> Settings:
-    """Size of XLA's thread pool, for which it knows two variables."""
+    """Size of XLA's thread pool, which two variables can set."""
     return {"NPROC": str(config.cpu_threads), "PJRT_NPROC": None} if config.cpu_threads else {}
 
 
 def _products(config: RunConfig) -> Settings:
-    """Order-free sums are exact in the 53 bits of a float64 product, and in no fewer."""
+    """Switch emulation off for order-free sums, which need the 53 bits of a float64 product."""
     exact = config.numerics == "reproducible" and config.platform != "cpu"
     return dict(_EMULATION) if exact else {}
 
 
 def _gpus(config: RunConfig, environ: Mapping[str, str]) -> Settings:
-    """Show the process the GPUs it uses and no others, counted among those it may use."""
+    """Show the process only the GPUs that it uses, counted among the visible ones."""
     name = "CUDA_VISIBLE_DEVICES"
     first, last = config.device_index, config.device_index + config.devices
     if config.platform == "gpu" and environ.get(name) in ("", "-1"):
@@ -123,14 +124,14 @@ def _gpus(config: RunConfig, environ: Mapping[str, str]) -> Settings:
 
 
 def _note(name: str, old: str, new: str | None) -> str:
-    """What the user should know about a variable that changes; "" for nothing."""
+    """Return a note about a variable that changes; "" if its meaning stays the same."""
     if new is None:
         return f"{name}={old} of the environment is not used"
     return "" if same(old, new) else f"{name}={old} of the environment is replaced by {new}"
 
 
 def _remarks(config: RunConfig, environ: Mapping[str, str]) -> list[str]:
-    """Variables of the user that stay, and have a say."""
+    """Return a note for each of the user's variables that stays and has an effect."""
     threads = [
         f"{name}={environ[name]} of the environment sets the number of CPU threads"
         for name in ("NPROC", "PJRT_NPROC")
@@ -140,14 +141,14 @@ def _remarks(config: RunConfig, environ: Mapping[str, str]) -> list[str]:
 
 
 def on_products(config: RunConfig, environ: Mapping[str, str]) -> list[str]:
-    """One note for each of `PRODUCTS` that the user has set and that a run leaves as it is.
+    """Return a note for each of `PRODUCTS` that the user has set and that a run does not change.
 
     Args:
-        config: what was asked for.
-        environ: of the process.
+        config: the configuration of the run.
+        environ: the environment of the process.
     """
     return [
-        f"{name}={environ[name]} of the environment has a say in products on a GPU"
+        f"{name}={environ[name]} of the environment may change products on a GPU"
         for name in PRODUCTS
         if name in environ and name not in _products(config)
     ]

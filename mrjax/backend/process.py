@@ -1,4 +1,4 @@
-"""One restart of the process, so that JAX finds its environment in place."""
+"""One restart of the process, so that JAX finds the planned environment."""
 
 import json
 import os
@@ -12,17 +12,17 @@ _GUARD = "MRJAX_RESTARTED"
 
 
 def reexec(config: RunConfig) -> None:
-    """Start this process again in the planned environment; return at once in the second life.
+    """Start this process again in the planned environment; return at once after the restart.
 
-    The second life is known by its process id, which `os.execve` keeps: a child process inherits
-    the variable but not the id, and plans for itself. ``python -m`` keeps working because
-    `sys.orig_argv` holds the interpreter's own arguments too.
+    A variable with the process id, which `os.execve` keeps, tells that the restart has happened; a
+    child process inherits the variable but has another id, so it makes a plan of its own.
+    ``python -m`` keeps working because `sys.orig_argv` holds the interpreter's own arguments too.
 
     Args:
-        config: what was asked for, checked.
+        config: the checked configuration.
 
     Raises:
-        UserError: where no such environment can be, or XLA does not know a flag.
+        UserError: no such environment is possible, or XLA does not know a flag.
     """
     if notes() is not None:
         return
@@ -36,6 +36,6 @@ def reexec(config: RunConfig) -> None:
 
 
 def notes() -> list[str] | None:
-    """Notes of the plan this process was restarted by; None where it was not."""
+    """Return the notes of the plan with which this process was restarted; None if it was not."""
     guard = json.loads(os.environ.get(_GUARD, "null"))
     return guard["notes"] if guard and guard["pid"] == os.getpid() else None

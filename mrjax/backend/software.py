@@ -1,4 +1,4 @@
-"""What is installed and what is loaded, by public means: the same facts in every framework."""
+"""Installed and loaded software, found by public means; the same facts for every framework."""
 
 import importlib.metadata
 import re
@@ -13,7 +13,7 @@ _PACKAGE = re.compile(r"(nvidia|jax-cuda).*|triton")
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Versions of installed packages by name; None for one that is absent."""
+    """Return the versions of packages by name; None for a package that is not installed."""
     return {name: _version(name) for name in packages}
 
 
@@ -25,13 +25,14 @@ def _version(package: str) -> str | None:
 
 
 def cuda() -> dict[str, Any]:
-    """Driver, CUDA libraries loaded into this process, CUDA packages installed; as JSON values.
+    """Return the driver, the CUDA libraries loaded into this process and the CUDA packages.
 
-    A library of the system bears its version in the name of its file. That of a package bears
-    only a part of it, and the package has the whole.
+    The file name of a system library holds its version. The file name of a packaged library holds
+    only a part of it, but the package's version is complete.
 
     Returns:
-        `driver`, `libraries`, `packages`; None for what this system does not tell.
+        `driver`, `libraries` and `packages` as JSON values; None for a fact that this system does
+        not provide.
     """
     driver = _read(_DRIVER)
     return {
@@ -49,7 +50,7 @@ def _read(path: Path) -> str | None:
 
 
 def _loaded(maps: str | None) -> list[str] | None:
-    """File names of the CUDA libraries in the memory map of a process."""
+    """Return the file names of the CUDA libraries in the memory map of a process."""
     if maps is None:
         return None
     names = {line.rpartition("/")[2] for line in maps.splitlines()}
@@ -57,10 +58,10 @@ def _loaded(maps: str | None) -> list[str] | None:
 
 
 def _packages() -> dict[str, str]:
-    """Installed packages of CUDA; of two with one name, the one that is imported."""
+    """Return installed CUDA packages; of two with one name, the one that would be imported."""
     found: dict[str, str] = {}
     for package in importlib.metadata.distributions():
-        name = re.sub(r"[-_.]+", "-", package.name or "").lower()  # None: its folder is damaged
+        name = re.sub(r"[-_.]+", "-", package.name or "").lower()  # None for a damaged folder
         if _PACKAGE.fullmatch(name):
             found.setdefault(name, package.version)
     return dict(sorted(found.items()))

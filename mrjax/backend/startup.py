@@ -1,4 +1,4 @@
-"""JAX comes up, and is asked what it understood."""
+"""Start JAX and read back the settings that it has."""
 
 import dataclasses
 import hashlib
@@ -23,17 +23,17 @@ _VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC", "CUDA_VISIBLE_DEVICES", *PRODU
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
-    """The devices of a run, and what is known about them.
+    """The devices of a run, and the facts about them.
 
     Attributes:
         platform: "cpu" or "gpu".
         device_kind: model of the device, as JAX names it.
-        devices: the JAX devices to use, as many as asked for.
+        devices: the JAX devices to use, in the requested number.
         level: level of reproducibility, one of `mrjax.backend.LEVELS`.
-        xla_flags_seen: options XLA runs with that differ from its defaults, ``--name=value``.
-        notes: what the user should know, one line each.
-        autotune_choices: sha256 of the choices loaded under ``--xla_autotune=frozen``, whose file
-            the config only names; None otherwise.
+        xla_flags_seen: options of XLA that differ from its defaults, ``--name=value``.
+        notes: notes for the user, one line each.
+        autotune_choices: sha256 of the choices loaded under ``--xla_autotune=frozen``, because the
+            config holds only the name of their file; None otherwise.
     """
 
     platform: str
@@ -45,7 +45,7 @@ class Backend:
     autotune_choices: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """The backend's part of environment.json, as JSON values."""
+        """Return the backend's part of environment.json, as JSON values."""
         return {
             "platform": self.platform,
             "device_kind": self.device_kind,
@@ -68,16 +68,16 @@ class Backend:
 
 
 def start(config: RunConfig) -> Backend:
-    """Bring JAX up and make sure that it is what the config asked for.
+    """Start JAX and make sure that it has the settings of the config.
 
     Args:
-        config: what was asked for, checked; the process should have come through `reexec`.
+        config: the checked configuration; `reexec` should have restarted the process before.
 
     Returns:
         The backend.
 
     Raises:
-        UserError: for a platform, a number of devices or a setting that is not there.
+        UserError: a platform, a number of devices or a setting is not available.
     """
     devices, said = bring_up(config)
     platform = devices[0].platform
@@ -96,14 +96,14 @@ def start(config: RunConfig) -> Backend:
 
 
 def _choices(config: RunConfig) -> str | None:
-    """Digest of the autotuner's choices a frozen run loads."""
+    """Return the digest of the autotuner's choices that a frozen run loads."""
     if config.xla_autotune != "frozen":
         return None
     return hashlib.sha256(Path(config.xla_autotune_file).read_bytes()).hexdigest()
 
 
 def _verify_settings(config: RunConfig, platform: str) -> None:
-    """Refuse a JAX that was imported before its environment was set."""
+    """Refuse to go on if JAX was imported before its environment was set."""
     wanted: dict[str, Any] = {"enable_x64": True, "threefry_partitionable": True}
     if platform == "gpu":  # no effect elsewhere
         wanted["default_matmul_precision"] = config.matmul_precision
@@ -116,17 +116,17 @@ def _verify_settings(config: RunConfig, platform: str) -> None:
 
 
 def read_flags_back(sharding: Any = None) -> dict[str, str]:
-    """Options XLA runs with that differ from its defaults, {name: value}.
+    """Return the options of XLA that differ from its defaults, {name: value}.
 
-    Read from the dump of a one-operation compilation: what XLA says, not what was asked of it.
-    The operation is a copy because it leaves nothing to tune: a frozen autotuner refuses to
-    compile any arithmetic that is not among its stored choices.
+    They are read from the dump of a one-operation compilation, so they are the options that XLA
+    has, not those that were requested. The operation is a copy, which leaves nothing to tune: a
+    frozen autotuner refuses to compile any arithmetic that is not among its stored choices.
 
     Args:
-        sharding: of the device to compile for; JAX's own choice by default.
+        sharding: sharding on the device to compile for; JAX's own choice by default.
 
     Raises:
-        UserError: the dump does not tell.
+        UserError: the dump does not hold the options.
     """
     import jax
     import jax.numpy as jnp
@@ -138,7 +138,7 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
         lowered.compile(compiler_options=options)
         text = "".join(path.read_text() for path in sorted(Path(folder).glob("*.debug_options")))
     pairs = re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)
-    if "xla_dump_to" not in dict(pairs):  # which is no default: what was read is something else
+    if "xla_dump_to" not in dict(pairs):  # it was set, so it must be there if options were read
         raise UserError(
             "XLA does not tell which flags it runs with; expected a file *.debug_options in the "
             "dump of a compilation; install a version of jax that mrjax was tried with"
@@ -151,11 +151,11 @@ def _of_the_dump(name: str) -> bool:
 
 
 def _verify_flags(config: RunConfig, seen: dict[str, str]) -> None:
-    """Refuse to run under a level or an arm other than the one the record will name."""
+    """Refuse to run at another level, or in another arm, than the record will name."""
     wanted = xla_flags(config)
     for name, (default, ours) in OWNED.items():
         if name == HOST_DEVICES:
-            continue  # devices were counted
+            continue  # the number of devices was checked before
         actual, value = seen.get(name, default), wanted.get(name, default)
         if not same(actual, value):
             raise UserError(
@@ -172,13 +172,13 @@ def _verify_flags(config: RunConfig, seen: dict[str, str]) -> None:
 
 
 def _setting(name: str) -> Any:
-    """A setting of JAX, as it is now."""
+    """Return the present value of a setting of JAX."""
     import jax
 
     return getattr(jax.config, f"jax_{name}")
 
 
 def _compilation_cache() -> str:
-    """Folder of the persistent compilation cache, or "off"."""
+    """Return the folder of the persistent compilation cache, or "off"."""
     folder = _setting("compilation_cache_dir")
     return folder if folder and _setting("enable_compilation_cache") else "off"

@@ -1,4 +1,4 @@
-"""The command: what is asked for, the runs, and the exit code."""
+"""The command of a check: its options, its runs and its exit code."""
 
 import dataclasses
 import os
@@ -18,23 +18,23 @@ from mrjax.prove.interpreters import ROOT
 from mrjax.tasks.registry import TASKS
 
 GRACE = 45.0
-"""Seconds past the budget in which what runs may end."""
+"""Seconds after the budget in which running parts may end."""
 MOST_SLOTS = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What a check is asked for.
+    """The options of a check.
 
     Attributes:
         platform: ``gpu``, or ``cpu`` for a rehearsal.
         out: folder of the report.
         sections: some of `mrjax.check.parts.SECTIONS`.
         tasks: some of the tasks.
-        budget: seconds after which nothing is started.
-        slots: parts that may run side by side; 0: half the cores.
-        pytorch: whether PyTorch is asked too.
-        file: of the known digests.
+        budget: seconds after which no part is started.
+        slots: number of parts that may run side by side; 0: half the cores.
+        pytorch: whether PyTorch is checked too.
+        file: file of the known digests.
     """
 
     platform: str
@@ -47,7 +47,7 @@ class Asked:
     file: Path = known.FILE
 
     def check(self, facts: known.Known) -> None:
-        """Raise UserError for names that are none, given twice or not known, or none at all."""
+        """Raise UserError for unknown or repeated names, for no name, or without known digests."""
         for flag, given, there in (
             ("only", self.sections, parts.SECTIONS),
             ("tasks", self.tasks, tuple(TASKS)),
@@ -68,17 +68,17 @@ class Asked:
 
 
 def run(asked: Asked) -> int:
-    """Run a check, print what it finds as it comes, and its tables.
+    """Run a check, print each result as soon as it is known, and print the tables.
 
     Args:
-        asked: what to do; checked here.
+        asked: the options, which are checked here.
 
     Returns:
-        0 if every part ended, the order-free digests are the known ones and nothing differs that
-        must not; 1 if not; 128 + n when signal n asked to stop.
+        0 if every part finished, the order-free digests are the known ones and no runs differ that
+        must be equal; 1 if not; 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for a name that is none, known digests or a folder that cannot be used.
+        UserError: a name is unknown, or the known digests or the folder cannot be used.
     """
     facts = known.read(asked.file)
     asked.check(facts)
@@ -100,7 +100,7 @@ def run(asked: Asked) -> int:
 
 
 def _make(folder: Path) -> None:
-    """Make the folder of the report; it must not hold another one."""
+    """Make the folder of the report, which must not hold another report."""
     if (folder / report.FILE).exists():
         raise UserError(
             f"--out={folder} holds a report already; expected a folder without one; name another"
@@ -115,7 +115,7 @@ def _make(folder: Path) -> None:
 
 
 def _left_out(asked: Asked) -> list[str]:
-    """What is not asked on this platform, or at the user's wish."""
+    """Return a line for each question left out on this platform, or at the user's wish."""
     said = []
     if asked.platform == "cpu" and "repeat" in asked.sections:
         said.append("not asked: stored and frozen choices, since a CPU has no autotuner")
@@ -146,7 +146,7 @@ def _one(
     found: report.Report,
     longest: float,
 ) -> None:
-    """Run one part; whatever becomes of it is a row."""
+    """Run one part and report its row, whatever happened."""
     began, lines = time.monotonic(), []
     words = parts.command(part, found.runs, asked.platform)
     patience = min(parts.patience(part, asked.platform), longest)
@@ -160,18 +160,18 @@ def _tell(found: report.Report, row: dict, log: Sequence[str] = ()) -> None:
     _say(report.line_of(row))
     try:
         found.add(row, log)
-    except OSError as error:  # a full disk, say: what is found is still shown
+    except OSError as error:  # for instance a full disk; the result is still printed
         _say(f"{found.folder} cannot be written ({error.strerror}); the row above is not in it")
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")  # in one piece: parts side by side speak too
+    sys.stdout.write(text + "\n")  # in one piece, because other parts write at the same time
     sys.stdout.flush()
 
 
 def _environ(part: Part) -> Mapping[str, str]:
-    """This mrjax is imported; parts side by side share a GPU's memory."""
+    """Return the environment of a part: it imports this mrjax and may share a GPU's memory."""
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
-    # Side by side none may take three quarters of a GPU's memory when it starts, as JAX does.
+    # At its start JAX takes three quarters of a GPU's memory; parts side by side must not do so.
     return found if part.alone else {**found, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}

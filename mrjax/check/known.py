@@ -1,4 +1,4 @@
-"""Digests that machines have given, in one file of the project, and the machines."""
+"""Known digests: those that machines have given so far, in one file with the machines' names."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,20 +9,20 @@ from mrjax.errors import UserError
 from mrjax.runs import jsonfile
 
 FILE = Path(__file__).with_name("known.json")
-"""What is known of the order-free trainings."""
+"""File of the known digests of the order-free trainings."""
 OUTPUTS = ("params", "predictions")
-"""Digests that a machine must give to be equal: of the trained network, of its predictions."""
+"""Digests that must agree: that of the trained network and that of its predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What is known of one training of each task.
+    """The known digests of one training of each task.
 
     Attributes:
-        flags: of the trainings, those of a task alone left out.
+        flags: flags that all trainings have; flags of a single task are left out.
         digests: task -> the digests of its result, sha256 in hex.
-        ledgers: task -> file with the ledger of its training; a task may lack one.
-        machines: what gave these digests, as rows of a table.
+        ledgers: task -> file with the ledger of its training; a task may lack a ledger.
+        machines: the machines that gave these digests, as rows of a table.
     """
 
     flags: Sequence[str]
@@ -31,7 +31,7 @@ class Known:
     machines: Sequence[Mapping[str, Any]]
 
     def equal(self, task: str, found: Mapping[str, str]) -> bool:
-        """Whether a run's digests are the known ones; a digest that is absent is not equal."""
+        """Whether a run's digests are the known ones; an absent digest is not equal."""
         return all(found.get(name) == self.digests[task][name] for name in OUTPUTS)
 
 
@@ -39,11 +39,11 @@ def read(path: Path = FILE) -> Known:
     """Read a file of known digests.
 
     Args:
-        path: JSON with `flags`, `digests` and `machines`; ledgers lie beside it, in the folder
-            ``known``, one a task.
+        path: JSON file with `flags`, `digests` and `machines`; the folder ``known`` beside it has
+            one ledger for each task.
 
     Raises:
-        UserError: it cannot be read, or lacks what it should have.
+        UserError: the file cannot be read, or an entry is missing.
     """
     content = jsonfile.read(path, "known digests", "name another file")
     try:

@@ -1,8 +1,8 @@
-"""The parts of a check: which commands, in which order, and what may run beside what.
+"""The parts of a check: their commands, their order, and which parts may run side by side.
 
-The order is that of what each is worth, if the time ends after it: the published digests, with
-what may run beside them; repetition as users train; QSMnet's step in both frameworks; then the
-rest of both.
+The time may end after any part, so the most valuable parts come first: the published digests, and
+parts that may run beside them; repetition with the usual flags; QSMnet's step in both frameworks;
+then the rest of repetition and speed.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ from mrjax.speed.variants import VARIANTS
 from mrjax.tasks.registry import PYTORCH, TASKS
 
 SECTIONS = ("digests", "repeat", "speed")
-"""In the order of what they are worth."""
+"""The sections, the most valuable first."""
 CHOICES = "choices.txt"
 """File of the autotuner's choices, in the folder of the runs."""
 PATIENCE = {"gpu": (100.0, 220.0), "cpu": (900.0, 1800.0)}
-"""Seconds after which a part is stopped, and one that is slow: one that hangs leaves time."""
+"""Seconds after which a part, or a slow part, is stopped, so that others have time if it hangs."""
 ROUNDS = {"gpu": 20, "cpu": 3}
 PRESET = {"gpu": "paper", "cpu": "tiny"}
-"""What is timed: the publication's sizes, or what two cores can carry."""
+"""Preset of the timed steps: the publication's sizes, or sizes that two cores can compute."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,15 +32,16 @@ class Part:
 
     Attributes:
         section: one of `SECTIONS`.
-        name: unique, fit for a folder.
-        program: of `experiments`.
-        flags: all but those of the platform and the run folder.
-        task: whose network it trains; "" for none.
-        alone: whether nothing may run beside it, because it is timed, or times something itself.
-        worth: place in the order, 0 first; equal ones keep the order of their sections.
-        slow: whether it compiles for minutes.
-        pair: name that it shares with the run it repeats; "" for none.
-        trains: whether it leaves a run folder, not a record on its last line.
+        name: unique name that is valid for a folder.
+        program: name of the program in `experiments`.
+        flags: all flags but those of the platform and the run folder.
+        task: the task whose network the part trains; "" for none.
+        alone: whether no other part may run at the same time, because the part is timed, or
+            chooses algorithms by timing.
+        worth: place in the order, 0 first; parts of equal place keep the order of their sections.
+        slow: whether the part compiles for minutes.
+        pair: name that the part shares with its repetition; "" for none.
+        trains: whether the part writes a run folder, instead of a record on its last line.
     """
 
     section: str
@@ -56,20 +57,20 @@ class Part:
 
     @property
     def pytorch(self) -> bool:
-        """Whether it needs PyTorch."""
+        """Whether the part needs PyTorch."""
         return self.program == PYTORCH or any("=pytorch_" in flag for flag in self.flags)
 
 
 def parts(
     sections: Sequence[str], tasks: Sequence[str], platform: str, known_flags: Sequence[str]
 ) -> list[Part]:
-    """Return the parts of a check, what is worth most first.
+    """Return the parts of a check, the most valuable first.
 
     Args:
         sections: some of `SECTIONS`.
-        tasks: whose networks are trained.
-        platform: ``gpu``, or ``cpu`` for a rehearsal in sizes that two cores can carry.
-        known_flags: of the trainings whose digests are known.
+        tasks: the tasks whose networks are trained.
+        platform: ``gpu``, or ``cpu`` for a rehearsal in sizes that two cores can compute.
+        known_flags: flags of the trainings whose digests are known.
     """
     made = {
         "digests": lambda: _digests(tasks, known_flags),
@@ -107,9 +108,9 @@ _TUNED = {
 
 
 def _repeat(tasks: Sequence[str], platform: str) -> Iterator[Part]:
-    """The first task under every way of choosing algorithms, the others under two.
+    """Train the first task under every way of choosing algorithms, the others under two ways.
 
-    What chooses by timing has the machine to itself.
+    A part that chooses by timing has the machine to itself.
     """
     first, *others = tasks
     for arm, flags in _UNTUNED.items():
@@ -127,7 +128,7 @@ def _repeat(tasks: Sequence[str], platform: str) -> Iterator[Part]:
 
 
 def _run(task: str, arm: str, flags: Sequence[str], program: str = "", **more: Any) -> Part:
-    """A short training."""
+    """Return a short training."""
     whose = (f"--task={task}",) if program else ()
     words = (*whose, "--preset=tiny", *TASKS[task].flags, *flags)
     name = f"{task}_{arm}"
@@ -141,7 +142,7 @@ def _twice(one: Part) -> Iterator[Part]:
 
 
 def _stored(task: str) -> Iterator[Part]:
-    """One run stores the autotuner's choices, two use them."""
+    """Let one run store the autotuner's choices and two runs use them."""
     file = f"--xla_autotune_file={{runs}}/{CHOICES}"
     stored = _run(task, "frozen", ("--xla_autotune=on", file), alone=True, worth=3)
     yield dataclasses.replace(stored, name=f"{stored.name}_stored")
@@ -149,12 +150,12 @@ def _stored(task: str) -> Iterator[Part]:
 
 
 _FIRST = ("jax_float32", "pytorch_float32", "jax_tf32", "pytorch_tf32")
-"""Variants of the first task that are worth more than anything after them."""
+"""Variants of the first task that are timed before all others."""
 _SLOW = ("orderfree", "compiled")
 
 
 def _speed(tasks: Sequence[str], platform: str) -> Iterator[Part]:
-    """Matrix products, then every variant for every task before the next variant."""
+    """Time matrix products, then each variant for every task, before the next variant."""
     rounds = f"--rounds={ROUNDS[platform]}"
     yield _timed("peak", ("--task=peak", rounds), worth=2)
     for variant, task in itertools.product(VARIANTS, tasks):
@@ -171,10 +172,10 @@ def _timed(name: str, flags: tuple[str, ...], **more: Any) -> Part:
 
 
 def command(part: Part, runs: Path, platform: str) -> list[str]:
-    """Return the words after the interpreter.
+    """Return the words of the command after the interpreter.
 
     Args:
-        part: of a check.
+        part: a part of a check.
         runs: folder of the run folders.
         platform: ``cpu`` or ``gpu``.
     """

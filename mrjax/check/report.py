@@ -1,4 +1,4 @@
-"""The report of a check: one file, complete after every part, and a table for the terminal."""
+"""The report of a check: one file, which is complete after every part, and printed tables."""
 
 import json
 import threading
@@ -17,38 +17,38 @@ from mrjax.runs.text import aligned
 FILE = "check.json"
 LOGS = "logs.txt"
 EVIDENCE = "evidence.jsonl"
-"""Ledger and environment of every training, one line each."""
+"""File with the ledger and the environment of every training, one line each."""
 _LINES = 300
-"""Last lines of a part's log that are kept."""
+"""Number of last lines of a part's log that are kept."""
 _SHOWN = 12
 _VERDICTS = (verdict.EQUAL, verdict.DIFFERENT)
 
 
 class Report:
-    """Rows as they come, what they say together, and the file that holds both.
+    """Collects rows, draws conclusions from them, and writes both to a file.
 
     Attributes:
-        parts: of the check.
+        parts: parts of the check.
         known: digests that other machines gave.
-        folder: where the report goes.
+        folder: folder of the report.
         runs: folder of the run folders.
-        left_out: what this check does not ask, and why, one line each.
+        left_out: the questions that this check leaves out, and why, one line each.
     """
 
     def __init__(
         self, parts: Sequence[Part], known: Known, folder: Path, runs: Path, left_out: Sequence[str]
     ) -> None:
-        """Begin a report; nothing is written yet."""
+        """Begin a report, without writing anything yet."""
         self.parts, self.known, self.folder, self.runs = parts, known, folder, runs
         self.left_out = left_out
         self._rows: dict[str, dict[str, Any]] = {}
         self._lock, self._began, self._lost = threading.Lock(), time.time(), False
 
     def add(self, row: dict[str, Any], log: Sequence[str] = ()) -> None:
-        """Take a row; when this returns, row, log and evidence are on the disk.
+        """Add a row; on return the row, the log and the evidence are on the disk.
 
         Raises:
-            OSError: they cannot be written; the row is taken all the same.
+            OSError: they cannot be written; the row is kept in memory all the same.
         """
         with self._lock:
             self._rows[row["name"]] = row
@@ -91,9 +91,10 @@ class Report:
         }
 
     def machine(self) -> dict[str, Any]:
-        """Return the row that this machine has among those of known digests.
+        """Return a row about this machine, in the form of the rows in the file of known digests.
 
-        It is of the first training in JAX that finished; without one it names no machine.
+        Its facts come from the first training in JAX that finished; without such a training the
+        row names no machine.
         """
         found = [row for row in self._rows.values() if row.get("framework") == "jax"]
         place = found[0]["environment"] if found else {}
@@ -112,14 +113,14 @@ class Report:
 
 
 def _code() -> str:
-    """The commit, if the sources are as committed, or the digest of the sources."""
+    """Return the commit if the sources are as committed, otherwise the digest of the sources."""
     state = code.state(ROOT)
     clean = state["commit"] and not state["diff"]
     return state["commit"][:7] if clean else state["sources"][:_SHOWN]
 
 
 def tables(content: Mapping[str, Any]) -> str:
-    """Lay out what a report says, for a terminal."""
+    """Return the tables of a report for a terminal."""
     blocks = [
         _table("digests", [_digest(task, one) for task, one in content["digests"].items()]),
         _table("repeat", [_repeat(pair, one) for pair, one in content["repeats"].items()]),
@@ -166,7 +167,7 @@ def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
 
 
 def line_of(row: Mapping[str, Any]) -> str:
-    """Return what the terminal says when a part has ended."""
+    """Return the line that is printed when a part has ended."""
     words = [row["name"], row["status"]]
     if "seconds" in row:
         words.append(f"{row['seconds']:.0f} s")

@@ -1,4 +1,4 @@
-"""What one part of a check found, as a row of the report."""
+"""The result of one part of a check, as a row of the report."""
 
 import contextlib
 import statistics
@@ -14,9 +14,9 @@ from mrjax.runs.folder import RunFolder
 from mrjax.speed import launch
 
 TAIL = 15
-"""Lines of its log that a failed part leaves in the report."""
+"""Number of last lines of a failed part's log in the report."""
 SKIPPED_STEPS = 3
-"""Steps at the beginning of a training whose times do not count."""
+"""Number of steps at the beginning of a training whose times are left out."""
 _OF_BACKEND = ("platform", "device_kind", "gpu", "versions", "xla_flags_seen", "switches", "notes")
 FINISHED, FAILED, STOPPED, NOT_RUN = "finished", "failed", "stopped", "not run"
 
@@ -25,15 +25,15 @@ def of(part: Part, ended: Ended, lines: Sequence[str], seconds: float, folder: P
     """Return the row of a part that has run.
 
     Args:
-        part: what ran.
-        ended: how.
-        lines: that it wrote.
-        seconds: from its start to its end.
+        part: the part.
+        ended: how its process ended.
+        lines: lines that the process wrote.
+        seconds: time from the start to the end of the part.
         folder: its run folder; empty for a part that does not train.
 
     Returns:
-        Name, section, status, seconds; of a training digests, metrics and level, of a measurement
-        its record; the end of the log where it is not finished.
+        Name, section, status and seconds; for a training also digests, metrics and level; for a
+        measurement also its record; for a part that did not finish also the end of its log.
     """
     row: dict[str, Any] = {
         "section": part.section,
@@ -46,7 +46,7 @@ def of(part: Part, ended: Ended, lines: Sequence[str], seconds: float, folder: P
         row |= _trained(folder) if part.trains else _measured(lines)
     except UserError as error:
         row |= {"status": FAILED, "reason": str(error)}
-    if ended.code:  # what was found before a crash is kept
+    if ended.code:  # results from before a crash are kept
         row |= {"status": FAILED, "reason": ended.last, "code": ended.code}
     if ended.late:
         row |= {"status": STOPPED, "reason": f"stopped after {seconds:.0f} s"}
@@ -92,14 +92,14 @@ def _measured(lines: Sequence[str]) -> dict[str, Any]:
 
 
 def evidence(row: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return what a training leaves for whoever looks for the cause of a difference.
+    """Return a training's evidence, which helps to find the cause of a difference.
 
     Args:
-        row: of the training.
-        folder: its run folder.
+        row: row of the training.
+        folder: run folder of the training.
 
     Returns:
-        Its name, ledger and environment, as far as they can be read.
+        Name, ledger and environment of the training, as far as they can be read.
     """
     run = RunFolder(folder)
     found: dict[str, Any] = {"name": row["name"]}

@@ -1,4 +1,4 @@
-"""Run parts in their order, side by side where they may, until the time is up."""
+"""Run parts in their order, side by side where allowed, until the time is up."""
 
 import threading
 import time
@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 from mrjax.check.parts import Part
 
 LEAST = 10.0
-"""Seconds that must be left for a part to be started."""
+"""Least number of remaining seconds in which a part is still started."""
 
 
 class Schedule:
     """Starts parts in their order; a part that is `alone` has the machine to itself.
 
-    No part overtakes another: the order is what they are worth.
+    No part overtakes another, because the most valuable parts come first.
     """
 
     def __init__(self, slots: int, budget: float) -> None:
-        """Begin to count time.
+        """Begin to count the time.
 
         Args:
-            slots: parts that may run side by side.
-            budget: seconds after which nothing is started.
+            slots: number of parts that may run side by side.
+            budget: seconds after which no part is started.
         """
         self._slots, self._budget, self._since = slots, budget, time.monotonic()
         self._changed = threading.Condition()
@@ -29,7 +29,7 @@ class Schedule:
         self._lost: list[BaseException] = []
 
     def left(self) -> float:
-        """Return the seconds in which parts may be started, negative after them."""
+        """Return the seconds in which parts may still be started; negative if the time is up."""
         return self._budget - (time.monotonic() - self._since)
 
     def run(
@@ -38,12 +38,13 @@ class Schedule:
         """Run parts; return when all have ended.
 
         Args:
-            parts: in the order in which they are started.
-            do: runs a part to its end, in a thread of its own.
-            late: told of each part for which no time was left.
+            parts: the parts in the order in which they are started.
+            do: function that runs a part to its end; called in a thread for each part.
+            late: function called with each part for which no time was left.
 
         Raises:
-            BaseException: what `do` raised, which a failed part does not make it do.
+            BaseException: the first exception of `do`, a defect, because `do` raises nothing for a
+                failed part.
         """
         threads = []
         for part in parts:
@@ -73,7 +74,7 @@ class Schedule:
     def _follow(self, part: Part, do: Callable[[Part], None]) -> None:
         try:
             do(part)
-        except BaseException as error:  # a defect; it must not keep the others waiting
+        except BaseException as error:  # a defect, which must not keep other parts waiting
             self._lost.append(error)
         finally:
             with self._changed:

@@ -1,4 +1,4 @@
-"""What the rows of a check say together. A check that cannot tell does not pass."""
+"""The conclusions from the rows of a check. A check without a conclusion does not pass."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,21 +15,22 @@ from mrjax.speed import launch
 EQUAL, DIFFERENT, UNKNOWN = "equal", "different", "not known"
 IDENTICAL = "identical"
 PROMISED = ("run_to_run", "machine_to_machine")
-"""Levels under which the same command gives the same network."""
+"""Levels that promise the same network for the same command."""
 Rows = Mapping[str, Mapping[str, Any]]
 
 
 def digests(parts: Sequence[Part], found: Rows, known: Known, runs: Path) -> dict[str, dict]:
-    """Compare order-free trainings with what other machines gave.
+    """Compare order-free trainings with the digests that other machines gave.
 
     Args:
-        parts: of the check; those of other sections are left out.
-        found: name -> row, of parts that are done.
-        known: what other machines gave.
+        parts: parts of the check; parts of other sections are left out.
+        found: name -> row, for each part that has ended.
+        known: digests that other machines gave.
         runs: folder of the run folders.
 
     Returns:
-        Task -> `verdict`, digests, and for a training that differs, where its ledger first does.
+        Task -> `verdict` and digests; for a training that differs also the first difference of its
+        ledger.
     """
     return {
         part.task: _compared(part, found.get(part.name, {}), known, runs)
@@ -60,12 +61,12 @@ def repeats(parts: Sequence[Part], found: Rows, runs: Path) -> dict[str, dict[st
 
     Args:
         parts: as for `digests`.
-        found: likewise.
-        runs: likewise.
+        found: as for `digests`.
+        runs: as for `digests`.
 
     Returns:
-        Pair -> `verdict` (identical, different or not known), the `level` that its runs record,
-        and for a pair that differs, where its ledgers first do.
+        Pair -> `verdict` (identical, different or not known) and the recorded `level` of its runs;
+        for a pair that differs also the first difference of its ledgers.
     """
     names = dict.fromkeys(part.pair for part in parts if part.pair)
     return {
@@ -90,19 +91,19 @@ def _repeated(names: Sequence[str], found: Rows, runs: Path) -> dict[str, Any]:
 
 
 def speeds(found: Rows) -> list[dict[str, Any]]:
-    """Return the records of timed steps, with the share of the measured peak where it is known."""
+    """Return the records of timed steps, with their share of the measured peak if it is known."""
     records = [row["record"] for row in found.values() if "record" in row]
     rates = next((r["tflops"] for r in records if "tflops" in r), {})
     return [launch.with_share(r, rates) for r in records]
 
 
 def passed(parts: Sequence[Part], found: Rows, said: Mapping[str, Any]) -> list[str]:
-    """Return what keeps the check from passing, one line each; none if it passes.
+    """Return the problems that keep the check from passing, one line each; none if it passes.
 
     Args:
-        parts: of the check.
+        parts: parts of the check.
         found: name -> row.
-        said: `digests` and `repeats`.
+        said: the results of `digests` and `repeats`.
     """
     missing = [name for name in (p.name for p in parts) if _status(found, name) != rows.FINISHED]
     wrong = [f"{task}: the digests are not the known ones" for task, one in said["digests"].items()
@@ -127,6 +128,6 @@ def _ledger(runs: Path, name: str) -> Path:
 
 
 def _first(one: Path, other: Path) -> dict[str, Any] | None:
-    """Where two ledgers first differ; None if they are equal."""
+    """Return the first difference of two ledgers; None if they are equal."""
     found = ledger.first_difference(one, other)
     return found and {"step": found.step, "field": found.field, "values": list(found.values)}

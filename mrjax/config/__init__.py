@@ -1,12 +1,12 @@
-"""Everything a run was asked for, in one frozen dataclass; flags, JSON and a digest mirror it.
+"""The configuration of a run: one frozen dataclass, from which flags, JSON and a digest follow.
 
 A field is written once, with its default, help, unit and allowed values::
 
     steps: int = option(400, "Training steps", unit="steps", minimum=1)
 
-and becomes a flag (``--steps=400``), a line of ``config.json`` and a part of the digest that names
+It becomes a flag (``--steps=400``), a line of ``config.json`` and a part of the digest that names
 the run. A value comes from the flag if given, else from the preset, else from the dataclass.
-Nothing here imports JAX: the command line must be able to set XLA's flags first.
+Nothing here imports JAX, because the command line must set XLA's flags first.
 """
 
 from mrjax.config.fields import STREAMS, option

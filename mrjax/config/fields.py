@@ -1,6 +1,6 @@
-"""Fields of a config: how one is declared, which types it has, which values it takes.
+"""Fields of a config: how a field is declared, which type it has, which values it accepts.
 
-A field is an int, a float, a bool or a str, or one of these or None.
+The value of a field is an int, a float, a bool or a str; a field may also allow None.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any
 from mrjax.errors import UserError
 
 STREAMS = ("init", "order", "patch", "mask", "noise", "data", "fold")
-"""Named sources of random numbers; each has its own seed flag (see `mrjax.keys`)."""
+"""Named streams of random numbers; each has a seed flag of its own (see `mrjax.keys`)."""
 
 MAX_SEED = 2**63 - 1
 
@@ -28,16 +28,16 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """A field of a config, and the flag made from it.
+    """Declare a field of a config, from which a flag is made.
 
     Args:
         default: value without flag and preset; None only for a field annotated ``| None``.
-        help: what the flag means, without a full stop.
+        help: meaning of the flag, without a full stop.
         unit: unit of the value, "" where it has none.
         choices: allowed values of a str field; () allows any.
-        digest: False for what cannot change a result (where it is written, say).
-        minimum: smallest allowed number, itself allowed.
-        maximum: largest allowed number, itself allowed.
+        digest: False for a field that cannot change a result, such as the run folder.
+        minimum: smallest allowed number.
+        maximum: largest allowed number.
 
     Returns:
         A dataclass field (typed Any, as `dataclasses.field` is, to fit every annotation).
@@ -55,7 +55,7 @@ def option(
 
 @functools.cache
 def kinds(cls: type) -> dict[str, tuple[type, bool]]:
-    """Type of each field and whether it may be None, read from the annotations."""
+    """Return the type of each field and whether it may be None, read from the annotations."""
     hints = typing.get_type_hints(cls)
     return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(cls)}
 
@@ -69,7 +69,7 @@ def _kind(hint: Any) -> tuple[type, bool]:
 
 
 def typed(name: str, value: Any, kind: type, optional: bool) -> Any:
-    """The value, as a `kind`; JSON and presets write 1 for 1.0, which is the same learning rate."""
+    """Return the value as a `kind`; JSON and presets may write 1 for the float 1.0."""
     if value is None and optional:
         return None
     if kind is float and type(value) is int:
@@ -80,14 +80,18 @@ def typed(name: str, value: Any, kind: type, optional: bool) -> Any:
 
 
 def check_value(field: dataclasses.Field, value: Any) -> None:
-    """Refuse a value outside the field's choices or range, or that a flag file cannot hold."""
+    """Refuse a value that is outside the field's choices or range, or that no flag file can hold.
+
+    Raises:
+        UserError: for such a value.
+    """
     expected = _expectation(field, value)
     if expected:
         raise UserError(f"--{field.name}={value!r} is not allowed; expected {expected}; see --help")
 
 
 def _expectation(field: dataclasses.Field, value: Any) -> str:
-    """What the value should have been; "" for a good one."""
+    """Return what the value should have been; "" for an allowed value."""
     choices, minimum, maximum = (field.metadata[key] for key in ("choices", "minimum", "maximum"))
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""A config as absl flags: one flag a field."""
+"""A config as absl flags, one for each field."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ DEFAULT_PRESET: str = RunConfig.preset
 def define_flags(
     cls: type[RunConfig], flag_values: flags.FlagValues, presets: Presets | None = None
 ) -> None:
-    """Define one flag a field; an unset flag is None, so that `from_flags` can tell.
+    """Define one flag for each field; an unset flag is None, so that `from_flags` can tell.
 
     Args:
-        cls: the config.
+        cls: class of the config.
         flag_values: where flags are defined; a fresh `flags.FlagValues()` holds nothing else.
-        presets: values by preset; they are shown in the help next to the default.
+        presets: values by preset; the help shows them next to the default.
     """
     for field in dataclasses.fields(cls):
         kind, _ = kinds(cls)[field.name]
@@ -44,7 +44,7 @@ _DEFINE = {
 
 
 def help_text(field: dataclasses.Field, presets: Presets) -> str:
-    """Help of one field: meaning, unit, default, and the presets that differ from it."""
+    """Return the help of a field: meaning, unit, default, and presets that differ from it."""
     unit = f" [{field.metadata['unit']}]" if field.metadata["unit"] else ""
     values = {name: dict(preset).get(field.name, field.default) for name, preset in presets.items()}
     default = values.get(DEFAULT_PRESET, field.default)
@@ -57,10 +57,10 @@ def _shown(value: Any) -> str:
 
 
 def from_flags(cls: type[ConfigT], presets: Presets, flag_values: flags.FlagValues) -> ConfigT:
-    """Config of a parsed command line: explicit flag, else preset, else dataclass default.
+    """Return the config of a parsed command line: explicit flag, else preset, else default.
 
     Args:
-        cls: the config whose flags `define_flags` defined.
+        cls: class of the config, whose flags `define_flags` defined.
         presets: {preset name: {field name: value}}.
         flag_values: parsed flags.
 
@@ -81,6 +81,6 @@ def from_flags(cls: type[ConfigT], presets: Presets, flag_values: flags.FlagValu
 
 
 def explicit(cls: type[RunConfig], flag_values: flags.FlagValues) -> dict[str, Any]:
-    """Fields that the command line or its flag files set, in the order of the dataclass."""
+    """Return the fields that the command line or its flag files set, in the dataclass's order."""
     values = {field.name: flag_values[field.name].value for field in dataclasses.fields(cls)}
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""A config as JSON, as a digest, as a flag file."""
+"""A config as JSON, as a digest and as a flag file."""
 
 import dataclasses
 import hashlib
@@ -10,13 +10,13 @@ from mrjax.errors import UserError
 
 
 class Declared(Protocol):
-    """A config, as far as its mirrors look: a dataclass whose fields `option` made."""
+    """What serialisation needs of a config: it is a dataclass whose fields `option` made."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def preset(self) -> str:
-        """Name of the set of values it was made from."""
+        """Name of the preset from which the config was made."""
         ...
 
 
@@ -24,16 +24,16 @@ T = TypeVar("T", bound=Declared)
 
 
 def to_json(config: Declared) -> dict[str, Any]:
-    """Every field, as JSON values."""
+    """Return every field, as JSON values."""
     return dataclasses.asdict(config)
 
 
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
-    """The config that `to_json` wrote.
+    """Return the config that `to_json` wrote.
 
     Raises:
-        UserError: where keys are missing or unknown: another version of mrjax wrote them, and
-            guessing a default could change what the run was.
+        UserError: keys are missing or unknown, because another version of mrjax wrote them; a
+            guessed default could be another run.
     """
     names = {field.name for field in dataclasses.fields(cls)}
     if names != set(values):
@@ -46,9 +46,9 @@ def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def digest(config: Declared) -> str:
-    """Name of what was asked for: sha256, as hex, of the digest fields as canonical JSON.
+    """Return the sha256, as hex, of the digest fields as canonical JSON; it names the run.
 
-    Canonical: keys sorted, no blanks, ASCII, floats by their shortest exact decimal.
+    Canonical JSON has sorted keys, no blanks, ASCII only, and floats as the shortest exact decimal.
     """
     values = {name: getattr(config, name) for name in digest_fields(type(config))}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -56,14 +56,14 @@ def digest(config: Declared) -> str:
 
 
 def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
-    """Names of the fields that can change a result."""
+    """Return the names of the fields that can change a result."""
     return tuple(field.name for field in dataclasses.fields(cls) if field.metadata["digest"])
 
 
 def to_flags(config: Declared) -> str:
-    """The config as a flag file: every digest field spelled out, so that presets may change.
+    """Return the config as a flag file with every digest field, so that presets may change.
 
-    Fields that are None are left out, since unset is what they mean.
+    Fields that are None are left out, because None means that the flag is not set.
     """
     values = {name: getattr(config, name) for name in digest_fields(type(config))}
     lines = [to_argument(name, value) for name, value in values.items() if value is not None]
@@ -72,10 +72,10 @@ def to_flags(config: Declared) -> str:
 
 
 def to_argument(name: str, value: Any) -> str:
-    """One command line argument, ``--name=value``."""
+    """Return one command line argument, ``--name=value``."""
     return f"--{name}={text(value)}"
 
 
 def text(value: Any) -> str:
-    """A value as it is written after ``--flag=``; floats by their shortest exact decimal."""
+    """Write a value as it follows ``--flag=``; a float as its shortest exact decimal."""
     return str(value).lower() if isinstance(value, bool) else str(value)

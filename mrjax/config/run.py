@@ -1,4 +1,4 @@
-"""The flags all experiments share, and which of them contradict each other."""
+"""The flags that all experiments share, and the pairs of them that contradict each other."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,29 +11,29 @@ from mrjax.errors import UserError
 
 
 def _seed_option(stream: str, what: str) -> Any:
-    return option(None, f"Seed of {what}; unset: that of --seed", minimum=0, maximum=MAX_SEED)
+    return option(None, f"Seed of {what}; unset: the value of --seed", minimum=0, maximum=MAX_SEED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What every experiment has in common; a task adds fields by subclassing.
+    """The fields that all experiments have in common; a task adds its own by subclassing.
 
-    Attributes: see the help text of each field, which is also that of its flag.
+    Attributes: see the help text of each field, which is also the help of its flag.
     """
 
     experiment: ClassVar[str] = ""
-    """Name of the task whose configuration it is."""
+    """Name of the task that this class configures."""
 
     preset: str = option(
         "demo",
-        "Set of values that single flags then override: tiny ends in seconds, demo in minutes on "
+        "Set of values, which single flags override: tiny ends in seconds, demo in minutes on "
         "2 cores, paper has the publication's sizes",
         choices=("demo", "tiny", "paper"),
-        digest=False,  # a name for the values of other fields, which are all in the digest
+        digest=False,  # it stands for values of other fields, which are all in the digest
     )
     steps: int = option(400, "Training steps", unit="steps", minimum=1)
     batch_size: int = option(2, "Examples in one training step", unit="examples", minimum=1)
-    learning_rate: float = option(1e-3, "Learning rate of the optimizer", minimum=0.0)
+    learning_rate: float = option(1e-3, "Learning rate of the optimiser", minimum=0.0)
     cooldown: float = option(
         0.0,
         "Share of the steps, at the end, over which the learning rate falls linearly to zero; 0 "
@@ -42,14 +42,14 @@ class RunConfig:
         maximum=1.0,
     )
     checkpoint_every: int = option(
-        100, "Steps between two checkpoints; 0: at the end only", unit="steps", minimum=0
+        100, "Steps between two checkpoints; 0: one at the end only", unit="steps", minimum=0
     )
 
     dataset: str = option("synthetic", "Where subjects come from; synthetic needs no file")
-    data_dir: str = option("", "Folder of the data, for every dataset but synthetic")
-    unit: str = option("", "Unit of the files read", choices=("", "ppm", "Hz", "rad"))
+    data_dir: str = option("", "Folder of the data, for every dataset except synthetic")
+    unit: str = option("", "Unit of the values in the files", choices=("", "ppm", "Hz", "rad"))
 
-    seed: int = option(0, "Seed of everything random", minimum=0, maximum=MAX_SEED)
+    seed: int = option(0, "Seed of all random draws", minimum=0, maximum=MAX_SEED)
     seed_init: int | None = _seed_option("init", "the initial weights")
     seed_order: int | None = _seed_option("order", "the order of the mini-batches")
     seed_patch: int | None = _seed_option("patch", "random patch positions")
@@ -59,12 +59,12 @@ class RunConfig:
     seed_fold: int | None = _seed_option("fold", "the division into folds")
     perturb_init: int = option(
         0,
-        "Change one initial weight by one unit in the last place, the least that can differ; "
-        "another number, another weight; 0: none",
+        "Change one initial weight by one unit in the last place, the smallest possible change; "
+        "the number selects the weight; 0: change none",
         minimum=0,
     )
     repetition: int = option(
-        0, "Number of this repetition: a run folder of its own, and no other change", minimum=0
+        0, "Number of this repetition; it changes the run folder and nothing else", minimum=0
     )
 
     platform: str = option(
@@ -72,19 +72,20 @@ class RunConfig:
     )
     device_index: int = option(0, "First GPU to use, counted from 0", minimum=0)
     devices: int = option(
-        1, "Devices that share each batch; on a CPU virtual ones", unit="devices", minimum=1
+        1, "Devices that share each batch; virtual ones on a CPU", unit="devices", minimum=1
     )
     xla_deterministic: bool = option(
-        False, "Level run_to_run: the same machine and software give the same bits"
+        False, "Use the level run_to_run: the same machine and software give the same bits"
     )
     xla_autotune: str = option(
         "auto",
-        "Timed choice of GPU kernels; auto: XLA's default, none under --xla_deterministic; on: "
-        "stores its choices in --xla_autotune_file; frozen: loads them from there, times nothing",
+        "Choice of GPU kernels by timing; auto: XLA's default, which is none under "
+        "--xla_deterministic; on: choices are stored in --xla_autotune_file; frozen: they are "
+        "loaded from there, without timing",
         choices=("auto", "on", "off", "frozen"),
     )
     xla_autotune_file: str = option(
-        "", "File of the autotuner's choices (name ending .txt or .textproto: text)"
+        "", "File of the autotuner's choices; a name ending in .txt or .textproto makes it text"
     )
     numerics: str = option(
         "native",
@@ -103,18 +104,18 @@ class RunConfig:
     )
     conv_form: str = option(
         "auto",
-        "How a CPU computes convolutions, its stand-in for cuDNN's choice of algorithm; auto: "
+        "How a CPU computes convolutions, in place of cuDNN's choice of algorithm on a GPU; auto: "
         "the faster form for each shape",
         choices=("auto", "lax", "products"),
     )
     xla_cpu_isa: str = option(
         "",
-        "Newest CPU instruction set XLA may use, a stand-in for another device model; empty: "
-        "the machine's",
+        "Newest CPU instruction set that XLA may use, in place of another device model; empty: "
+        "the newest of the machine",
         choices=("", "SSE4_2", "AVX", "AVX2", "AVX512"),
     )
     cpu_threads: int = option(
-        0, "CPU threads XLA uses; 0: one for each core", unit="threads", minimum=0
+        0, "Number of CPU threads of XLA; 0: one for each core", unit="threads", minimum=0
     )
 
     workdir: str = option(
@@ -122,8 +123,8 @@ class RunConfig:
     )
     keep_checkpoints: int = option(
         2,
-        "Newest checkpoints to leave on disk, of which two survive a damaged one; 0: all, for "
-        "the course of the weights over the steps",
+        "Number of newest checkpoints to leave on disk; with two, one may be damaged; 0: all, to "
+        "follow the weights over the steps",
         unit="checkpoints",
         minimum=0,
         digest=False,
@@ -137,7 +138,7 @@ class RunConfig:
         """Bring every value to its declared type, so that equal configs have equal digests.
 
         Raises:
-            ValueError: for a value of another type (an int is welcome where a float is due).
+            ValueError: a value has another type (but an int is accepted for a float).
         """
         for name, (kind, optional) in kinds(type(self)).items():
             value = typed(name, getattr(self, name), kind, optional)
@@ -145,11 +146,11 @@ class RunConfig:
 
     @property
     def needs_device(self) -> bool:
-        """Whether the process itself computes; False where it only starts others that do."""
+        """Whether this process computes; False where it only starts processes that compute."""
         return True
 
     def seed_for(self, stream: str) -> int:
-        """Seed of one stream: its own flag if set, else ``--seed``.
+        """Return the seed of one stream: its own flag if set, else ``--seed``.
 
         Raises:
             ValueError: for a name that is not in `STREAMS`.
@@ -173,12 +174,12 @@ class RunConfig:
             raise UserError(problem)
 
     def folder(self, experiment: str) -> Path:
-        """Run folder: ``--workdir``, or ``runs/<experiment>/<first 16 digits of the digest>``."""
+        """Return ``--workdir``, or ``runs/<experiment>/<first 16 digits of the digest>``."""
         return Path(self.workdir) if self.workdir else Path("runs", experiment, digest(self)[:16])
 
 
 def _contradictions(config: RunConfig) -> Iterator[str]:
-    """One line for each pair of flags that cannot both be meant."""
+    """Yield one line for each pair of flags that contradict each other."""
     if config.numerics == "reproducible" and config.dtype != "float32":
         yield (
             f"--dtype={config.dtype} with --numerics=reproducible; expected float32, the only type "
@@ -198,7 +199,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
 
 
 def _autotune_contradictions(config: RunConfig) -> Iterator[str]:
-    """The same for the flags of the autotuner, which determinism switches off in XLA."""
+    """Yield the same for the flags of the autotuner, which XLA's determinism switches off."""
     mode, file = config.xla_autotune, config.xla_autotune_file
     if config.xla_deterministic and mode == "on":
         yield (

@@ -1,8 +1,8 @@
-"""Sources of variation: what each is called, which flags change it, and where they do.
+"""Sources of variation: their names, the flags that change them, and where the flags act.
 
-The first six are those of Oh, Jung and Lee (2022, Fig. 1); the others are what they name as
-further candidates, and what stands in for a device model on a CPU. Everything else that lists
-sources, or flags that belong to one, derives from this table.
+Oh, Jung and Lee (2022, Fig. 1) have the first six. The others are further candidates that they
+name, and settings that replace another device model on a CPU. Every other list of sources, or of
+the flags of a source, is derived from this table.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ EITHER = (*JAX, *PYTORCH)
 
 
 class Flag(NamedTuple):
-    """Where a flag changes anything.
+    """Where a flag has an effect.
 
     Attributes:
-        platforms: kinds of device.
-        frameworks: that heed it.
-        training: whether inference with a trained network does not.
-        default: its value, for a flag that one framework alone has.
+        platforms: kinds of device on which the flag has an effect.
+        frameworks: frameworks in which it has an effect.
+        training: whether it affects training only, and not inference with a trained network.
+        default: default value of a flag that only one framework has.
     """
 
     platforms: tuple[str, ...] = BOTH
@@ -34,10 +34,10 @@ class Source(NamedTuple):
     """A source of variation.
 
     Attributes:
-        words: its name in the field's words.
-        flags: that change it.
-        draw: whether its values are draws, of which only the spread means anything, and not
-            levels, whose means can be compared.
+        words: name of the source in the field's terms.
+        flags: the flags that change the source.
+        draw: whether the values of the source are random draws, of which only the spread means
+            something, and not levels, whose means can be compared.
     """
 
     words: str
@@ -85,27 +85,27 @@ SOURCES: Mapping[str, Source] = {
 }
 """Name -> source, in the order of reports."""
 OTHER = "other"
-"""Name of what no source above changes.
+"""Name for changes that belong to no source above.
 
---init is of this kind: another rule for initial weights is a level, whose effect can be tested,
-while the source "init" is the draw of a seed.
+The flag --init is an example: another rule for initial weights is a level, whose effect can be
+tested, while the source "init" is the draw of a seed.
 """
 
 FLAGS: Mapping[str, Flag] = {n: f for s in SOURCES.values() for n, f in s.flags.items()}
-"""Name of a flag -> where it changes anything; a flag that is not here does everywhere."""
+"""Name of a flag -> where it has an effect; a flag that is absent has an effect everywhere."""
 SOURCE_OF: Mapping[str, str] = {n: name for name, s in SOURCES.items() for n in s.flags}
 """Name of a flag -> its source."""
 DRAWS = tuple(name for name, source in SOURCES.items() if source.draw)
-"""Sources whose values are draws."""
+"""The sources whose values are random draws."""
 
 
 def only(framework: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the flags that one framework alone heeds, `JAX` or `PYTORCH`."""
+    """Return the flags that have an effect in one framework only, `JAX` or `PYTORCH`."""
     return tuple(name for name, flag in FLAGS.items() if flag.frameworks == framework)
 
 
 def without_effect(platform: str, framework: str) -> tuple[str, ...]:
-    """Return the flags that a framework heeds, but not on this kind of device.
+    """Return the flags of a framework that have no effect on this kind of device.
 
     Args:
         platform: ``cpu`` or ``gpu``.

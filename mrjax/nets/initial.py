@@ -1,9 +1,11 @@
 """Initial weights, drawn on the host from integer bits.
 
-Normal draws differ between instruction sets (their logarithms are polynomials that the compiler
-may contract), so the default is uniform with He's variance 2 / fan-in: a random integer, a
-subtraction and a product, the same bits everywhere. The draw of a leaf depends on the seed and
-on the leaf's path only: not on data type, arithmetic, device, framework or the other leaves.
+Normal draws differ between instruction sets, because the compiler may contract the polynomials of
+their logarithms. So the default draw is uniform with He's variance 2 / fan-in: a random integer, a
+subtraction and a product, the same bits everywhere. The draw of a leaf depends only on the seed
+and the leaf's path, not on data type, arithmetic, device, framework or other leaves.
+
+Source: He et al., ICCV 2015 (the variance).
 """
 
 import hashlib
@@ -28,12 +30,12 @@ def initialise(
     Args:
         shapes: leaf path, such as ``down0_0/conv/kernel``, to shape; kernels end in (i, o).
         seed: seed of the stream ``init``.
-        scheme: ``he_uniform``: kernels uniform with variance 2 / fan-in, biases 0.
-            ``authors``: as in the QSMnet authors' code, kernels from a normal distribution cut at
-            two standard deviations, biases from N(0, 1); not the same bits on every machine.
+        scheme: ``he_uniform``: kernels are uniform on +-sqrt(6 / fan-in), biases 0.
+            ``authors``: the QSMnet authors' rule, kernels from a normal distribution cut at two
+            standard deviations, biases from N(0, 1); the bits differ between machines.
 
     Returns:
-        Leaf path to float32 array; normalisation scales and data weights are 1, activation
+        Leaf path -> float32 array; normalisation scales and data weights are 1, activation
         functions are lines of slope 0.04 on [-1, 1].
 
     Raises:
@@ -52,7 +54,7 @@ def _key(seed: int, path: str) -> jax.Array:
 
 
 def _fan_in(path: str, shape: tuple[int, ...]) -> int:
-    """Products summed in one output: a window of a convolution, one voxel of a transposed one."""
+    """Return how many products one output sums: i times the window; i if transposed."""
     return shape[-2] if path.endswith("transposed_kernel") else int(np.prod(shape[:-1]))
 
 
@@ -62,7 +64,7 @@ def _is_kernel(path: str) -> bool:
 
 def _constant(path: str, shape: tuple[int, ...]) -> np.ndarray:
     leaf = path.rsplit("/", 1)[-1]
-    if leaf == "rbf":  # activation functions begin linear, as in the public VarNet code
+    if leaf == "rbf":  # activation functions are linear at first, as in the public VarNet code
         line = RBF_SLOPE * np.linspace(-1.0, 1.0, shape[-1])
         return np.broadcast_to(line, shape).astype(np.float32)
     if leaf not in _CONSTANTS:
@@ -79,11 +81,14 @@ def _he_uniform(path: str, shape: tuple[int, ...], key: jax.Array) -> np.ndarray
 
 
 def _authors(path: str, shape: tuple[int, ...], key: jax.Array) -> np.ndarray:
-    """Source: SNU-LIST/QSMnet, Code/utils.py (variance_scaling_initializer, random_normal)."""
+    """Draw by the authors' rule.
+
+    Source: SNU-LIST/QSMnet, Code/utils.py (variance_scaling_initializer, random_normal).
+    """
     if _is_kernel(path):
         # TensorFlow reads the fan-in of a transposed kernel off its (window, o, i) layout.
         fan = int(np.prod(shape[:-2])) * (shape[-1] if "transposed" in path else shape[-2])
-        # 1.3 undoes (about) the variance lost by cutting at two standard deviations.
+        # The factor 1.3 approximately restores the variance that the cut removes.
         draw = jax.random.truncated_normal(key, -2.0, 2.0, shape, "float32")
         return np.asarray(draw) * np.float32(np.sqrt(1.3 * 2.0 / fan))
     if path.endswith("norm/bias"):

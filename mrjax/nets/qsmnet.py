@@ -1,4 +1,6 @@
-"""QSMnet: from local field to susceptibility by a 3-D U-Net.
+"""QSMnet: a 3-D U-Net N from the local field f to the susceptibility, chi = s N((f - m) / d) + c.
+
+m, d and c, s are mean and standard deviation of field and susceptibility in the training set.
 
 Source: Yoon et al., NeuroImage 179 (2018) 199-206, and the authors' public code
 (SNU-LIST/QSMnet, Code/network_model.py: four poolings, 32 to 512 features, 5x5x5 windows).
@@ -19,11 +21,11 @@ def qsmnet(
     """Return QSMnet; the defaults are the publication's size (99,453,985 parameters).
 
     Args:
-        arithmetic: what computes.
-        width: features of the first level.
+        arithmetic: the arithmetic.
+        width: number of features of the first level.
         levels: number of poolings.
         window: edge of the cubic convolution window, odd.
-        momentum: of the running statistics of batch normalisation.
+        momentum: share of the old value in the running statistics of batch normalisation.
 
     Returns:
         A module from the normalised field (b, x, y, z, 1) to the normalised susceptibility of

@@ -9,7 +9,10 @@ from mrjax.numerics.arithmetic import Arithmetic
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch normalisation, leaky ReLU."""
+    """Convolution, batch normalisation and leaky ReLU: y = lrelu(norm(conv(x))).
+
+    lrelu(x) = x where x > 0 and slope * x elsewhere.
+    """
 
     features: int
     window: tuple[int, ...]
@@ -27,15 +30,21 @@ class ConvBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """Contracting and expanding path, two blocks a level, joined by concatenation.
+    """A contracting and an expanding path, joined by concatenation.
+
+    With B two blocks, d_l = B(x_l) and x_(l+1) = pool(d_l) for the levels l = 0 .. L - 1; then
+    u_L = B(x_L) and u_l = B([d_l, up(u_(l+1))]) for l = L - 1 .. 0. The output is a convolution of
+    u_0 with a window of one voxel. Level l has width * 2^l features.
 
     Attributes:
-        width: features of the first level; each level below has twice as many.
-        levels: number of poolings.
+        width: number of features of the first level; each level below has twice as many.
+        levels: number L of poolings.
         window: convolution window, one odd length per spatial axis.
-        arithmetic: what computes.
-        out_features: channels of the output.
-        momentum: of the running statistics of batch normalisation.
+        arithmetic: the arithmetic.
+        out_features: number of output channels.
+        momentum: share of the old value in the running statistics of batch normalisation.
+
+    Source: Ronneberger et al., MICCAI 2015; in three dimensions Cicek et al., MICCAI 2016.
     """
 
     width: int
@@ -50,11 +59,11 @@ class UNet(nn.Module):
         """Map an image to an image of the same size.
 
         Args:
-            x: spatial axes divisible by 2^levels.
-            train: whether normalisation uses (and updates) batch statistics.
+            x: images whose spatial axes are divisible by 2^levels.
+            train: whether normalisation uses the batch's statistics and updates the running ones.
 
         Returns:
-            out_features channels, linear.
+            `out_features` channels, without an activation function.
 
         Raises:
             ValueError: if a spatial axis is not divisible by 2^levels.

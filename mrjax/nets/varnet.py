@@ -1,8 +1,12 @@
 """The variational network: unrolled gradient steps on a learnt regulariser and the data term.
 
-Source: Hammernik et al., Magn Reson Med 79:3055 (2018), Eq. 4-6; the public PyTorch code
-rixez/pytorch_mri_variationalnetwork (models.py) for what the paper leaves open: the response is
-divided by the number of filters, edges are reflected, the input's largest magnitude is 1.
+u_(t+1) = u_t - (1/F) sum over i = 1 .. F of K_i^T phi_i(K_i u_t) - lambda A*(A u_t - f), with
+filters K_i, activation functions phi_i and a data weight lambda of each stage t, the sampling
+operator A and the measured k-space f.
+
+Source: Hammernik et al., Magn Reson Med 79:3055 (2018), Eq. 4-6. Where the paper leaves something
+open, the public PyTorch code rixez/pytorch_mri_variationalnetwork (models.py): the response is
+divided by the number F of filters, edges are reflected, the input's largest magnitude is 1.
 """
 
 import math
@@ -20,42 +24,48 @@ from mrjax.numerics.exact import divisor, finite_or_nan, parts, reflect, safe_un
 from mrjax.physics import sense
 
 LIMIT = 1.0
-"""Outermost nodes of the activation functions lie at plus and minus this."""
+"""The outermost nodes of the activation functions lie at -LIMIT and LIMIT."""
 
+Image = Complex[Array, "b row column"]
+Coils = Complex[Array, "b coil row column"]
+Columns = Float[Array, "b column"]
 _zeros = nn.initializers.zeros
 
 
 def to_channels(image: Complex[Array, "*axes"]) -> Float[Array, "*axes 2"]:
-    """Real and imaginary part as the last axis."""
+    """Put real and imaginary part into a last axis."""
     return jnp.stack(parts(image), axis=-1)
 
 
 def to_complex(channels: Float[Array, "*axes 2"]) -> Complex[Array, "*axes"]:
     """Inverse of `to_channels`."""
-    # An index would have a gradient that adds zeros; that of a split is a concatenation.
+    # The gradient of an index would add zeros; the gradient of a split is a concatenation.
     real, imag = jax.lax.split(channels, (1, 1), axis=channels.ndim - 1)
     return jax.lax.complex(real.reshape(channels.shape[:-1]), imag.reshape(channels.shape[:-1]))
 
 
 def regulariser_gradient(
     ar: Arithmetic,
-    image: Complex[Array, "b row column"],
+    image: Image,
     kernel: Float[Array, "window window 2 f"],
     weights: Float[Array, "f n"],
-) -> Complex[Array, "b row column"]:
-    """Sum over filters of K^T phi(K u), divided by their number.
+) -> Image:
+    """Gradient of the regulariser, (1/F) sum over filters i = 1 .. F of K_i^T phi_i(K_i u).
 
-    The image is reflected at its edges by as much as both convolutions reach (the public code
-    reflects one pixel more and cuts it off again).
+    phi_i(x) = sum over j of w_ij exp(-(x - mu_j)^2 / (2 s^2)). The image is reflected at its edges
+    by as many pixels as both convolutions reach (the public code reflects one pixel more and cuts
+    it off again).
 
     Args:
-        ar: what computes.
-        image: u; both axes longer than twice half the window.
-        kernel: real and imaginary part of each filter.
-        weights: of the radial basis functions, on [-1, 1].
+        ar: the arithmetic.
+        image: u; both axes are longer than twice half the window.
+        kernel: K, real and imaginary part of each filter.
+        weights: w, of the radial basis functions, whose nodes mu lie on [-1, 1] at a distance s.
 
     Returns:
-        Image of the same shape.
+        An image of the same shape.
+
+    Source: Hammernik et al. 2018, Eq. 4-6.
     """
     half, filters = kernel.shape[0] // 2, kernel.shape[-1]
     wide = reflect(ar, to_channels(image), 2 * half)
@@ -67,7 +77,7 @@ def regulariser_gradient(
 
 
 def _crop(x: Float[Array, "b row column c"], margin: int) -> Array:
-    """Without `margin` pixels at each edge, where the convolution saw the zeros outside."""
+    """Cut `margin` pixels off each edge, where the convolution met the zeros outside."""
     rows, columns = x.shape[1:3]
     return x[:, margin : rows - margin, margin : columns - margin]
 
@@ -78,8 +88,8 @@ class Stage(nn.Module):
     Attributes:
         width: number of complex filters.
         window: edge of a filter, odd [pixels].
-        nodes: of each activation function.
-        arithmetic: what computes.
+        nodes: number of nodes of each activation function.
+        arithmetic: the arithmetic.
     """
 
     width: int
@@ -88,13 +98,7 @@ class Stage(nn.Module):
     arithmetic: Arithmetic
 
     @nn.compact
-    def __call__(
-        self,
-        image: Complex[Array, "b row column"],
-        kspace: Complex[Array, "b coil row column"],
-        maps: Complex[Array, "b coil row column"],
-        mask: Float[Array, "b column"],
-    ) -> Complex[Array, "b row column"]:
+    def __call__(self, image: Image, kspace: Coils, maps: Coils, mask: Columns) -> Image:
         """Return the next image."""
         ar = self.arithmetic
         kernel = self.param(
@@ -110,14 +114,14 @@ class Stage(nn.Module):
 
 
 class VarNet(nn.Module):
-    """Variational network.
+    """Variational network: one `Stage` after the other.
 
     Attributes:
-        arithmetic: what computes.
-        width: complex filters of a stage; 24 (65,530 parameters) or 48 (131,050).
+        arithmetic: the arithmetic.
+        width: number of complex filters of a stage; 24 give 65,530 parameters, 48 give 131,050.
         stages: number of steps, each with parameters of its own.
         window: edge of a filter, odd [pixels].
-        nodes: of each activation function, equidistant on [-1, 1].
+        nodes: number of nodes of each activation function, equidistant on [-1, 1].
     """
 
     arithmetic: Arithmetic
@@ -127,23 +131,18 @@ class VarNet(nn.Module):
     nodes: int = 31
 
     @nn.compact
-    def __call__(
-        self,
-        image: Complex[Array, "b row column"],
-        kspace: Complex[Array, "b coil row column"],
-        maps: Complex[Array, "b coil row column"],
-        mask: Float[Array, "b column"],
-    ) -> Complex[Array, "b row column"]:
-        """Reconstruct.
+    def __call__(self, image: Image, kspace: Coils, maps: Coils, mask: Columns) -> Image:
+        """Reconstruct an image.
 
         Args:
             image: zero-filled reconstruction, of largest magnitude 1.
-            kspace: in the same unit, zero frequency at n // 2, zero where not acquired.
+            kspace: samples in the same unit, the zero frequency at n // 2; zero where nothing was
+                acquired.
             maps: coil sensitivity maps.
             mask: 1 for acquired columns, 0 for others.
 
         Returns:
-            Image in the unit of the input.
+            The image in the unit of the input.
         """
         for i in range(self.stages):
             stage = Stage(self.width, self.window, self.nodes, self.arithmetic, name=f"stage{i}")
@@ -152,17 +151,17 @@ class VarNet(nn.Module):
 
 
 def project(ar: Arithmetic, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring parameters back to the allowed ones after an update.
+    """Project the parameters onto the allowed set after an update.
 
-    Filters get zero mean and unit norm over window, real and imaginary part; data weights are
-    not negative, and NaN where they overflowed.
+    k = (k - mean k) / ||k - mean k|| for each filter k, over window, real and imaginary part;
+    lambda = max(lambda, 0) for each data weight, and NaN where it overflowed.
 
     Args:
-        ar: what computes.
-        params: of a `VarNet`.
+        ar: the arithmetic.
+        params: parameters of a `VarNet`.
 
     Returns:
-        The same tree.
+        A tree of the same structure.
 
     Source: Hammernik et al. 2018, "Training"; misc_utils.py (zero_mean_norm_ball) of the public
     code.
@@ -180,7 +179,7 @@ def project(ar: Arithmetic, params: Mapping[str, Any]) -> dict[str, Any]:
 def zero_mean_unit_norm(
     ar: Arithmetic, kernel: Float[Array, "window window 2 f"]
 ) -> Float[Array, "window window 2 f"]:
-    """Subtract each filter's mean and divide by its norm; a filter of zeros stays one."""
+    """Return (k - mean k) / ||k - mean k|| for each filter k; a filter of zeros stays zero."""
     axes, shape = (0, 1, 2), (1, 1, 1, kernel.shape[-1])
     centred = ar.sub(kernel, ar.mean(kernel, axes).reshape(shape))
     centred = ar.div(centred, safe_unit(jnp.max(jnp.abs(centred), axes).reshape(shape)))
@@ -189,13 +188,13 @@ def zero_mean_unit_norm(
 
 
 def initial_kernel(kernel: Float[np.ndarray, "window window 2 f"]) -> np.ndarray:
-    """The same on the host, by correctly rounded sums: the same bits on every machine.
+    """Do the same on the host by correctly rounded sums, with the same bits on every machine.
 
     Args:
         kernel: drawn values.
 
     Returns:
-        float32, zero mean and unit norm for each filter.
+        float32; each filter has zero mean and unit norm.
     """
     flat = np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-1])
     centred = flat - np.array([math.fsum(c) / len(c) for c in flat.T])

@@ -1,1 +1,1 @@
-"""Arithmetic of networks, losses and optimizers, and digests of what it computes."""
+"""The arithmetic of networks, losses and optimisers, and digests of computed tensors."""

@@ -1,13 +1,12 @@
-"""The operations a network, a loss or an optimizer may use: one protocol, several arithmetics.
+"""The operations a network, a loss or an optimiser may use: one protocol, several arithmetics.
 
-A network is written once against this protocol. What the numbers then do is decided by the
-object it holds: :class:`mrjax.numerics.native.Native` calls XLA and is as fast and as
-order-dependent as the machine makes it; an order-free arithmetic can take its place without a
-change to any network.
+A network is written once against this protocol. The object that it holds decides how numbers are
+computed: :class:`mrjax.numerics.native.Native` calls XLA, whose results depend on the machine;
+:class:`mrjax.numerics.reproducible.Reproducible` returns the same bits on every machine.
 
-Whatever rounds, sums or multiplies goes through an arithmetic. Plain ``jax.numpy`` stays allowed
-for what is exact on every machine: comparisons, selection, absolute value, negation, maxima,
-reshaping, padding, concatenation, real and imaginary parts.
+Every operation that rounds, sums or multiplies goes through an arithmetic. Plain ``jax.numpy`` is
+allowed for operations that are exact on every machine: comparisons, selection, absolute value,
+negation, maxima, reshaping, padding, concatenation, real and imaginary parts.
 """
 
 from typing import Protocol
@@ -17,40 +16,40 @@ from jaxtyping import Array, Float, Inexact
 
 
 class Arithmetic(Protocol):
-    """Rounding operations, with gradients that obey the same rules as the values.
+    """Operations that round, with gradients that obey the same rules as the values.
 
-    Implementations are frozen dataclasses: equal settings compare equal and hash alike, so that
-    they can be fields of Linen modules. Arrays have batches first and channels last.
+    Implementations are frozen dataclasses: two with equal settings are equal and have one hash,
+    so an arithmetic can be a field of a Linen module. Arrays have batches first, channels last.
     """
 
     def flush(self, x: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-        """Return x as results of this arithmetic are: what JAX has added may be subnormal.
+        """Replace subnormals, which JAX's own additions may leave, by zero.
 
-        Computed once, as its gradient is: for what has many readers.
+        The result and its gradient are stored, so several readers do not recompute them.
         """
         ...
 
     def copies(self, x: Inexact[Array, "..."], n: int) -> tuple[Array, ...]:
-        """Return x n times, for n uses: their gradients are added here, the last one's first.
+        """Return x n times, for n uses, and add the n gradients by this arithmetic, the last first.
 
-        Those of a value with up to two uses need no copies: JAX's one addition is IEEE's.
+        Not needed for up to two uses: adding two gradients is one IEEE addition.
         """
         ...
 
     def add(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-        """Return x + y, broadcast."""
+        """Return x + y; x and y are broadcast to one shape."""
         ...
 
     def sub(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-        """Return x - y, broadcast."""
+        """Return x - y; x and y are broadcast to one shape."""
         ...
 
     def mul(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-        """Return x * y, broadcast."""
+        """Return x * y; x and y are broadcast to one shape."""
         ...
 
     def div(self, x: Inexact[Array, "..."], y: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-        """Return x / y, broadcast."""
+        """Return x / y; x and y are broadcast to one shape."""
         ...
 
     def sqrt(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -58,31 +57,38 @@ class Arithmetic(Protocol):
         ...
 
     def sum(self, x: Inexact[Array, "..."], axes: tuple[int, ...] | None = None) -> Array:
-        """Return the sum over `axes` (all if None), which are dropped."""
+        """Return sum x over `axes` (all axes if None); the result lacks these axes."""
         ...
 
     def mean(self, x: Inexact[Array, "..."], axes: tuple[int, ...] | None = None) -> Array:
-        """Return the mean over `axes` (all if None), which are dropped."""
+        """Return (1/n) sum x over the n elements along `axes` (all if None), which are dropped."""
         ...
 
     def conv(
         self, x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"]
     ) -> Float[Array, "b *space o"]:
-        """Cross-correlate in 2-D or 3-D: stride 1, zero padding, output as large as the input."""
+        """Cross-correlate in 2-D or 3-D with stride 1 and zero padding.
+
+        y[v, o] = sum over a, i of x[v + a - half, i] kernel[a, i, o], with a over the window and
+        half = window // 2; the output is as large as the input.
+        """
         ...
 
     def conv_transpose(
         self, x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"]
     ) -> Float[Array, "b *larger o"]:
-        """Transposed convolution whose stride is its window: every voxel becomes one window."""
+        """Transposed convolution whose stride is its window: every voxel becomes one window.
+
+        y[w v + a, o] = sum over i of x[v, i] kernel[a, i, o], with a over the window w.
+        """
         ...
 
     def max_pool(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *halved c"]:
-        """Maximum over windows of 2 in each direction; the first maximum gets the gradient."""
+        """y[v] = max over a in {0, 1}^d of x[2 v + a]; the first maximum gets the gradient."""
         ...
 
     def leaky_relu(self, x: Float[Array, "..."], slope: float) -> Float[Array, "..."]:
-        """Return x where x > 0, slope * x elsewhere."""
+        """Return x where x > 0 and slope * x elsewhere."""
         ...
 
     def sigmoid(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -105,7 +111,13 @@ class Arithmetic(Protocol):
         bias: Float[Array, " c"],
         eps: float,
     ) -> tuple[Float[Array, "b *space c"], Float[Array, " c"], Float[Array, " c"]]:
-        """Normalise each channel by the batch; also its mean and biased variance."""
+        """Normalise each channel by the batch: scale (x - m) / sqrt(v + eps) + bias.
+
+        m = mean of x and v = mean of (x - m)^2 over all axes but the last. Returns the normalised
+        x, m and v.
+
+        Source: Ioffe and Szegedy, ICML 2015, algorithm 1.
+        """
         ...
 
     def normalise(
@@ -117,23 +129,36 @@ class Arithmetic(Protocol):
         bias: Float[Array, " c"],
         eps: float,
     ) -> Float[Array, "b *space c"]:
-        """Return scale * (x - mean) / sqrt(var + eps) + bias for given statistics."""
+        """Return scale * (x - mean) / sqrt(var + eps) + bias with the given mean and variance."""
         ...
 
     def fft(self, x: Inexact[Array, "..."], axes: tuple[int, ...]) -> Inexact[Array, "..."]:
-        """Orthonormal DFT over `axes`, zero frequency first."""
+        """Orthonormal DFT over `axes`, the zero frequency first.
+
+        X[k] = n^(-1/2) sum over j of x[j] exp(-2 pi i j k / n) along each axis of n points.
+        """
         ...
 
     def ifft(self, x: Inexact[Array, "..."], axes: tuple[int, ...]) -> Inexact[Array, "..."]:
-        """Inverse of :meth:`fft`."""
+        """Inverse of :meth:`fft`: x[j] = n^(-1/2) sum over k of X[k] exp(2 pi i j k / n)."""
         ...
 
     def adam(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-        """Adam (Kingma and Ba 2015) with beta 0.9 and 0.999, eps 1e-8; a schedule sees steps."""
+        """Adam with b1 = 0.9, b2 = 0.999 and eps = 1e-8.
+
+        m = b1 m + (1 - b1) g and v = b2 v + (1 - b2) g^2; the update after step t is
+        -rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps). A learning rate that is a function
+        gets the number of steps taken so far.
+
+        Source: Kingma and Ba, ICLR 2015, algorithm 1.
+        """
         ...
 
     def sgd(
         self, learning_rate: optax.ScalarOrSchedule, momentum: float
     ) -> optax.GradientTransformation:
-        """Gradient descent, trace = gradient + momentum * trace; a schedule sees steps."""
+        """Gradient descent with momentum: trace = g + momentum trace; the update is -rate trace.
+
+        A learning rate that is a function gets the number of steps taken so far.
+        """
         ...

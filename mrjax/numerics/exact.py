@@ -1,9 +1,9 @@
-"""What no arithmetic rounds, with gradients that are as exact.
+"""Operations that round nothing, with gradients that are as exact.
 
-The values of these are exact in plain ``jax.numpy``, but their derivatives there are the library's
-own and change with its version: that of a maximum is a product (in 0.10.2 of a quotient), that of
-an absolute value is 1 at 0, that of a reflection a sum in an order of its own. Here the first two
-select, as in :mod:`mrjax.numerics.pooling`, and the third adds by the arithmetic, in a fixed order.
+In plain ``jax.numpy`` their values are exact too, but JAX's derivatives change with its version:
+the derivative of a maximum is a product (in 0.10.2 with a quotient), that of an absolute value is
+1 at 0, and that of a reflection is a sum in an order of its own. Here the first two derivatives
+select, as in :mod:`mrjax.numerics.pooling`; the third adds by the arithmetic, in a fixed order.
 """
 
 import jax
@@ -16,7 +16,7 @@ from mrjax.numerics.stored import stored
 
 @jax.custom_vjp
 def absolute(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Absolute value; its derivative at 0 is 0, as torch has it.
+    """Absolute value |x|, with derivative sign(x), which is 0 at 0 as in torch.
 
     Args:
         x: real, any shape.
@@ -28,7 +28,7 @@ def absolute(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _absolute_backward(x: Array, gradient: Array) -> tuple[Array]:
-    # Where x is neither above nor below 0 it is 0, or not a number, and then x + 0 would be, too.
+    # An x that is neither above nor below 0 is 0 or NaN; NaN must stay visible in the gradient.
     return (jnp.where(x > 0, gradient, jnp.where(x < 0, -gradient, _zero_or_nan(x))),)
 
 
@@ -42,7 +42,7 @@ absolute.defvjp(_absolute_forward, _absolute_backward)
 
 @jax.custom_vjp
 def rectify(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Larger one of x and 0; its derivative at 0 is 0, as torch's ``relu`` has it.
+    """Rectifier max(x, 0), with derivative 1 for x > 0 and 0 elsewhere, as torch's ``relu`` has it.
 
     Args:
         x: real, any shape.
@@ -61,19 +61,21 @@ rectify.defvjp(lambda x: (rectify(x), x), _rectify_backward)
 
 
 def _zero_or_nan(x: Array) -> Array:
-    """0, and NaN where x is one: what is wrong shall stay visible."""
+    """Return 0, but NaN where x is NaN, so that an error stays visible."""
     return jnp.where(jnp.isnan(x), jnp.full_like(x, jnp.nan), jnp.zeros_like(x))
 
 
 @jax.custom_vjp
 def parts(z: Complex[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """Real and imaginary part. Their gradients become one number; JAX's own would add zeros.
+    """Real and imaginary part, whose gradients are joined to one complex number.
+
+    JAX's own gradient would add zeros instead.
 
     Args:
         z: any shape.
 
     Returns:
-        Two arrays of that shape.
+        Re z and Im z.
     """
     return jnp.real(z), jnp.imag(z)
 
@@ -87,30 +89,30 @@ parts.defvjp(lambda z: (parts(z), None), _parts_backward)
 
 
 def finite_or_nan(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The same with NaN for infinity, which a function that is finite there would hide."""
+    """Return x with NaN for infinity, which a later function might turn into a finite number."""
     return jax.lax.select(jnp.abs(x) < jnp.inf, x, jnp.full_like(x, jnp.nan))
 
 
 def divisor(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """What to divide by to bring numbers to the scale x: 1 for 0.
+    """Return a divisor that brings numbers to the scale x: x itself, but 1 for 0.
 
     Args:
         x: not negative; no gradient is taken.
 
     Returns:
-        x, with NaN for infinity: a quotient by it would be 0, and what overflowed be forgotten.
+        x, with NaN for infinity: a quotient by infinity would be 0 and hide the overflow.
     """
     return jnp.where(x == 0, jnp.ones_like(x), finite_or_nan(x))
 
 
 def safe_unit(largest: Float[Array, "..."]) -> Float[Array, "..."]:
-    """What to divide numbers by before their squares are added: 1, unless those would be lost.
+    """Return a divisor that keeps a sum of squares in range: 1 unless squares would be lost.
 
     Args:
         largest: largest magnitude of the numbers.
 
     Returns:
-        1 from 2^-40 to 2^40, so that ordinary numbers keep their bits; `divisor` of others.
+        1 from 2^-40 to 2^40, so that ordinary numbers keep their bits; `divisor` elsewhere.
     """
     ordinary = (largest > 2.0**-40) & (largest < 2.0**40)
     return jnp.where(ordinary, jnp.ones_like(largest), divisor(largest))
@@ -121,13 +123,16 @@ def reflect(
 ) -> Float[Array, "b larger_row larger_column c"]:
     """Continue an image beyond its edges by its mirror image; the edge itself is not repeated.
 
+    Along each axis of n pixels y[margin + j] = x[j], with x[-j] = x[j] and x[n - 1 + j] =
+    x[n - 1 - j].
+
     Args:
-        ar: what adds gradients.
+        ar: the arithmetic that adds gradients.
         x: images, each axis longer than the margin.
-        margin: pixels at each edge.
+        margin: pixels added at each edge.
 
     Returns:
-        Images larger by twice the margin along rows and columns.
+        Images that are larger by twice the margin along rows and columns.
 
     Raises:
         ValueError: an axis is too short.
@@ -152,7 +157,7 @@ def _part(x: Array, axis: int, start: int, stop: int) -> Array:
 
 
 def _folded(ar: Arithmetic, gradient: Array, axis: int, margin: int) -> Array:
-    """Add what lies in both margins of an axis to the pixels it mirrors."""
+    """Add the gradient in both margins of an axis to the pixels that the margins mirror."""
     n = gradient.shape[axis] - 2 * margin
     rest = n - 1 - margin
     total = _part(gradient, axis, margin, margin + n)

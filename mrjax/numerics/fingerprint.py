@@ -1,4 +1,4 @@
-"""The ledger's digest on the device, in integers, where the tensors are."""
+"""The ledger's digest, computed on the device that holds the tensors, in integer arithmetic."""
 
 from typing import Any
 
@@ -12,18 +12,21 @@ from mrjax.runs import digests
 
 
 def fingerprint(tree: Any) -> UInt64[Array, ""]:
-    """64-bit digest of all leaves; equals `mrjax.runs.digests.fingerprint` of the named leaves.
+    """Return a 64-bit digest of all leaves, equal to `mrjax.runs.digests.fingerprint` of them.
+
+    digest = sum over leaves and elements of mix(bits F + index G + seed(name)) mod 2^64, with the
+    constants and the mixing steps of `mrjax.runs.digests`.
 
     An integer sum has one value in every order, so the digest depends neither on the device nor
     on how the leaves are spread over devices, and a training step can compute it for the cost of
     reading its tensors once, without a copy to the host.
 
     Args:
-        tree: arrays of floats, complex numbers, integers or bools, any shapes. Names count:
-            see `mrjax.numerics.trees.named_leaves`.
+        tree: arrays of floats, complex numbers, integers or bools, any shapes. The digest depends
+            on the leaves' names, see `mrjax.numerics.trees.named_leaves`.
 
     Returns:
-        Scalar; `mrjax.runs.digests.hex64` writes it as the ledger does.
+        A scalar; `mrjax.runs.digests.hex64` writes it as the ledger does.
 
     Raises:
         ValueError: 64-bit types are off in JAX, or a leaf is a PRNG key.
@@ -37,7 +40,7 @@ def fingerprint(tree: Any) -> UInt64[Array, ""]:
 
 
 def _unsigned(name: str, leaf: Array) -> Array:
-    """The elements' bits, flat in C order, zero-extended to 64 bits."""
+    """Return the elements' bits, flat in C order, zero-extended to 64 bits."""
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         raise ValueError(f"leaf {name!r} is a PRNG key; take jax.random.key_data of it")
     if jnp.iscomplexobj(leaf):

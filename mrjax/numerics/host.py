@@ -1,8 +1,8 @@
 """Order-free arithmetic on the host: the bits of a phantom must not depend on the machine.
 
 numpy's exp, sin, log and its BLAS products change with the instruction set, the BLAS kernel and
-the thread count. Everything here is built from operations that cannot: integers, IEEE ``+ - * /``
-on whole arrays, maxima, and sums whose every partial sum is exact.
+the thread count. Everything here is built from operations that do not change: integers, IEEE
+``+ - * /`` on whole arrays, maxima, and sums whose every partial sum is exact.
 """
 
 import functools
@@ -16,17 +16,18 @@ from jaxtyping import Float, UInt32
 MANTISSA = 53
 """Bits of a float64 significand: integers up to 2**53 add without rounding, in any order."""
 BLOCK = 1 << 14
-"""Random words drawn at a time."""
+"""Number of random words drawn at a time."""
 _FIXED = 160
-"""Fractional bits of the integers that hold pi, sines and cosines."""
+"""Fractional bits of the fixed-point integers that hold pi, sines and cosines."""
 
 
 def to_grid(x: np.ndarray, bits: int) -> np.ndarray:
     """Round to the nearest multiple of ``2**-bits`` times the power of two above the maximum.
 
-    On such a grid every element is an integer of at most ``bits`` bits times one power of two, so
-    products and sums of a bounded number of products are exact. The maximum, which chooses the
-    grid, does not depend on the order of the elements.
+    With 2**e the smallest power of two above max |x| the result is rint(x 2**(bits - e)) times
+    2**(e - bits). Every element is then an integer of at most ``bits`` bits times one power of
+    two, so products and sums of a bounded number of products are exact. The maximum, which
+    chooses the grid, does not depend on the order of the elements.
 
     Args:
         x: finite real array of any shape.
@@ -52,7 +53,7 @@ def to_grid(x: np.ndarray, bits: int) -> np.ndarray:
 
 
 def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Matrix product whose bits do not depend on the order of summation.
+    """Matrix product a b whose bits do not depend on the order of summation.
 
     Each operand is rounded to a grid of ``B`` bits with ``2 B + ceil(log2 K) <= 53``. Then every
     product and every partial sum is a float64 integer times one power of two: BLAS may use any
@@ -76,14 +77,17 @@ def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def exact_mean(x: np.ndarray, where: np.ndarray) -> float:
-    """Mean over a mask, the same bits for any order of the elements (grid sum, one division).
+    """Mean over a mask, the same bits for any order of the elements.
+
+    The elements are rounded to a grid, added exactly and divided once.
 
     Args:
         x: finite real array.
         where: boolean array of the same shape, True for at least one element.
 
     Returns:
-        The mean; its error is at most ``2**(log2(n) - 52)`` of the largest magnitude.
+        The mean of the n chosen elements; its error is at most ``2**(log2(n) - 52)`` of the
+        largest magnitude.
     """
     chosen = np.asarray(x, np.float64)[where]
     bits = MANTISSA - max(chosen.size - 1, 0).bit_length()
@@ -91,10 +95,10 @@ def exact_mean(x: np.ndarray, where: np.ndarray) -> float:
 
 
 def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Elementwise complex product by separate products and sums, broadcast.
+    """Elementwise complex product (a + bi)(c + di) = (ac - bd) + (ad + bc)i, broadcast.
 
     numpy multiplies complex arrays with fused multiply-add where the CPU has it, so the last bit
-    of its products depends on the machine.
+    of numpy's own product depends on the machine.
 
     Args:
         x: complex array.
@@ -108,14 +112,14 @@ def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def assemble(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
-    """Complex array of two real ones, exact (``real + 1j * imag`` goes through a product)."""
+    """Join two real arrays to a complex one, exactly; ``real + 1j * imag`` would multiply."""
     result = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.complex128)
     result.real, result.imag = real, imag
     return result
 
 
 def _arctan_inverse(x: int) -> int:
-    """arctan(1/x) in fixed point, by its alternating series."""
+    """arctan(1/x) in fixed point: sum over k of (-1)^k / ((2k + 1) x^(2k + 1))."""
     term = (1 << _FIXED) // x
     total, k = term, 1
     while term:
@@ -127,12 +131,12 @@ def _arctan_inverse(x: int) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _two_pi() -> int:
-    """2 pi in fixed point (Machin's formula)."""
+    """2 pi in fixed point by Machin's formula, pi / 4 = 4 arctan(1/5) - arctan(1/239)."""
     return 8 * (4 * _arctan_inverse(5) - _arctan_inverse(239))
 
 
 def _cos_sin(angle: int) -> tuple[int, int]:
-    """Taylor series of cosine and sine of a fixed-point angle in [0, pi/4]."""
+    """Cosine and sine of a fixed-point angle in [0, pi/4], by their Taylor series."""
     sums, term, k = [0, 0], 1 << _FIXED, 0
     while term:
         sums[k % 2] += -term if k % 4 >= 2 else term
@@ -142,7 +146,7 @@ def _cos_sin(angle: int) -> tuple[int, int]:
 
 
 def _cosine(j: int, n: int) -> float:
-    """cos(2 pi j / n), the nearest float64, with exact symmetries (by folding to one octant)."""
+    """cos(2 pi j / n) as the nearest float64; folding to one octant makes symmetries exact."""
     j = min(j % n, n - j % n)
     if 4 * j > n:
         return 0.0 - _folded_cosine(n - 2 * j, 2 * n)
@@ -161,8 +165,8 @@ def _folded_cosine(j: int, n: int) -> float:
 def cosines(n: int) -> Float[np.ndarray, " n"]:
     """cos(2 pi j / n) for j = 0 .. n-1, from integer arithmetic, rounded once.
 
-    libm's cosine is chosen by CPU feature and may differ in the last bit; this one may not.
-    The array is shared between callers and read-only.
+    libm chooses its cosine by CPU feature, so libm's last bit may differ between machines. The
+    array is shared between callers and read-only.
     """
     table = np.array([_cosine(j, n) for j in range(n)])
     table.setflags(write=False)
@@ -171,7 +175,7 @@ def cosines(n: int) -> Float[np.ndarray, " n"]:
 
 @functools.lru_cache(maxsize=64)
 def dft_matrices(n: int) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n n"]]:
-    """Cosine and sine of 2 pi j k / n: the DFT matrix is ``cos - i sin`` (read-only arrays).
+    """Cosine and sine of 2 pi j k / n, read-only; the DFT matrix is ``cos - i sin``.
 
     Args:
         n: length of the transform.
@@ -188,20 +192,20 @@ def dft_matrices(n: int) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n
 
 
 def on_cpu() -> AbstractContextManager[object]:
-    """Return a context in which JAX computes on the CPU, whatever its default device is."""
+    """Return a context in which JAX computes on the CPU, whatever JAX's default device is."""
     return jax.default_device(jax.local_devices(backend="cpu")[0])
 
 
 def bits(key: jax.Array, shape: tuple[int, ...]) -> UInt32[np.ndarray, "..."]:
-    """Random 32-bit words of a typed key.
+    """Return random 32-bit words of a typed key.
 
-    Drawn on the CPU whatever the default device is, and with JAX's present assignment of
-    counters to elements whatever ``JAX_THREEFRY_PARTITIONABLE`` says: it would change the words.
-    Drawn in blocks of one size, because every new shape costs a compilation of seconds.
+    The words are drawn on the CPU, whatever the default device is, and with JAX's present
+    assignment of counters to elements, because ``JAX_THREEFRY_PARTITIONABLE`` would change them.
+    They are drawn in blocks of one size, because every new shape costs a compilation of seconds.
 
     Args:
         key: typed threefry key.
-        shape: of the result.
+        shape: shape of the result.
 
     Returns:
         uint32 array.
@@ -216,20 +220,20 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> UInt32[np.ndarray, "..."]:
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
-    """Uniform on (0, 1), float64: (word + 1/2) / 2**32, exact."""
+    """Return uniform draws on (0, 1), float64: (word + 1/2) / 2**32, exact."""
     return (bits(key, shape).astype(np.float64) + 0.5) * 2.0**-32
 
 
 def integers(key: jax.Array, shape: tuple[int, ...], below: int) -> np.ndarray:
-    """Integers 0 .. below-1 (int64) by multiply and shift; bias under ``below / 2**32``."""
+    """Return integers 0 .. below-1 (int64): word * below >> 32, biased by under below / 2**32."""
     return (bits(key, shape).astype(np.uint64) * np.uint64(below) >> np.uint64(32)).astype(np.int64)
 
 
 def gaussian(key: jax.Array, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
-    """Nearly normal draws, mean 0, variance 1: the sum of twelve uniform 16-bit integers.
+    """Return nearly normal draws of mean 0 and variance 1: sums of twelve uniform 16-bit integers.
 
-    No log or cosine, whose bits change with the CPU. Tails end at six standard deviations; the
-    excess kurtosis is -0.1.
+    The usual method needs log and cosine, whose bits change with the CPU. The tails here end at
+    six standard deviations, and the excess kurtosis is -0.1.
     """
     words = bits(key, (6, *shape))
     total = np.sum(words & np.uint32(0xFFFF), axis=0, dtype=np.int64)

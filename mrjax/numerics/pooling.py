@@ -3,8 +3,8 @@
 The library's pooling gradient is a scatter on GPUs (atomic, and refused by XLA's deterministic
 mode: google/flax#4233); reshape-then-max splits the gradient among equal maxima. On a masked
 brain most windows hold nothing but equal zeros, so the rule for ties matters: here, as in torch,
-the first maximum in row-major order takes the whole gradient. Comparison and selection only, so
-the result is exact in any arithmetic.
+the first maximum in row-major order takes the whole gradient. The code only compares and selects,
+so the result is exact in any arithmetic.
 """
 
 import itertools
@@ -38,13 +38,13 @@ def _interleave(corners: Sequence[Array]) -> Array:
 
 @jax.custom_vjp
 def max_pool(x: Float[Array, "b *space c"]) -> Float[Array, "b *halved c"]:
-    """Maximum over windows of 2 along each spatial axis.
+    """Maximum over windows of 2 along each spatial axis: y[v] = max over a of x[2 v + a].
 
     Args:
         x: batch first, channels last; spatial axes of even length.
 
     Returns:
-        Half as long along each spatial axis.
+        An array half as long along each spatial axis.
 
     Raises:
         ValueError: if a spatial axis is odd.

@@ -13,7 +13,7 @@ from mrjax.numerics.host import assemble, dft_matrices, exact_matmul
 def _forward(points: int, length: int, kept: int, real: bool) -> np.ndarray:
     """Matrix that takes [re | im] of ``points`` samples to [re | im] of ``kept`` frequencies.
 
-    Only rows of samples that exist are there: zero padding to ``length`` costs nothing.
+    It has rows for the given samples only, so zero padding to ``length`` costs nothing.
     """
     cosine, sine = (table[:points, :kept] for table in dft_matrices(length))
     rows = [np.hstack([cosine, -sine])]
@@ -31,7 +31,7 @@ def _inverse(points: int, length: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=16)
 def _centred(n: int, inverse: bool) -> np.ndarray:
-    """The complex transform of [re | im], both centres at n // 2 (without 1 / sqrt(n))."""
+    """Matrix of the complex transform of [re | im], both centres at n // 2, without 1 / sqrt(n)."""
     order = (np.arange(n) - n // 2) % n
     cosine, sine = (table[np.ix_(order, order)] for table in dft_matrices(n))
     sine = -sine if inverse else sine
@@ -43,13 +43,14 @@ def centred_dft(
 ) -> Complex[np.ndarray, "..."]:
     """Centred orthonormal DFT on the host, the same bits on every machine.
 
-    What an FFT returns depends on how its library was compiled. The error here is about 2**-21 of
-    the largest value at each axis.
+    X[k] = n^(-1/2) sum over j of x[j] exp(-2 pi i (j - n // 2) (k - n // 2) / n) along each axis.
+    The result of an FFT library depends on how the library was compiled. The error here is about
+    2**-21 of the largest value at each axis.
 
     Args:
         x: complex array.
-        axes: axes to transform, image centre and k-space centre both at index n // 2.
-        inverse: the inverse, which is also the adjoint.
+        axes: axes to transform; image centre and k-space centre are both at index n // 2.
+        inverse: whether to apply the inverse, which is also the adjoint.
 
     Returns:
         complex128 array of the same shape.
@@ -65,7 +66,7 @@ def centred_dft(
 
 @functools.lru_cache(maxsize=32)
 def _inverse_real(points: int, length: int) -> np.ndarray:
-    """Half a Hermitian spectrum back to real samples: inner frequencies count twice."""
+    """Matrix from half a Hermitian spectrum to real samples: inner frequencies count twice."""
     kept = length // 2 + 1
     weight = np.full((kept, 1), 2.0)
     weight[0] = 1.0
@@ -91,7 +92,7 @@ def filter3d(
     """Real part of IDFT(transfer * DFT(x)), the same bits on every machine.
 
     An FFT library adds in an order that depends on its plan and instruction set. Here each axis
-    is one :func:`mrjax.numerics.host.exact_matmul`; for the sizes of a phantom that is also fast.
+    is one :func:`mrjax.numerics.host.exact_matmul`, which is also fast for the sizes of a phantom.
     Where ``transfer`` is larger than ``x``, the volume is zero-padded at the far end and the
     result cropped. The error is about ``2**-21`` of the largest value at each of six products.
 

@@ -1,8 +1,8 @@
-"""A place past which a compiler does not fuse: what is here is computed once and kept.
+"""Keep a value in memory, so that a compiler does not recompute it in every reader.
 
-XLA's CPU compiler copies cheap operations into every kernel that reads their result. A chain of
-rounding steps is cheap step by step; twenty readers of its end then compute all of it twenty times,
-and each copy is compiled.
+XLA's CPU compiler copies cheap operations into every kernel that reads their result. Each step of
+a chain of rounding steps is cheap, but twenty readers of the last step then compute the whole
+chain twenty times, and each copy has to be compiled.
 """
 
 import jax
@@ -12,9 +12,10 @@ from jaxtyping import Array
 
 @jax.named_scope("order_free")
 def stored(x: Array) -> Array:
-    """Return x, which on a CPU is not computed again by those who read it.
+    """Return x, computed once: on a CPU the readers of the result do not compute x again.
 
-    A call that is not inlined. Should a version of XLA inline it all the same, only time is lost.
+    This is a call that is marked not to be inlined. A version of XLA that inlines it all the same
+    would lose time, and change no bit.
     """
     return jax.lax.platform_dependent(x, cpu=_call, default=lambda y: y)
 

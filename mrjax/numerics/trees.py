@@ -1,4 +1,4 @@
-"""Names for the leaves of parameter and state trees, as digests and files use them."""
+"""Names for the leaves of parameter and state trees, used in digests and files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,16 +8,16 @@ import numpy as np
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
-    """Leaves of a tree by path, such as ``params/conv/kernel`` or ``opt/0/mu/bias``.
+    """Return the leaves of a tree by path, such as ``params/conv/kernel`` or ``opt/0/mu/bias``.
 
     A path holds dictionary keys, attribute names of dataclasses and named tuples, and positions
-    in sequences, so it survives a change of container type that keeps them.
+    in sequences, so a path survives a change of container type that keeps its names.
 
     Args:
         tree: any JAX tree; a single leaf has the name "".
 
     Returns:
-        Name -> leaf, in JAX's order.
+        Name -> leaf, in JAX's order of leaves.
 
     Raises:
         ValueError: two leaves have one name, as with the keys "a/b" and "a" -> "b".
@@ -35,12 +35,12 @@ def rebuild(like: Any, named: Mapping[str, Any]) -> Any:
     """Put named leaves into a tree's structure: the inverse of `named_leaves`.
 
     Args:
-        like: a tree with the structure, shapes and dtypes wanted; its leaves may be arrays,
+        like: a tree with the wanted structure, shapes and dtypes; its leaves may be arrays,
             Python numbers or `jax.ShapeDtypeStruct`.
-        named: name -> leaf; exactly the names of `like`.
+        named: name -> leaf; the names must be exactly those of `like`.
 
     Returns:
-        A tree like `like` that holds the leaves of `named` themselves.
+        A tree of the structure of `like`, with the leaves of `named`, not copied.
 
     Raises:
         ValueError: names are missing or too many, or a shape or dtype differs.
@@ -61,7 +61,7 @@ def _name(path: tuple[Any, ...]) -> str:
 
 
 def _kind(leaf: Any) -> str:
-    """Dtype and shape, as ``float32[3,4]``."""
+    """Dtype and shape of a leaf, such as ``float32[3,4]``."""
     if not hasattr(leaf, "dtype"):
         leaf = np.asarray(leaf)
     return f"{leaf.dtype}[{','.join(str(length) for length in leaf.shape)}]"

@@ -1,4 +1,4 @@
-"""The conditions of a proof: what each is called and how a process is put under it."""
+"""The conditions of a proof: their names, command lines and environments."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ LEVELS = {
     "numpy": (ALL, "baseline"),
     "blas": (ALL, "Nehalem"),
 }
-"""Settings of each factor on a CPU; numpy's and BLAS's are their kernels."""
+"""Settings of each factor on a CPU; those of numpy and blas are sets of kernels."""
 
 _FLAGS = {
     "isa": "xla_cpu_isa",
@@ -26,7 +26,7 @@ _FLAGS = {
     "gpu": "xla_deterministic",
 }
 HERE = "-"
-"""Setting of a factor left to the machine, or without a meaning on it."""
+"""Setting of a factor that is left to the machine or has no meaning on it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Condition:
     Attributes:
         python: the interpreter.
         platform: "cpu" or "gpu".
-        settings: factor -> setting, `HERE` for what is left alone.
+        settings: factor -> setting; `HERE` for a factor that is left to the machine.
     """
 
     python: Interpreter
@@ -45,18 +45,18 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """Fit for a folder, and different for different conditions of a proof."""
+        """Name that is valid for a folder and unique within a proof."""
         chosen = [f"{factor}={value}" for factor, value in self.settings.items() if value != HERE]
         return ",".join([self.platform, *chosen, self.python.name])
 
     def flags(self) -> list[str]:
-        """What the condition adds to a command line."""
+        """Return the flags that the condition adds to a command line."""
         set_here = {k: v for k, v in self.settings.items() if k in _FLAGS and v != HERE}
         flags = [f"--{_FLAGS[factor]}={value}" for factor, value in set_here.items()]
         return [f"--platform={self.platform}", *flags]
 
     def environ(self) -> dict[str, str]:
-        """Environment of its processes."""
+        """Return the environment of the condition's processes."""
         found = clean(os.environ)
         if self.settings.get("numpy") == "baseline" and self.python.kernels:
             found["NPY_DISABLE_CPU_FEATURES"] = self.python.kernels
@@ -69,7 +69,7 @@ def conditions(pythons: Sequence[Interpreter]) -> list[Condition]:
     """Return the machine as it is, then every pair of settings, then its GPU if it has one.
 
     Args:
-        pythons: interpreters with different names; the first is the machine's own.
+        pythons: interpreters with different names; the first one is used for the machine as it is.
 
     Returns:
         At least ten conditions.

@@ -1,4 +1,4 @@
-"""Few rows that hold every pair of settings."""
+"""Choose few combinations that contain every pair of settings."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ Row = dict[str, str]
 def covering(levels: Mapping[str, Sequence[str]]) -> list[Row]:
     """Choose combinations such that any two settings of different factors meet in one of them.
 
-    What depends on one factor, or on two together, shows in such a set; its size grows with the
-    two largest factors only, not with the number of all combinations.
+    An effect of one factor, or of two together, shows in such a set. Its size grows with the two
+    largest factors only, not with the number of all combinations.
 
     Args:
         levels: factor -> its settings; the product of their numbers should stay below 10^5.
 
     Returns:
-        Rows {factor: setting}, the same for the same levels.
+        Rows {factor: setting}; the same levels give the same rows.
 
     Source: greedy construction of Cohen et al., IEEE Trans Softw Eng 23:437 (1997), with all
     combinations as candidates, so without random draws.
@@ -33,5 +33,5 @@ def covering(levels: Mapping[str, Sequence[str]]) -> list[Row]:
 
 
 def _pairs(row: Row) -> set[tuple]:
-    """All pairs of settings in a row; single settings where there is one factor only."""
+    """Return all pairs of settings in a row; single settings if there is only one factor."""
     return set(itertools.combinations(row.items(), min(2, len(row))))

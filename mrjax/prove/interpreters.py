@@ -1,4 +1,4 @@
-"""What an interpreter brings along: versions, numpy's kernels, a GPU."""
+"""Properties of an interpreter: versions, numpy's kernels, a GPU."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import mrjax
 from mrjax.errors import UserError
 
 ROOT = Path(mrjax.__file__).resolve().parents[1]
-"""Holds the packages mrjax and experiments; other interpreters shall import the same."""
+"""Folder of the packages mrjax and experiments, which other interpreters are to import too."""
 
 SECONDS = 120
 _QUESTION = """
@@ -28,7 +28,7 @@ print(json.dumps({
     "gpu": any(device.platform == "gpu" for device in jax.devices()),
 }))
 """
-# What decides about bits, and is for the conditions to set.
+# Variables that may change bits; the conditions set them.
 _OURS = ("XLA_", "JAX_", "NPY_", "OPENBLAS_", "NPROC", "PJRT_NPROC", "PYTHONPATH")
 
 
@@ -37,11 +37,11 @@ class Interpreter:
     """A Python that can run mrjax.
 
     Attributes:
-        path: of its program.
-        version: of Python.
-        jax: version.
-        numpy: version.
-        kernels: CPU features that numpy would use beyond its baseline here, space-separated.
+        path: path of the program.
+        version: version of Python.
+        jax: version of JAX.
+        numpy: version of numpy.
+        kernels: CPU features that numpy would use beyond its baseline here, separated by blanks.
         gpu: whether JAX finds a GPU.
     """
 
@@ -54,27 +54,27 @@ class Interpreter:
 
     @property
     def name(self) -> str:
-        """Tells interpreters apart that a proof can tell apart."""
+        """Name, which differs for interpreters that a proof can distinguish."""
         return f"py{self.version}-jax{self.jax}-numpy{self.numpy}"
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what decides about bits, and with this mrjax to be imported."""
+    """Return the environment without variables that change bits; this mrjax will be imported."""
     kept = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 def ask(path: str) -> Interpreter:
-    """Find out what an interpreter brings along.
+    """Find out the properties of an interpreter.
 
     Args:
-        path: of its program.
+        path: path of the program.
 
     Returns:
         The interpreter.
 
     Raises:
-        UserError: it does not exist, or cannot import mrjax's requirements.
+        UserError: the program does not exist, or cannot import mrjax's requirements.
     """
     command = [path, "-c", _QUESTION]
     try:
@@ -89,7 +89,7 @@ def ask(path: str) -> Interpreter:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(
-            f"--python={path} lacks what mrjax needs ({last}); expected an environment with its "
-            "requirements; install mrjax there"
+            f"--python={path} lacks requirements of mrjax ({last}); expected an environment with "
+            "all of them; install mrjax there"
         )
     return Interpreter(path, **json.loads(done.stdout.splitlines()[-1]))

@@ -1,4 +1,4 @@
-"""Run what is missing of a proof, and write its table."""
+"""Do the runs of a proof that are missing, and write its table."""
 
 import dataclasses
 import hashlib
@@ -21,13 +21,13 @@ _REFUSED = 2
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """What is to be shown, and where.
+    """The trainings of a proof, and their folder.
 
     Attributes:
         task: a key of `mrjax.tasks.registry.TASKS`.
-        flags: of every run, such as ``--preset=tiny``.
-        pythons: programs of the interpreters; the first is the machine's own.
-        folder: of the run folders; "" for one named after the code and the flags.
+        flags: flags of every run, such as ``--preset=tiny``.
+        pythons: programs of the interpreters; the first one is used for the machine as it is.
+        folder: folder of the run folders; "" for one named after the code and the flags.
     """
 
     task: str
@@ -37,7 +37,7 @@ class Proof:
 
     @property
     def root(self) -> Path:
-        """Folder of the run folders: another one for other code or flags."""
+        """Folder of the run folders; other code or flags have another folder by default."""
         if self.folder:
             return Path(self.folder)
         asked = hashlib.sha256(" ".join([sources(), *self.flags]).encode()).hexdigest()
@@ -45,21 +45,21 @@ class Proof:
 
 
 def sources() -> str:
-    """Digest of the code that the runs will have."""
+    """Return the digest of the code of the runs."""
     return code.state(ROOT)["sources"]
 
 
 def run(proof: Proof) -> int:
-    """Make every run that is not finished, print and write the table.
+    """Do every run that is not finished, then print and write the table.
 
     Args:
-        proof: what is to be shown.
+        proof: the proof.
 
     Returns:
-        0 if it is shown, 1 if not, 128 + n when signal n asked to stop.
+        0 if the proof succeeds, 1 if not, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for an interpreter that cannot run mrjax, or flags that a run refuses.
+        UserError: an interpreter cannot run mrjax, or a run refuses the flags.
     """
     pythons = {python.name: python for python in map(ask, proof.pythons)}
     rows, before = conditions(list(pythons.values())), sources()
@@ -86,7 +86,7 @@ def run(proof: Proof) -> int:
 def _one(
     proof: Proof, condition: Condition, numerics: str
 ) -> tuple[table.Digests | None, children.Ended]:
-    """Digests of one run, made now or before."""
+    """Return the digests of one run, which is done now if it is not finished."""
     workdir = (proof.root / numerics / condition.name).absolute()
     command = [
         *(condition.python.path, "-m", f"experiments.{proof.task}", *proof.flags),
@@ -109,6 +109,6 @@ def _page(
 ) -> tuple[bool, str]:
     shown, lines = table.verdict(found)
     if sources() != before:
-        shown, lines = False, ["not shown: the code changed meanwhile; repeat the command"]
+        shown, lines = False, ["not shown: the code changed during the runs; repeat the command"]
     title = f"{proof.task} {' '.join(proof.flags)}, code {before[:12]}"
     return shown, "\n".join([title, "", table.table(rows, found), "", *lines, ""])

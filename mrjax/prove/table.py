@@ -1,4 +1,4 @@
-"""The table of a proof, and what it shows."""
+"""The table of a proof, and the verdict on it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ _SHOWN = 12
 
 Digests = Mapping[str, str]
 Found = Mapping[str, Sequence[Digests | None]]
-"""Arithmetic -> digests of each condition's run, None where it did not finish."""
+"""Arithmetic -> digests of each condition's run; None for a run that did not finish."""
 
 
 def table(conditions: Sequence[Condition], found: Found) -> str:
-    """Lay digests of both arithmetics side by side, one line a condition."""
+    """Write the digests of both arithmetics side by side, one line for each condition."""
     columns = [f"{a} {o}" for a in ARITHMETICS for o in OUTPUTS]
     head = ["", "device", *LEVELS, "python", "jax", *columns]
     lines = [head]
@@ -37,7 +37,7 @@ def verdict(found: Found) -> tuple[bool, list[str]]:
     """Judge a proof.
 
     Returns:
-        Whether it shows what it should, and lines that say what it shows.
+        Whether the proof succeeds, and lines that explain the verdict.
     """
     if any(digests is None for runs in found.values() for digests in runs):
         return False, ["not shown: not every run finished"]

@@ -1,4 +1,4 @@
-"""Count what a training step multiplies and adds, from its graph."""
+"""Count the multiplications and additions of a training step from its graph."""
 
 import math
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from mrjax.train.step import make_step
 
 
 def of_step(built: Any, learning: Any, state: Any, batch: dict[str, np.ndarray]) -> int:
-    """Return the floating-point operations of a task's step in native arithmetic.
+    """Return the number of floating-point operations of a task's step in native arithmetic.
 
     Args:
-        built: model of the task, in the form of convolutions that a GPU has.
-        learning: its `mrjax.tasks.engine.Learning`.
-        state: before the first step; only shapes matter.
-        batch: likewise.
+        built: model of the task, with the form of convolutions that a GPU uses.
+        learning: the model's `mrjax.tasks.engine.Learning`.
+        state: state before the first step, of which only the shapes are used.
+        batch: a batch, of which only the shapes are used.
 
     Returns:
-        Twice the products in convolutions and matrix products, gradients included; places of a
-        window beyond the edge of an image count too. Everything else is left out.
+        Twice the number of products in convolutions and matrix products, gradients included, and
+        places of a window beyond the edge of an image too. All other operations are left out.
     """
     step = make_step(
         learning.loss,
@@ -35,7 +35,7 @@ def of_step(built: Any, learning: Any, state: Any, batch: dict[str, np.ndarray])
 
 
 def of_graph(jaxpr: Any) -> int:
-    """Return twice the real products of all convolutions and matrix products of a graph."""
+    """Return twice the number of real products in a graph's convolutions and matrix products."""
     return sum(_of_equation(equation) for equation in jaxpr.eqns)
 
 
@@ -47,7 +47,7 @@ def _of_equation(equation: Any) -> int:
 
 
 def _inner(values: Any) -> Iterator[Any]:
-    """Graphs inside an equation: loops, calls, hand-written gradients."""
+    """Yield the graphs inside an equation: loops, calls, hand-written gradients."""
     for value in values:
         if isinstance(value, core.ClosedJaxpr):
             yield value.jaxpr
@@ -58,7 +58,7 @@ def _inner(values: Any) -> Iterator[Any]:
 
 
 def _convolution(equation: Any) -> int:
-    """Each output is a sum over a window and its input channels; inserted zeros do not count."""
+    """Each output sums over a window and its input channels; inserted zeros are not counted."""
     kernel = equation.invars[1].aval.shape
     numbers, dilation = equation.params["dimension_numbers"], equation.params["lhs_dilation"]
     places = math.prod(kernel[axis] for axis in numbers.rhs_spec[1:])
@@ -73,5 +73,5 @@ def _product(equation: Any) -> int:
 
 
 def _weight(dtype: Any) -> int:
-    """Real operations of a product and an addition: a complex product has four."""
+    """Return the real operations of a product and an addition; a complex product has four."""
     return 8 if np.issubdtype(dtype, np.complexfloating) else 2

@@ -1,4 +1,7 @@
-"""Time one variant in this process, or several in processes of their own. Imports no jax."""
+"""Time one variant in this process, or several variants in processes of their own.
+
+This module imports no JAX.
+"""
 
 import contextlib
 import importlib
@@ -23,12 +26,12 @@ def config_of(task: str, variant: str, given: Mapping[str, Any]) -> RunConfig:
     """Return the checked configuration of a variant.
 
     Args:
-        task: whose network is trained.
+        task: the task whose network is trained.
         variant: key of `VARIANTS`.
-        given: fields: platform, sizes and those of the preset.
+        given: values of fields: the platform, sizes, and the fields of the preset.
 
     Raises:
-        UserError: for fields that do not go together.
+        UserError: fields contradict each other.
     """
     chosen = VARIANTS[variant]
     fields = {**given, **registry.TASKS[task].single, **chosen.fields_for(task)}
@@ -39,19 +42,19 @@ def config_of(task: str, variant: str, given: Mapping[str, Any]) -> RunConfig:
 
 
 def step(task: str, variant: str, config: RunConfig, rounds: int) -> dict[str, Any]:
-    """Time one variant here; may start the process again, in the environment it needs.
+    """Time one variant in this process, which may be started again in the environment it needs.
 
     Args:
-        task: whose network is trained.
+        task: the task whose network is trained.
         variant: key of `VARIANTS`.
-        config: see `config_of`.
-        rounds: steps that count.
+        config: configuration from `config_of`.
+        rounds: number of timed steps.
 
     Returns:
-        See `mrjax.speed.step.record`.
+        The record of `mrjax.speed.step.record`.
 
     Raises:
-        UserError: the framework or the device is not there, or its compiler refuses the step.
+        UserError: the framework or the device is absent, or the compiler refuses the step.
         RunFailed: the device has too little memory.
     """
     with backend.told(config):
@@ -60,22 +63,22 @@ def step(task: str, variant: str, config: RunConfig, rounds: int) -> dict[str, A
             started: Any = backend.start(config)
         else:
             started = importlib.import_module("mrjax.pytorch.startup").start(config)
-        timed = importlib.import_module("mrjax.speed.step")  # only now: it imports JAX
+        timed = importlib.import_module("mrjax.speed.step")  # not earlier, because it imports JAX
         return timed.record(task, variant, config, started, rounds)
 
 
 def peak(config: RunConfig, rounds: int) -> dict[str, Any]:
-    """Time large matrix products; may start the process again, in the environment it needs.
+    """Time large matrix products in this process, which may be started again as for `step`.
 
     Args:
-        config: gives the platform.
-        rounds: products of each type that count.
+        config: configuration with the platform.
+        rounds: number of timed products of each type.
 
     Returns:
         The record to print, as JSON, with `tflops` by type of numbers.
 
     Raises:
-        UserError: the device is not there.
+        UserError: the device is absent.
     """
     backend.reexec(config)
     started = backend.start(config)
@@ -90,8 +93,8 @@ def each(commands: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
         commands: words after the interpreter, such as ``-m experiments.bench --task=peak``.
 
     Yields:
-        Records in the order of the commands, with `share_of_peak` where `peak` came before; for
-        one that failed, `command`, `code` and its last line as `error`.
+        Records in the order of the commands, with `share_of_peak` if a record of `peak` came
+        before; for a command that failed, `command`, `code` and its last line as `error`.
     """
     rates: Mapping[str, float] = {}
     for command in commands:
@@ -106,7 +109,7 @@ def each(commands: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
 
 
 def record_in(lines: Sequence[str]) -> dict[str, Any] | None:
-    """Return the record that a command wrote as its last line in JSON; None if there is none."""
+    """Return the record in the last JSON line that a command wrote; None if there is none."""
     for line in reversed(lines):
         if line.startswith("{"):
             with contextlib.suppress(ValueError):
@@ -115,11 +118,11 @@ def record_in(lines: Sequence[str]) -> dict[str, Any] | None:
 
 
 def with_share(record: Mapping[str, Any], rates: Mapping[str, float]) -> dict[str, Any]:
-    """Return a record of a step with the share of the matrix products' rate that it reached.
+    """Return a step's record with the share of the matrix products' rate that the step reached.
 
     Args:
-        record: of `step`.
-        rates: `tflops` of `peak`; empty: the record is returned as it is.
+        record: record of `step`.
+        rates: `tflops` of `peak`; if empty, the record is returned unchanged.
     """
     if "flops" not in record or not rates:
         return dict(record)
@@ -128,14 +131,14 @@ def with_share(record: Mapping[str, Any], rates: Mapping[str, float]) -> dict[st
 
 
 def chosen(task: str, text: str) -> list[str]:
-    """Return the names of variants in a list.
+    """Return the names of the variants that a text lists.
 
     Args:
-        task: whose step is timed.
+        task: the task whose step is timed.
         text: names with commas between them, or ``all``.
 
     Raises:
-        UserError: for a name that is none.
+        UserError: a name is unknown.
     """
     names = variants.of(task) if text == "all" else text.split(",")
     strange = [name for name in names if name not in VARIANTS]

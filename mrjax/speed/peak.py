@@ -1,4 +1,4 @@
-"""The rate of large matrix products, which no training step on the same device exceeds by much."""
+"""The rate of large matrix products: hardly any training step on the same device is faster."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ _NUMBERS = {
     "bfloat16": ("bfloat16", "default"),
     "float64": ("float64", "highest"),
 }
-"""Name -> type of the matrices and precision; a CPU has no tf32 and takes float32 for it."""
+"""Name -> type of the matrices and precision; a CPU has no tf32 and uses float32 instead."""
 
 
 def measure(platform: str, rounds: int) -> dict[str, float]:
@@ -22,10 +22,10 @@ def measure(platform: str, rounds: int) -> dict[str, float]:
 
     Args:
         platform: ``cpu`` or ``gpu``.
-        rounds: timed products of each type.
+        rounds: number of timed products of each type.
 
     Returns:
-        Floating-point operations a second in units of 10^12, by type of numbers; from medians.
+        Floating-point operations per second in units of 10^12, by type of numbers, from medians.
     """
     return {name: _rate(EDGE[platform], rounds, *kind) for name, kind in _NUMBERS.items()}
 
@@ -41,7 +41,7 @@ def _rate(edge: int, rounds: int, dtype: str, precision: Any) -> float:
 
 
 def _median(action: Callable[[], Any], rounds: int) -> float:
-    """Seconds that an action takes, after three times to warm up."""
+    """Return the median time of an action [s], after three calls to warm up."""
     seconds = []
     for _ in range(rounds + 3):
         start = time.perf_counter()

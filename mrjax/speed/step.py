@@ -11,20 +11,20 @@ from mrjax.tasks import registry, trained
 from mrjax.tasks.engine import Engine, Ready
 
 LEAST, ENOUGH = 3, 20.0
-"""Steps that count at least; seconds after which no more than these are taken."""
+"""Least number of timed steps; seconds after which only this number is taken."""
 WARM_UP = 3
-"""Steps before the first that counts: libraries load, clocks rise."""
+"""Number of steps before the first timed one, in which libraries load and clocks rise."""
 
 
 def record(name: str, variant: str, config: RunConfig, started: Any, rounds: int) -> dict[str, Any]:
     """Time a step on noise.
 
     Args:
-        name: of the task whose network is trained.
+        name: name of the task whose network is trained.
         variant: key of `mrjax.speed.variants.VARIANTS`.
-        config: of that variant, checked.
-        started: what the start of its framework returned.
-        rounds: steps that count, at most.
+        config: checked configuration of this variant.
+        started: result of the start of its framework.
+        rounds: largest number of timed steps.
 
     Returns:
         The record to print, as JSON: seconds, bytes, floating-point operations of a step.
@@ -66,9 +66,9 @@ def _engine(task: Any, framework: str, config: Any, started: Any, inputs: Any) -
 
 
 def _seconds(ready: Ready, rounds: int) -> list[float]:
-    """Times of steps, each waited for, on a batch that is on the device.
+    """Time steps, waiting for each, on a batch that is on the device.
 
-    Slow steps are taken less often, so that there is a number at all.
+    Slow steps are taken less often, so that the measurement ends.
     """
     batch, state, seconds = ready.batches(0), ready.state, []
     while len(seconds) < WARM_UP + rounds:
@@ -76,13 +76,13 @@ def _seconds(ready: Ready, rounds: int) -> list[float]:
             break
         start = time.perf_counter()
         state, evidence = ready.step(state, batch)
-        int(evidence.params)  # the digest of what the step has changed: the device is done
+        int(evidence.params)  # the digest of the updated parameters exists: the device is done
         seconds.append(time.perf_counter() - start)
     return seconds[WARM_UP:]
 
 
 def _flops(task: Any, config: Any, batch: Any, inputs: Any) -> int:
-    """Of the native step in float32 as a GPU computes it, whatever the variant."""
+    """Count the operations of the native float32 step on a GPU, whatever the variant."""
     native = dataclasses.replace(config, numerics="native", dtype="float32")
     built = task.model.build(native, "gpu")
     engine = task.engine([], built, inputs)

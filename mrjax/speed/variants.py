@@ -1,4 +1,4 @@
-"""The variants of a training step that are timed. Imports neither JAX nor PyTorch."""
+"""The timed variants of a training step. This module imports neither JAX nor PyTorch."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,8 +14,8 @@ class Variant(NamedTuple):
 
     Attributes:
         framework: `JAX` or `PYTORCH`.
-        numbers: type of its products, a key of the record of `mrjax.speed.peak`.
-        fields: of the configuration, where they differ from its defaults.
+        numbers: type of the products, a key of the record of `mrjax.speed.peak`.
+        fields: fields of the configuration that differ from its defaults.
     """
 
     framework: str
@@ -45,14 +45,14 @@ VARIANTS: Mapping[str, Variant] = {
     "pytorch_float32_compiled": Variant(PYTORCH, "float32", _COMPILED),
     "pytorch_tf32_compiled": Variant(PYTORCH, "tf32", {**_COMPILED, **_TF32}),
 }
-"""Name -> variant, in the order of what one would want to know first.
+"""Name -> variant, the most wanted measurement first.
 
-JAX chooses its algorithms by timing unless it is told otherwise; so does PyTorch here. The
-variational network is PyTorch's form for speed, not the public code's.
+JAX chooses its algorithms by timing by default; PyTorch is told to do so here. The variational
+network in PyTorch has the form tuned for speed, not that of the public code.
 """
 
 
 def of(task: str) -> list[str]:
-    """Return the names of the variants that a task's step has."""
+    """Return the names of the variants that can be timed for a task."""
     compiles = registry.TASKS[task].compiles
     return [name for name, one in VARIANTS.items() if compiles or not one.fields.get("compile")]

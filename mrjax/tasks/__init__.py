@@ -1,4 +1,4 @@
-"""One package per reconstruction task: its configuration and how its parts are put together.
+"""One package for each reconstruction task, and the parts that all tasks share.
 
-``config`` imports no jax, because the command line must be able to set XLA's flags first.
+``config`` imports no JAX, because the command line must set XLA's flags first.
 """

@@ -1,4 +1,4 @@
-"""What every task's model is built with: arithmetic, types, learning rate, first state."""
+"""The parts of every task's model: arithmetic, types, learning rate, first state."""
 
 import abc
 import dataclasses
@@ -28,10 +28,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def arithmetic_of(config: RunConfig, platform: str) -> Arithmetic:
-    """Return what computes: on a CPU the fast forms of convolution, elsewhere the library's.
+    """Return the arithmetic of a run, with the fast forms of convolution on a CPU.
 
-    Reproducible arithmetic leaves convolutions to no library that might choose a Fourier transform
-    for them: its sums would not be exact.
+    Elsewhere native arithmetic uses the library's convolution. Reproducible arithmetic does not,
+    because the library might choose a Fourier transform, whose sums are not exact.
     """
     reproducible = config.numerics == "reproducible"
     if platform == "cpu":
@@ -42,19 +42,22 @@ def arithmetic_of(config: RunConfig, platform: str) -> Arithmetic:
 
 
 def master_dtype(config: RunConfig) -> str:
-    """Type of parameters, statistics, losses and updates: float32, or float64 if asked for."""
+    """Return the type of parameters, statistics, losses and updates: float64 under that dtype only.
+
+    Otherwise the type is float32.
+    """
     return "float64" if config.dtype == "float64" else "float32"
 
 
 def leaf_shapes(net: nn.Module, *arguments: Any) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Shapes of a module's variables by collection and path, without computing anything.
+    """Return the shapes of a module's variables by collection and path, without computing.
 
     Args:
         net: the module.
-        *arguments: of its call; arrays as `jax.ShapeDtypeStruct`.
+        *arguments: arguments of its call; arrays as `jax.ShapeDtypeStruct`.
 
     Returns:
-        ``params`` and, where it has them, ``batch_stats``.
+        Shapes under ``params`` and, if the module has statistics, ``batch_stats``.
     """
     key = jax.random.key(0, impl="threefry2x32")
     arrays = [a for a in arguments if isinstance(a, jax.ShapeDtypeStruct)]
@@ -71,13 +74,13 @@ def first_state(
     """Return the state before the first step.
 
     Args:
-        config: gives the data type.
-        optimizer: gives the optimizer's state.
-        weights: parameters, and statistics if they were trained before.
-        stats: shapes of the running statistics, which begin at zero.
+        config: configuration, of which the data type is used.
+        optimizer: makes the optimiser's state.
+        weights: parameters, and statistics if the network was trained before.
+        stats: shapes of the running statistics, which start at zero.
 
     Returns:
-        The state, in the master type.
+        The state, in the type of `master_dtype`.
     """
     dtype = master_dtype(config)
     running = weights.batch_stats
@@ -95,10 +98,10 @@ def learning_rate(ar: Arithmetic, rate: float, steps: int, share: float) -> opta
     """Return the learning rate: constant, or with a linear fall to zero at the end.
 
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         rate: the constant.
-        steps: steps of the whole training.
-        share: part of them, at the end, over which it falls; 0 for none.
+        steps: number of steps of the whole training.
+        share: share of the steps, at the end, over which the rate falls; 0: the rate is constant.
 
     Returns:
         The rate, or a function from the number of steps taken so far to the rate.
@@ -109,11 +112,13 @@ def learning_rate(ar: Arithmetic, rate: float, steps: int, share: float) -> opta
 def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Schedule:
     """Return a learning rate that is constant, then falls linearly to zero.
 
+    rate(t) = rate * min((steps - t) / (steps * share), 1).
+
     Args:
-        ar: what computes.
+        ar: the arithmetic.
         rate: the constant.
-        steps: steps of the whole training.
-        share: part of them, at the end, over which it falls, above 0.
+        steps: number of steps of the whole training.
+        share: share of the steps, at the end, over which the rate falls; above 0.
 
     Returns:
         Number of steps taken so far -> learning rate.
@@ -133,16 +138,16 @@ def cooldown(ar: Arithmetic, rate: float, steps: int, share: float) -> optax.Sch
 def perturbed(params: Mapping[str, np.ndarray], seed: int, number: int) -> dict[str, np.ndarray]:
     """Change one weight of a kernel by one unit in the last place, away from zero.
 
-    How far two trainings part that differ in nothing else says how far rounding alone carries
-    them; any other source of variation is to be judged beside it.
+    The distance of two trainings that differ in nothing else shows the effect of rounding alone,
+    with which other sources of variation can be compared.
 
     Args:
         params: initial parameters by leaf path, float32.
-        seed: of the stream ``init``.
-        number: of the change, which with the seed chooses the weight; 0: nothing is changed.
+        seed: seed of the stream ``init``.
+        number: number of the change, which with the seed selects the weight; 0: change nothing.
 
     Returns:
-        Copies where something changed.
+        The parameters; the changed kernel is a copy.
 
     Source: Summers and Dinneen, "Nondeterminism and instability in neural network optimization",
     ICML 2021.
@@ -168,11 +173,11 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclasses.dataclass(frozen=True)
 class TaskModel(abc.ABC, Generic[ConfigOf, Net]):
-    """A task's network and what trains it.
+    """A task's network with its optimiser and its first state; subclasses add the loss.
 
     Attributes:
-        config: the run's configuration.
-        arithmetic: what computes.
+        config: configuration of the run.
+        arithmetic: the arithmetic.
         net: the Linen module.
     """
 
@@ -183,11 +188,11 @@ class TaskModel(abc.ABC, Generic[ConfigOf, Net]):
     @property
     @abc.abstractmethod
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
-        """Shapes of parameters and, where there are some, running statistics by leaf path."""
+        """Shapes of parameters and, if there are any, running statistics by leaf path."""
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
-        """Adam with the learning rate of `cooldown`."""
+        """Adam with the learning rate of `learning_rate`."""
         config, ar = self.config, self.arithmetic
         return ar.adam(learning_rate(ar, config.learning_rate, config.steps, config.cooldown))
 
@@ -197,7 +202,7 @@ class TaskModel(abc.ABC, Generic[ConfigOf, Net]):
         return initialise(self.shapes["params"], self.config.seed_for("init"), scheme)
 
     def initial_params(self) -> dict[str, np.ndarray]:
-        """Return float32 parameters by leaf path; the same on any machine, in any data type."""
+        """Return float32 parameters by leaf path, the same on every machine and in any dtype."""
         config = self.config
         return perturbed(self.draw(), config.seed_for("init"), config.perturb_init)
 

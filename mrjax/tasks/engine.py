@@ -1,6 +1,6 @@
-"""What a framework does for a run, and how JAX does it.
+"""The part of a run that a framework computes, and JAX's implementation.
 
-All else of a run is the same in both frameworks: data, draws, evidence, checkpoints, metrics.
+The rest of a run is the same in both frameworks: data, draws, evidence, checkpoints, metrics.
 """
 
 import dataclasses
@@ -25,13 +25,13 @@ Batches = Callable[[int], HostBatch]
 
 
 class Ready(NamedTuple):
-    """A training about to begin.
+    """A training that is ready to begin.
 
     Attributes:
-        state: before the first step, on the device.
+        state: state before the first step, on the device.
         step: (state, batch) -> (state, evidence); may consume its state.
-        batches: step (from 0) to batch, as `step` takes it.
-        names: of the tensors among which a step's evidence points to the first not finite one.
+        batches: step (from 0) -> batch, as `step` takes it.
+        names: tensor names, indexed by `Evidence.not_finite`.
     """
 
     state: Any
@@ -41,9 +41,9 @@ class Ready(NamedTuple):
 
 
 class Engine(Protocol):
-    """A network in a framework: how it begins, learns, is kept, and what it predicts.
+    """A network in a framework: it starts, learns, is saved and predicts.
 
-    A state is the framework's own; `kept` and `restored` go between it and a tree of arrays.
+    A state belongs to the framework; `kept` and `restored` convert it to a tree of arrays and back.
     """
 
     framework: ClassVar[str]
@@ -54,15 +54,15 @@ class Engine(Protocol):
         ...
 
     def begin(self, config: RunConfig, batches: Batches) -> Ready:
-        """Do once what the first step needs: compile, choose algorithms; takes no step."""
+        """Prepare the first step: compile and choose algorithms, but take no step."""
         ...
 
     def kept(self, state: Any) -> State:
-        """Return the leaves of a state under their names of the checkpoint, for digests too."""
+        """Return the leaves of a state under the names that checkpoints and digests use."""
         ...
 
     def restored(self, state: Any, leaves: State) -> Any:
-        """Return a state with the leaves that `kept` gave; may consume `state`."""
+        """Return a state with leaves from `kept`; may consume `state`."""
         ...
 
     def predict(self, state: Any, inputs: Any) -> np.ndarray:
@@ -70,7 +70,7 @@ class Engine(Protocol):
         ...
 
     def peak_memory(self) -> int | None:
-        """Largest memory in use so far [bytes]; None where it cannot be known."""
+        """Return the largest memory in use so far [bytes]; None where it is not known."""
         ...
 
 
@@ -80,7 +80,7 @@ class Learning(NamedTuple):
     Attributes:
         loss: (params, batch_stats, batch) -> (loss, new batch_stats).
         optimizer: the update rule.
-        project: what brings updated parameters back to the allowed ones; None: all are allowed.
+        project: projection of updated parameters onto the allowed set; None: all are allowed.
     """
 
     loss: LossFunction
@@ -90,13 +90,13 @@ class Learning(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class JaxEngine:
-    """JAX's way: pure functions, compiled once.
+    """The engine in JAX: pure functions, compiled once.
 
     Attributes:
-        devices: that share each batch.
-        arithmetic: what computes; an order-free one is tried on the first device before its use.
-        state: before the first step.
-        learning: None where a trained network only infers.
+        devices: the devices that share each batch.
+        arithmetic: the arithmetic; order-free arithmetic is tested on the first device before use.
+        state: state before the first step.
+        learning: how the network learns; None where a trained network only infers.
         predictor: (state, input) -> output.
     """
 
@@ -111,7 +111,7 @@ class JaxEngine:
         """Return the state before the first step.
 
         Raises:
-            UserError: the device does not compute as the arithmetic supposes.
+            UserError: the device does not compute as the arithmetic requires.
         """
         if isinstance(self.arithmetic, Reproducible):
             with jax.default_device(self.devices[0]):
@@ -139,11 +139,11 @@ class JaxEngine:
         return Ready(state, compiled, placed, finite.names(tensors(batch, state.params, state)))
 
     def kept(self, state: State) -> State:
-        """Return the state itself: a tree of arrays."""
+        """Return the state itself, which is a tree of arrays."""
         return state
 
     def restored(self, state: State, leaves: State) -> State:
-        """Return the leaves themselves, placed as those of `state` were."""
+        """Return the leaves themselves, which are placed as those of `state` were."""
         del state
         return leaves
 
@@ -152,5 +152,5 @@ class JaxEngine:
         return np.asarray(self.predictor(state, inputs))
 
     def peak_memory(self) -> int | None:
-        """Return the devices' count, see `mrjax.tasks.records.peak_memory`."""
+        """Return the largest memory of the devices, see `mrjax.tasks.records.peak_memory`."""
         return records.peak_memory(self.devices)

@@ -1,6 +1,7 @@
-"""The digests every task leaves in the same way: order of the examples, and what came out."""
+"""The digests of a run's inputs and outputs, which all tasks compute in the same way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence, Sized
+from typing import Any
 
 import numpy as np
 
@@ -12,31 +13,56 @@ from mrjax.train.step import State
 
 
 def of_inputs(
-    config: RunConfig, examples: int, params: Mapping[str, np.ndarray], data: str
+    config: RunConfig, examples: Sized | None, params: Mapping[str, np.ndarray], data: str
 ) -> dict[str, str]:
-    """Digest what determines a run.
+    """Return the digests of a run's inputs.
 
     Args:
-        config: gives steps, batch size and the seed of the stream `order`.
-        examples: number of training examples; 0 where nothing is trained.
+        config: configuration, of which steps, batch size and the seed of `order` are used.
+        examples: training examples; None where nothing is trained.
         params: trainables before the first step, by leaf path.
         data: digest of all training and held-out data.
 
     Returns:
-        sha256 of `init`, `order` (the permutation of all examples for every epoch begun), `data`.
+        sha256 of `init`, of `order` (the permutations of all examples, one for each epoch that
+        begins) and of `data`.
     """
-    epochs = -(-config.steps // (examples // config.batch_size)) if examples else 0
+    count = 0 if examples is None else len(examples)
+    epochs = -(-config.steps // (count // config.batch_size)) if count else 0
     seed = config.seed_for("order")
-    orders = {f"epoch{e:06d}": pipeline.order(seed, e, examples) for e in range(epochs)}
+    orders = {f"epoch{e:06d}": pipeline.order(seed, e, count) for e in range(epochs)}
     return {"init": digests.content(params), "order": digests.content(orders), "data": data}
 
 
-def of_outputs(state: State, predictions: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Digest what a run produced.
+def of_subjects(
+    train: Sequence[Any],
+    test: Sequence[Any],
+    arrays: Callable[[Any], Mapping[str, np.ndarray | None]],
+) -> str:
+    """Return the digest of all subjects.
 
     Args:
-        state: after training.
-        predictions: name to the network's output.
+        train: training subjects.
+        test: held-out subjects.
+        arrays: the arrays of a subject by kind; None for an array that the subject lacks.
+
+    Returns:
+        sha256 of the arrays, which are named ``train/<subject>/<kind>`` and so on.
+    """
+    named: dict[str, np.ndarray] = {}
+    for split, subjects in (("train", train), ("test", test)):
+        for one in subjects:
+            kept = {kind: array for kind, array in arrays(one).items() if array is not None}
+            named |= {f"{split}/{one.name}/{kind}": array for kind, array in kept.items()}
+    return digests.content(named)
+
+
+def of_outputs(state: State, predictions: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return the digests of a run's results.
+
+    Args:
+        state: state after training.
+        predictions: name -> the network's output.
 
     Returns:
         sha256 of `params` (with batch statistics) and `predictions`.

@@ -1,7 +1,8 @@
-"""A run from its folder to its result, whatever the task.
+"""A run from its folder to its result, for every task.
 
-The order is that of the run folder's contract: every mistake of the user is found before training
-starts, evidence is written as it arises, result.json last. A task supplies a :class:`Job`.
+The order follows the contract of the run folder: every mistake of the user is found before training
+starts, evidence is written as it arises, and result.json is written last. A task supplies a
+:class:`Job`.
 """
 
 import sys
@@ -12,8 +13,8 @@ import numpy as np
 
 from mrjax import config as configs
 from mrjax.errors import RunFailed
-from mrjax.runs import environment, result
-from mrjax.runs.folder import RunFolder, open_run
+from mrjax.runs import result
+from mrjax.runs.folder import RunFolder
 from mrjax.tasks import evidence, records, trained
 from mrjax.tasks.engine import Batches, Engine
 from mrjax.train import loop
@@ -22,7 +23,7 @@ Table = Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
 class Backend(Protocol):
-    """What a run is computed on, as far as its record goes."""
+    """The facts about a backend that a run records."""
 
     @property
     def level(self) -> str:
@@ -35,13 +36,13 @@ class Backend(Protocol):
 
 
 class Judged(NamedTuple):
-    """Predictions and what they are worth.
+    """Predictions and their metrics.
 
     Attributes:
-        subjects: rows of all metrics.
-        table: method -> metric -> one value a subject; the network's is called `network`.
-        predictions: what the digest `predictions` is of: name -> array.
-        extra: what else goes into result.json.
+        subjects: names of the rows of all metrics.
+        table: method -> metric -> one value for each subject; the network's method is `network`.
+        predictions: name -> array, the content of the digest `predictions`.
+        extra: further content of result.json.
     """
 
     subjects: Sequence[str]
@@ -51,7 +52,7 @@ class Judged(NamedTuple):
 
 
 class Job(Protocol):
-    """One run, its inputs checked."""
+    """One run with checked inputs."""
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -60,7 +61,7 @@ class Job(Protocol):
 
     @property
     def constants(self) -> Mapping[str, Any]:
-        """What the network carries from its training subjects, as JSON."""
+        """The constants that the network keeps from its training subjects, as JSON."""
         ...
 
     @property
@@ -70,26 +71,26 @@ class Job(Protocol):
 
     @property
     def batches(self) -> Batches | None:
-        """Step (from 0) to batch on the host, pure; None where a network only infers."""
+        """Pure map from a step (from 0) to its batch on the host; None to infer only."""
         ...
 
     def warm_up(self, state: Any) -> None:
         """Apply the network once to an input of each shape.
 
-        What libraries do once for a shape is then not in the time of `infer`.
+        The time of `infer` then does not contain what libraries do once for each shape.
         """
         ...
 
     def infer(self, state: Any) -> Any:
-        """Return the network's outputs after training; timed."""
+        """Return the network's outputs after training; this call is timed."""
         ...
 
     def classical(self) -> Any:
-        """Return the outputs of the other methods; timed apart."""
+        """Return the outputs of the classical methods; this call is timed separately."""
         ...
 
     def judge(self, folder: RunFolder, networks: Any, others: Any) -> Judged:
-        """Return metrics of what `infer` and `classical` returned; write images, predictions."""
+        """Return metrics of what `infer` and `classical` returned; write images and predictions."""
         ...
 
 
@@ -100,34 +101,26 @@ def run(
     flags_text: str,
     prepare: Callable[[], Job],
 ) -> int:
-    """Train, evaluate and record one run, or go on with it.
+    """Train, evaluate and record one run, or continue it.
 
     Args:
-        experiment: the task's name.
+        experiment: name of the task.
         config: checked configuration.
-        backend: what the framework's start found, `mrjax.backend.start` for JAX.
+        backend: result of the framework's start, which is `mrjax.backend.start` for JAX.
         flags_text: the flags, for ``flags.txt``.
-        prepare: loads or makes the inputs; not called for a run that is finished.
+        prepare: loads or makes the inputs; it is not called for a finished run.
 
     Returns:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for files, shapes or a run folder that cannot be used.
-        RunFailed: if training diverges, or the network's output is not finite.
+        UserError: files, shapes or the run folder cannot be used.
+        RunFailed: training diverges, or the network's output is not finite.
     """
     clock = records.Clock()
     path = config.folder(experiment)
     job = None if RunFolder(path).finished else prepare()
-    folder, status = open_run(
-        path,
-        flags_text=flags_text,
-        config=configs.to_json(config),
-        config_digest=configs.digest(config),
-        environment=environment.capture(backend.facts(), records.CODE_ROOT),
-        resume=config.resume,
-        allow_mixed=config.allow_mixed,
-    )
+    folder, status = records.opened(path, config, flags_text, backend.facts())
     with folder:
         if job is None or status == "finished":
             records.say(f"already finished: {path} (nothing was run)")
@@ -136,7 +129,7 @@ def run(
         clock.lap("setup")
         outcome = _train(config, job, folder, clock)
         if outcome.stopped_by:
-            return _stopped(outcome.stopped_by, outcome.step)
+            return records.stopped(outcome.stopped_by, f" after step {outcome.step}")
         judged = _judge(job, folder, outcome.state, clock)
         content = _content(experiment, config, backend, job, judged, clock)
         of_outputs = evidence.of_outputs(job.engine.kept(outcome.state), judged.predictions)
@@ -147,15 +140,8 @@ def run(
     return 0
 
 
-def _stopped(signal: int, step: int) -> int:
-    records.say(
-        f"stopped by signal {signal} after step {step}; the same command goes on from there"
-    )
-    return 128 + signal
-
-
 def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:
-    """Refuse to give a digest to an output that is no number."""
+    """Refuse to give a digest to an output that is not finite."""
     for name, output in predictions.items():
         wrong = output.size - np.count_nonzero(np.isfinite(output))
         if wrong:
@@ -190,7 +176,7 @@ def _train(
 
 
 def _judge(job: Job, folder: RunFolder, state: Any, clock: records.Clock) -> Judged:
-    """Apply the network and the other methods, each in a time of its own."""
+    """Apply the network and the classical methods, which are timed separately."""
     job.warm_up(state)
     clock.lap("compile")
     outputs = job.infer(state)
@@ -210,7 +196,7 @@ def _content(
     judged: Judged,
     clock: records.Clock,
 ) -> dict[str, Any]:
-    """The result but for its digests."""
+    """Return the content of result.json without its digests."""
     content = {
         "schema_version": result.SCHEMA_VERSION,
         "experiment": experiment,

@@ -1,8 +1,9 @@
-"""What the jobs of all tasks share: one network, applied to one held-out subject after another."""
+"""The job that all tasks share: a network is applied to one held-out subject after another."""
 
 import abc
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -18,14 +19,15 @@ from mrjax.train import infer
 Apply = Callable[[Any], np.ndarray]
 """The network of a run: an input of the task on the host -> its output on the host."""
 Outputs = Mapping[str, np.ndarray]
+"""Method -> output for a subject."""
 
 
 class HasSubjects(Protocol):
-    """What training starts from, in every task."""
+    """The inputs of a run, in every task."""
 
     @property
     def examples(self) -> pipeline.Examples | None:
-        """What batches are made of; None where a trained network only infers."""
+        """Examples that make up batches; None where a trained network only infers."""
         ...
 
     @property
@@ -44,7 +46,7 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
 
     Attributes:
         config: checked configuration.
-        inputs: what training starts from, checked.
+        inputs: checked inputs.
         engine: the network in its framework.
     """
 
@@ -55,37 +57,48 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
     @property
     def digests(self) -> Mapping[str, str]:
         """Sha256 of `init`, `order` and `data`, by the task's rule."""
-        return registry.module(self.config.experiment, "inputs").digest(self.config, self.inputs)
+        return self._module("inputs").digest(self.config, self.inputs)
 
     @property
     @abc.abstractmethod
     def constants(self) -> Mapping[str, Any]:
-        """What the network carries from its training subjects, as JSON."""
+        """The constants that the network keeps from its training subjects, as JSON."""
 
     @property
     def held_out(self) -> Sequence[Any]:
-        """Subjects that the network has not seen, as it is given them."""
+        """Held-out subjects, in the form in which the network gets them."""
         return self.inputs.test
 
     @abc.abstractmethod
     def shape(self, one: Any) -> Hashable:
-        """What of a subject decides for what shape the network is compiled."""
+        """Return the properties of a subject for which the network is compiled anew."""
 
     @abc.abstractmethod
     def output(self, one: Any, apply: Apply) -> np.ndarray:
-        """The network's output for a subject."""
+        """Return the network's output for a subject."""
 
     @abc.abstractmethod
-    def others(self, one: Any) -> Any:
-        """The outputs of the classical methods for a subject."""
+    def others(self, one: Any) -> Outputs:
+        """Return the outputs of the classical methods for a subject."""
 
-    @abc.abstractmethod
-    def judge(self, folder: RunFolder, networks: Any, others: Any) -> Judged:
-        """See `mrjax.tasks.frame.Job.judge`."""
+    def judge(
+        self, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[Outputs]
+    ) -> Judged:
+        """Compare all outputs with the references by the task's `evaluate`, write its `outputs`."""
+        subjects = self.inputs.test
+        found = [{"network": n, **more} for n, more in zip(networks, others, strict=True)]
+        table = self._module("evaluate").table(found, subjects)
+        self._module("outputs").write(folder, subjects, found)
+        return Judged(
+            # A subject without a reference gets outputs and a digest, but no row in the tables.
+            subjects=[s.name for s in subjects if s.reference is not None or not table],
+            table=table,
+            predictions={s.name: one["network"] for s, one in zip(subjects, found, strict=True)},
+        )
 
     @property
     def batches(self) -> Batches | None:
-        """Step to batch: examples in the order of the stream `order`; None for no examples."""
+        """Step -> batch, examples in the order of the stream `order`; None without examples."""
         examples, config = self.inputs.examples, self.config
         if examples is None:
             return None
@@ -93,16 +106,19 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
         return lambda step: pipeline.batch(examples, seed, step, config.batch_size)
 
     def warm_up(self, state: Any) -> None:
-        """Apply the network once to each shape of input."""
+        """Apply the network once to one input of each shape."""
         self._outputs(state, infer.one_of_each(self.held_out, self.shape))
 
     def infer(self, state: Any) -> list[np.ndarray]:
-        """The network's outputs for all held-out subjects."""
+        """Return the network's outputs for all held-out subjects."""
         return self._outputs(state, self.held_out)
 
-    def classical(self) -> list[Any]:
-        """The classical methods' outputs for all held-out subjects."""
+    def classical(self) -> list[Outputs]:
+        """Return the classical methods' outputs for all held-out subjects."""
         return [self.others(one) for one in self.held_out]
+
+    def _module(self, name: str) -> ModuleType:
+        return registry.module(self.config.experiment, name)
 
     def _outputs(self, state: Any, subjects: Sequence[Any]) -> list[np.ndarray]:
         return [self.output(one, lambda x: self.engine.predict(state, x)) for one in subjects]

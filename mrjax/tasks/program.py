@@ -1,4 +1,4 @@
-"""The program of a task in JAX: what ``python -m experiments.NAME`` does once JAX is up."""
+"""The program of a task in JAX: the part of ``python -m experiments.NAME`` after JAX's start."""
 
 import functools
 from collections.abc import Callable
@@ -9,20 +9,19 @@ from mrjax.tasks import registry
 
 
 def run(config: RunConfig, backend: Any, flags_text: str) -> int:
-    """Train, evaluate and record what the configuration asks for, or go on with it.
+    """Train, evaluate and record the run of a configuration, or continue it.
 
     Args:
-        config: of a task, checked.
-        backend: what `mrjax.backend.start` found; None for a run of runs, whose process computes
-            nothing.
+        config: checked configuration of a task.
+        backend: result of `mrjax.backend.start`; None for a run that only starts other runs.
         flags_text: the flags, for ``flags.txt``.
 
     Returns:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for files, subjects or a run folder that cannot be used.
-        RunFailed: if training diverges.
+        UserError: files, subjects or a run folder cannot be used.
+        RunFailed: training diverges.
     """
     if backend is None:
         return registry.whole(config.experiment).run(config, flags_text)
@@ -35,15 +34,15 @@ def run(config: RunConfig, backend: Any, flags_text: str) -> int:
 
 
 def job(config: RunConfig, platform: str, engine_of: Callable[[Any, Any], Any]) -> Any:
-    """Return the `mrjax.tasks.frame.Job` of a run, its inputs loaded and checked.
+    """Return the `mrjax.tasks.frame.Job` of a run, with loaded and checked inputs.
 
     Args:
-        config: of a task, checked.
+        config: checked configuration of a task.
         platform: ``cpu`` or ``gpu``, where JAX computes.
         engine_of: (model, inputs) -> the network in its framework.
 
     Raises:
-        UserError: for subjects or a network that cannot be used.
+        UserError: subjects or a network cannot be used.
     """
     task = registry.module(config.experiment, "run")
     built = task.model.build(config, platform)

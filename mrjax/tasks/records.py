@@ -1,24 +1,59 @@
-"""Small things every task's run records in the same way."""
+"""Records that the runs of all tasks write in the same way: folder, times, memory, tables."""
 
 import os
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import mrjax
-from mrjax.runs import result
+from mrjax import config as configs
+from mrjax.runs import environment, result
+from mrjax.runs.folder import RunFolder, open_run
 
 CODE_ROOT = Path(mrjax.__file__).resolve().parents[1]
 LAPS = (*result.SECONDS, result.CLASSICAL)
 
 
+def opened(
+    path: Path,
+    config: configs.RunConfig,
+    flags_text: str,
+    facts: Mapping[str, Any],
+    resume: bool | None = None,
+) -> tuple[RunFolder, str]:
+    """Open the run folder of a configuration, see `mrjax.runs.folder.open_run`.
+
+    Args:
+        path: the folder.
+        config: checked configuration.
+        flags_text: the flags, for ``flags.txt``.
+        facts: the framework's part of environment.json.
+        resume: whether an unfinished run is continued; None: as the configuration says.
+
+    Returns:
+        The open folder and its status.
+
+    Raises:
+        UserError: the folder cannot be written, or holds a run that cannot be continued.
+    """
+    return open_run(
+        path,
+        flags_text=flags_text,
+        config=configs.to_json(config),
+        config_digest=configs.digest(config),
+        environment=environment.capture(facts, CODE_ROOT),
+        resume=config.resume if resume is None else resume,
+        allow_mixed=config.allow_mixed,
+    )
+
+
 class Clock:
-    """Seconds of wall time by phase of `mrjax.runs.result`; phases not run take 0."""
+    """Seconds of wall time by phase of `mrjax.runs.result`; phases that did not run take 0."""
 
     def __init__(self) -> None:
         """Start the first phase."""
@@ -27,16 +62,15 @@ class Clock:
         self._since = time.perf_counter()
 
     def lap(self, phase: str) -> None:
-        """Count the time since the last lap to `phase`."""
+        """Add the time since the last lap to `phase`."""
         now = time.perf_counter()
         self.seconds[phase] += now - self._since
         self._since = now
 
     def load(self) -> dict[str, float] | None:
-        """Cores of the machine, and its load when the clock was started and now; None if unknown.
+        """Return the number of cores, and the load at the start and now; None if not known.
 
-        Other work on the machine makes times longer than they need be, so records of them say
-        whether there was any.
+        Other work on the machine makes times longer, so a record of times says how much there was.
         """
         now = _load()
         if self._load is None or now is None:
@@ -45,50 +79,66 @@ class Clock:
 
 
 def _load() -> float | None:
-    """Processes running or waiting to, averaged over a minute."""
+    """Return the number of running or waiting processes, averaged over a minute."""
     try:
         return round(os.getloadavg()[0], 2)
-    except (AttributeError, OSError):  # not on every system
+    except (AttributeError, OSError):  # some systems do not count them
         return None
 
 
 def peak_memory(devices: Sequence[Any]) -> int | None:
-    """Largest memory in use so far [bytes].
+    """Return the largest memory in use so far [bytes].
 
     Args:
-        devices: JAX's, of one kind.
+        devices: JAX's devices, of one kind.
 
     Returns:
-        That of the process on a CPU; of GPUs the fullest one's, None if one does not count.
+        The memory of the process on a CPU; the memory of the fullest GPU, or None if a GPU does
+        not count its memory.
     """
     if devices[0].platform == "cpu":
         return process_memory()
-    # Depending on the allocator there are no counts, or -1 for one that is not kept.
+    # Depending on the allocator there are no counts, or -1 for a count that is not kept.
     peaks = [(d.memory_stats() or {}).get("peak_bytes_in_use", -1) for d in devices]
     return max(peaks) if min(peaks) >= 0 else None
 
 
 def process_memory() -> int:
-    """Largest memory that this process has had so far [bytes]."""
+    """Return the largest memory of this process so far [bytes]."""
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kibibytes * (1 if sys.platform == "darwin" else 1024)
 
 
 def say(line: str) -> None:
-    """Write a line for a person to standard error."""
+    """Write a line for the user to standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
+def stopped(signal: int, after: str = "") -> int:
+    """Tell the user that a signal stopped a run; return the exit code, 128 + signal."""
+    say(f"stopped by signal {signal}{after}; the same command goes on from there")
+    return 128 + signal
+
+
+def by_method(
+    rows: Iterable[Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, list[float]]]:
+    """Turn a method -> metric -> value of each subject into method -> metric -> values."""
+    rows = list(rows)
+    first = rows[0] if rows else {}
+    return {m: {k: [row[m][k] for row in rows] for k in first[m]} for m in first}
+
+
 def table(found: Mapping[str, Mapping[str, Sequence[float | None]]], names: Sequence[str]) -> str:
-    """Lay out the first metric of every subject, and the means of every metric, for a terminal.
+    """Return a table of the first metric of every subject, and the means of every metric.
 
     Args:
-        found: method -> metric -> one value a subject.
-        names: of the subjects.
+        found: method -> metric -> one value for each subject.
+        names: names of the subjects.
 
     Returns:
-        Lines of text.
+        Lines of text for a terminal.
     """
     methods = list(found)
     metrics = list(found[methods[0]])

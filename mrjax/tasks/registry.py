@@ -1,8 +1,8 @@
-"""The tasks there are: one line each, from which every list of tasks follows. Imports no jax.
+"""The registry of tasks, from which every list of tasks follows. Imports no jax.
 
 A task named NAME is the package ``mrjax.tasks.NAME`` with the modules ``config``, ``inputs``,
-``model``, ``classical``, ``evaluate``, ``noise`` and ``run``, and its twin
-``mrjax.pytorch.tasks.NAME``. BUILD_NOTES.md, "How to add a network", says what each holds.
+``model``, ``classical``, ``evaluate``, ``outputs``, ``noise`` and ``run``, and its twin
+``mrjax.pytorch.tasks.NAME``. BUILD_NOTES.md, "How to add a network", describes the modules.
 """
 
 import dataclasses
@@ -12,26 +12,28 @@ from types import ModuleType
 from typing import Any
 
 PYTORCH = "pytorch"
-"""Program for every task in PyTorch."""
+"""Name of the program for every task in PyTorch."""
 FORMERLY = {"baseline": PYTORCH}
-"""Former name of a program -> its name; both are read."""
+"""Former name of a program -> present name; both are accepted."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
-    """What other parts must know of a task.
+    """The facts about a task that other parts need.
 
     Attributes:
-        title: in words.
-        metrics: that its results have, keys of `mrjax.runs.result.METRICS`; the first is judged.
-        output: what a prediction shows, with its unit.
+        title: title in words.
+        metrics: metrics of its results, keys of `mrjax.runs.result.METRICS`; the first is judged.
+        output: quantity of a prediction, with its unit.
         sizes: fields of its configuration that determine the work of a step.
-        grows: field of its configuration -> field it must not be smaller than, and its least value.
-        single: fields that make its program one training, where it is otherwise several.
-        whole: its module that runs all of them, "" where there is one only.
-        network: of a whole run, the run folder below it that holds one trained network; "" for
-            the run folder itself.
-        compiles: whether torch.compile computes its step rightly.
+        grows: field of its configuration -> a field that it must not be smaller than, and its
+            least value.
+        single: fields that make its program do one training, where the program otherwise does
+            several.
+        whole: name of its module that does all trainings; "" where there is only one.
+        network: path, below a whole run, of a run folder with one trained network; "" for the run
+            folder itself.
+        compiles: whether torch.compile computes its step correctly.
         formats: whether its tensors have memory formats in PyTorch (``--channels_last``).
     """
 
@@ -48,7 +50,7 @@ class Task:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Flags that make its program one training."""
+        """Flags that make its program do one training."""
         return tuple(f"--{name}={value}" for name, value in self.single.items())
 
 
@@ -65,7 +67,8 @@ TASKS: dict[str, Task] = {
         metrics=("nrmse", "psnr", "ssim"),
         output="magnitude [arbitrary units]",
         sizes=("width", "stages", "rows", "columns", "coils", "batch_size"),
-        # torch 2.11 and 2.13 on a CPU, two stages: a loss of 0.10 instead of 0.17, no warning.
+        # torch 2.11 and 2.13 give, on a CPU and with two stages, a loss of 0.10 instead of 0.17,
+        # without a warning.
         compiles=False,
         formats=False,
     ),
@@ -87,13 +90,13 @@ def module(task: str, name: str) -> ModuleType:
 
     Args:
         task: key of `TASKS`.
-        name: such as ``config``, which imports no jax, or ``run``.
+        name: name of the module, such as ``config``, which imports no jax, or ``run``.
     """
     return importlib.import_module(f"mrjax.tasks.{task}.{name}")
 
 
 def whole(task: str) -> ModuleType:
-    """Import the module that does a run of runs, for a task of which one process is a part."""
+    """Import the module that does all trainings of a task whose processes do one each."""
     return module(task, TASKS[task].whole)
 
 
@@ -103,14 +106,14 @@ def twin(task: str) -> ModuleType:
 
 
 def program(experiment: str, task: str = "") -> tuple[type, Mapping[str, Mapping[str, Any]]]:
-    """Return what one of our programs can be asked for. Imports neither jax nor torch.
+    """Return the configuration of a program. Imports neither jax nor torch.
 
     Args:
         experiment: a task, or `PYTORCH`.
-        task: for PyTorch, whose network.
+        task: the task, for PyTorch.
 
     Returns:
-        Class of its configuration, and presets.
+        The class of its configuration, and its presets.
     """
     if experiment == PYTORCH:
         return importlib.import_module("mrjax.pytorch.config").CONFIGS[task]

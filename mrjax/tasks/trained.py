@@ -1,4 +1,4 @@
-"""A trained network in its run folder: weights, and the constants that give them meaning."""
+"""A trained network in its run folder: weights, and the constants that give weights a meaning."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _CONSTANTS_ADVICE = ("the constants of a trained network", "run the training aga
 
 
 class Weights(NamedTuple):
-    """Leaves by path; statistics are None for a network not yet trained."""
+    """Leaves by path; the statistics are None for a network that was not trained yet."""
 
     params: Mapping[str, np.ndarray]
     batch_stats: Mapping[str, np.ndarray] | None
@@ -27,15 +27,15 @@ class Weights(NamedTuple):
 def keep_constants(
     folder: RunFolder, constants: Mapping[str, Any], known: Mapping[str, str]
 ) -> None:
-    """Write the constants and the digests of the inputs, or compare with those already there.
+    """Write the constants and the digests of the inputs, or compare with an earlier record.
 
     Args:
-        folder: open run folder; gets ``checkpoints/constants.json``.
-        constants: of this network, as JSON.
-        known: digests of the inputs of the run.
+        folder: open run folder, which gets ``checkpoints/constants.json``.
+        constants: constants of this network, as JSON.
+        known: digests of the run's inputs.
 
     Raises:
-        UserError: if the run was begun with other inputs: files that changed since.
+        UserError: the run was begun with other inputs, because files have changed since.
     """
     path = folder.checkpoints / CONSTANTS
     if path.exists():
@@ -60,17 +60,17 @@ def load(
     """Read the network of a finished run.
 
     Args:
-        experiment: whose network is wanted: ``qsm``, for instance.
-        config: of this run; has the fields of `architecture`.
+        experiment: the task whose network is wanted, for instance ``qsm``.
+        config: configuration of this run, with the fields of `architecture`.
         from_run: folder of the finished run.
         architecture: fields of the configuration that must agree.
-        shapes: of the leaves wanted, by path, under ``params`` and ``batch_stats``.
+        shapes: shapes of the wanted leaves, by path, under ``params`` and ``batch_stats``.
 
     Returns:
         Weights and constants.
 
     Raises:
-        UserError: if there is no finished run, or its network is another one.
+        UserError: there is no finished run, or its network is another one.
     """
     folder = RunFolder(Path(from_run))
     if not folder.finished:
@@ -95,10 +95,10 @@ def newest_leaves(folder: RunFolder) -> dict[str, np.ndarray]:
     """Read all leaves of a run's newest checkpoint.
 
     Args:
-        folder: of the run.
+        folder: run folder.
 
     Returns:
-        Leaves by path, which begins with their kind: ``params/``, for instance.
+        Leaves by path, which begins with the kind of the leaf, for instance ``params/``.
 
     Raises:
         UserError: no checkpoint can be read.

@@ -1,12 +1,12 @@
-"""Checkpoints: one file a step, whole or absent, checked by content when read.
+"""Checkpoints: one file for a step, complete or absent, whose content is checked when it is read.
 
 ``step_00000400.npz`` is an ordinary NumPy archive with one member for each leaf of the training
-state, named by its path, and a member ``manifest.json``::
+state, named by the leaf's path, and a member ``manifest.json``::
 
     {"schema_version": 1, "step": 400, "content": "<64 hex>", "dtypes": {<path>: <dtype>, ...}}
 
-``content`` is `mrjax.runs.digests.content` of the leaves. Types NumPy's format does not know
-(bfloat16) are stored as unsigned integers of their width; ``dtypes`` has the true ones.
+``content`` is `mrjax.runs.digests.content` of the leaves. Types that NumPy's format does not know
+(bfloat16) are stored as unsigned integers of the same width; ``dtypes`` has the true types.
 """
 
 import json
@@ -24,23 +24,23 @@ from mrjax.numerics.trees import named_leaves, rebuild
 from mrjax.runs import atomic, digests
 
 _MANIFEST = "manifest.json"
-# Everything reading a damaged archive can raise; none of it is worth stopping a resume.
+# Reading a damaged archive may raise these; a resume then takes an older checkpoint.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile,
            NotImplementedError)  # fmt: skip
 
 
 def save(directory: str | os.PathLike[str], step: int, state_tree: Any, keep: int = 2) -> Path:
-    """Save a training state; afterwards remove all but the newest `keep` checkpoints (0: none).
+    """Save a training state; then remove all checkpoints but the newest `keep`.
 
-    A kill at any moment leaves the older checkpoints or these and the new one. Two are kept so
-    that a damaged newest file costs steps, not the run.
+    A kill at any moment leaves the older checkpoints, with or without the new one. By default two
+    checkpoints stay, so that a damaged newest file costs some steps, not the run.
 
     Args:
-        directory: folder of the run's checkpoints; made where absent.
+        directory: folder of the run's checkpoints; it is made where absent.
         step: number of updates done.
-        state_tree: everything the next step depends on: arrays and Python numbers, no PRNG keys
-            (keys derive from the step).
-        keep: how many checkpoints to leave; 0: all.
+        state_tree: everything on which the next step depends: arrays and Python numbers, no PRNG
+            keys (keys derive from the step).
+        keep: number of checkpoints that stay; 0: all.
 
     Returns:
         The file written.
@@ -61,18 +61,18 @@ def save(directory: str | os.PathLike[str], step: int, state_tree: Any, keep: in
 
 
 def latest(directory: str | os.PathLike[str], like_tree: Any) -> tuple[int, Any] | None:
-    """Read the newest checkpoint that is whole; damaged ones are passed over.
+    """Read the newest checkpoint that is complete; damaged checkpoints are skipped.
 
     Args:
         directory: folder of the run's checkpoints; may be absent.
-        like_tree: a state with the structure, shapes, dtypes and placement wanted. A JAX array
-            is restored to the devices of its counterpart here, anything else as a NumPy array.
+        like_tree: a state with the wanted structure, shapes, dtypes and placement. A leaf that is a
+            JAX array here is restored to the same devices, any other leaf as a NumPy array.
 
     Returns:
-        The number of updates done and the state, or None where there is no whole checkpoint.
+        The number of updates done and the state, or None without a complete checkpoint.
 
     Raises:
-        ValueError: the checkpoint is whole but of another structure, shape or dtype.
+        ValueError: the checkpoint is complete, but of another structure, shape or dtype.
     """
     found = newest(directory)
     if found is None:
@@ -82,13 +82,13 @@ def latest(directory: str | os.PathLike[str], like_tree: Any) -> tuple[int, Any]
 
 
 def newest(directory: str | os.PathLike[str]) -> tuple[int, dict[str, np.ndarray]] | None:
-    """Read the leaves of the newest checkpoint that is whole; damaged ones are passed over.
+    """Read the leaves of the newest checkpoint that is complete; damaged ones are skipped.
 
     Args:
         directory: folder of the run's checkpoints; may be absent.
 
     Returns:
-        The number of updates done and the leaves by path, or None where there is none.
+        The number of updates done and the leaves by path, or None without a complete checkpoint.
     """
     for path in reversed(_files(Path(directory))):
         found = _read(path)
@@ -112,7 +112,7 @@ def _write(path: Path, step: int, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _read(path: Path) -> tuple[int, dict[str, np.ndarray]] | None:
-    """Step and arrays of a checkpoint, or None if it is damaged."""
+    """Return step and arrays of a checkpoint, or None if it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read(_MANIFEST))
@@ -138,12 +138,12 @@ def _storable(array: np.ndarray) -> np.ndarray:
 def _place(like: Any, value: np.ndarray) -> Any:
     if not isinstance(like, jax.Array):
         return value
-    # A copy: the step donates its state, and must not be given memory NumPy owns.
+    # The leaf is copied, because the step donates its state: it must not get NumPy's memory.
     return jax.device_put(value, like.sharding, may_alias=False)
 
 
 def _remove_all_but(folder: Path, newest: Path, keep: int) -> None:
-    """Leave `newest` and the `keep` - 1 before it (0: all); later ones were abandoned."""
+    """Keep `newest` and the `keep` - 1 files before it (0: all); remove later, abandoned ones."""
     files = _files(folder)
     before = files[: files.index(newest)]
     surplus = before[: max(len(before) - (keep - 1), 0)] if keep else []
@@ -152,6 +152,6 @@ def _remove_all_but(folder: Path, newest: Path, keep: int) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Checkpoint files in order of their steps."""
+    """Return the checkpoint files in the order of their steps."""
     names = sorted(folder.glob("step_*.npz"), key=lambda path: (len(path.name), path.name))
     return [path for path in names if re.fullmatch(r"step_\d{8,}\.npz", path.name)]

@@ -1,7 +1,6 @@
-"""Which tensor of a training step is the first that is not finite.
+"""Find the first tensor of a training step that is not finite.
 
-An overflow reaches every later tensor within a step or two, and what a person needs is where it
-began.
+An overflow reaches every later tensor within a step or two, so a user needs to know where it began.
 """
 
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ from jaxtyping import Array, Int32, PyTree
 from mrjax.numerics.trees import named_leaves
 
 NONE = -1
-"""Stands for: every tensor is finite."""
+"""The result of `first` if every tensor is finite."""
 
 
 def first(tensors: PyTree) -> Int32[Array, ""]:
@@ -20,13 +19,13 @@ def first(tensors: PyTree) -> Int32[Array, ""]:
         tensors: any JAX tree of arrays.
 
     Returns:
-        Its place among the tree's leaves; `NONE` if all are finite.
+        The place of this tensor among the tree's leaves; `NONE` if all are finite.
     """
     flags = [~jnp.all(jnp.isfinite(leaf)) for leaf in named_leaves(tensors).values()]
-    place = jnp.argmax(jnp.stack([*flags, jnp.asarray(True)]))  # of the first True
+    place = jnp.argmax(jnp.stack([*flags, jnp.asarray(True)]))  # the place of the first True
     return jnp.where(place < len(flags), place, NONE).astype(jnp.int32)
 
 
 def names(tensors: PyTree) -> list[str]:
-    """Names of the leaves by place, such as ``gradients/out/conv/kernel``."""
+    """Return the names of the leaves by place, such as ``gradients/out/conv/kernel``."""
     return list(named_leaves(tensors))

@@ -1,4 +1,4 @@
-"""The training loop, on one screen: steps, evidence, checkpoints, and nothing else."""
+"""The training loop on one screen: steps, evidence, checkpoints, and nothing else."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ from mrjax.train.signals import StopRequest
 from mrjax.train.step import Evidence
 
 StepFunction = Callable[[Any, Any], tuple[Any, Evidence]]
-"""(state, batch) -> (state, evidence); both are the framework's own."""
+"""(state, batch) -> (state, evidence), with the state and batch of a framework."""
 
 
 class Outcome(NamedTuple):
     """How training ended.
 
     Attributes:
-        state: after the last step taken.
+        state: state after the last step.
         step: number of steps taken in all.
         stopped_by: number of the signal that asked to stop, or None if all steps were taken.
     """
@@ -49,26 +49,28 @@ def train(
     """Take steps until there are `steps`, continuing from the folder's last checkpoint.
 
     A checkpoint is written only after the ledger up to its step is on disk, and a resumed run
-    cuts the ledger back to its checkpoint: killed at any moment, a run loses the steps since the
-    last checkpoint and repeats them bit for bit.
+    cuts the ledger back to its checkpoint. So a run that is killed at any moment loses the steps
+    since the last checkpoint and repeats them bit for bit.
 
     Args:
-        folder: where evidence goes.
+        folder: run folder, which gets the evidence.
         step_function: compiled step; may consume its state.
-        state: initial state, replaced by a checkpoint's if there is one.
-        batches: step (from 0) to batch; pure, so that only the step number need be saved.
+        state: initial state; a checkpoint's state replaces it if there is one.
+        batches: map from a step (from 0) to its batch; pure, so that only the step number needs to
+            be saved.
         steps: number of steps in all.
         checkpoint_every: steps between checkpoints; 0 writes one at the end only.
-        keep_checkpoints: newest checkpoints to leave; 0: all.
-        kept: state to the tree of arrays that a checkpoint holds; a JAX state is one itself.
-        restored: state, and such a tree, to the state with its leaves.
-        names: of the tensors that `Evidence.not_finite` counts.
+        keep_checkpoints: number of newest checkpoints that stay; 0: all.
+        kept: map from a state to the tree of arrays that a checkpoint holds; a JAX state is such a
+            tree itself.
+        restored: map from a state and such a tree to the state with the tree's leaves.
+        names: tensor names, indexed by `Evidence.not_finite`.
 
     Returns:
         The outcome; the state of `outcome.step` is on disk.
 
     Raises:
-        RunFailed: if a loss or another tensor is not finite; names the step and the first one.
+        RunFailed: the loss or another tensor is not finite; the message names step and tensor.
     """
     found = checkpoint.latest(folder.checkpoints, kept(state))
     start, state = (found[0], restored(state, found[1])) if found else (0, state)
@@ -83,7 +85,7 @@ def train(
         record = _Recorder(ledger, timing, progress, names)
         for step in range(start + 1, steps + 1):
             state, evidence = step_function(state, batches(step - 1))
-            # The step before is read only now, while this one runs.
+            # This reads the evidence of the step before, while the present step runs.
             record(step, evidence)
             due = step == steps or (checkpoint_every and step % checkpoint_every == 0)
             if due or stop.signal:
@@ -97,7 +99,7 @@ def train(
 
 
 class _Recorder:
-    """Writes each step's evidence one step late, so that the device is never waited for."""
+    """Writes each step's evidence one step late, so that the loop never waits for the device."""
 
     def __init__(
         self, ledger: Ledger, timing: JsonLines, progress: Progress, names: Sequence[str]

@@ -1,4 +1,4 @@
-"""Progress for a person: a bar on a terminal, a plain line now and then in a log."""
+"""Progress for the user: a bar on a terminal, a plain line every few seconds in a log."""
 
 import sys
 import time

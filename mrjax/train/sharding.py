@@ -1,4 +1,4 @@
-"""Data-parallel placement: a batch is divided over devices, everything else is on each of them."""
+"""Data-parallel placement: a batch is divided among devices; each device has all other arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ HostBatch = Mapping[str, np.ndarray]
 def place_batches(
     devices: Sequence[Any], batches: Callable[[int], HostBatch]
 ) -> tuple[Callable[[PyTree], PyTree], Callable[[int], dict[str, Any]]]:
-    """Return how to put a state, and the batch of a step, on the devices.
+    """Return functions that put a state, and the batch of a step, on the devices.
 
     Args:
-        devices: those of the run; a batch must be divisible by their number.
-        batches: step to batch on the host.
+        devices: devices of the run; the batch size must be divisible by their number.
+        batches: map from a step to its batch on the host.
 
     Returns:
         (state -> placed state, step -> placed batch).

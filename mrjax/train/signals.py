@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request: finish the step, save, end."""
+"""SIGTERM and Ctrl-C as a request to finish the step, save and end."""
 
 import signal
 from types import FrameType
@@ -10,12 +10,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopRequest:
     """Context in which the first SIGTERM or SIGINT only sets :attr:`signal`.
 
-    A cluster that preempts a job sends SIGTERM some seconds before it kills; the loop then
-    writes a checkpoint. A second signal acts as usual, for whoever cannot wait.
+    A cluster that preempts a job sends SIGTERM some seconds before it kills the job, in which the
+    loop can write a checkpoint. A second signal acts as usual, for a user who cannot wait.
     """
 
     def __init__(self) -> None:
-        """Nothing is installed before the context is entered."""
+        """Prepare the context; handlers are installed when it is entered."""
         self.signal: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -25,7 +25,7 @@ class StopRequest:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Put back the handlers found."""
+        """Restore the earlier handlers."""
         self._restore()
 
     def _request(self, number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """One training step as a pure function of state and batch, with its evidence.
 
-The forward pass, the loss and the update know nothing of files, time or randomness: two
-executions that start from the same state and batch differ only by what the machine does.
+The forward pass, the loss and the update use no files, time or random numbers: if two executions
+start from the same state and batch and differ, the machine or its software is the cause.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,11 +22,11 @@ Project = Callable[[PyTree], PyTree]
 
 
 class LossScale(NamedTuple):
-    """Dynamic scale of the loss: keeps float16 gradients above underflow.
+    """Dynamic scale of the loss, which keeps float16 gradients from underflow.
 
     Attributes:
-        value: factor, a power of two, so that scaling itself rounds nothing.
-        finite_steps: steps since the last change.
+        value: factor; a power of two, so that scaling rounds nothing.
+        finite_steps: number of steps since the last change of the factor.
     """
 
     value: Float[Array, ""]
@@ -34,7 +34,7 @@ class LossScale(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that training carries from step to step; keys derive from the step, none is carried."""
+    """Everything that training carries from step to step; PRNG keys derive from the step number."""
 
     params: PyTree
     batch_stats: PyTree
@@ -43,14 +43,14 @@ class State(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What a step leaves in the ledger.
+    """The evidence of a step, written to the ledger.
 
     Attributes:
-        loss: before the update.
+        loss: loss before the update.
         params: digest of trainables and batch statistics after the update.
         grads: digest of the gradients.
         batch: digest of the batch.
-        skipped: True if overflowing gradients made the loss scale shrink instead of an update.
+        skipped: True if gradients overflowed, so that the loss scale shrank instead of an update.
         not_finite: place of the first of the step's `tensors` that is not finite, or -1.
     """
 
@@ -73,8 +73,8 @@ def initial_state(
 
     Args:
         params: trainables.
-        batch_stats: running statistics, zeros.
-        optimizer: gives the optimizer's state.
+        batch_stats: running statistics, at first zeros.
+        optimizer: makes the optimiser's state.
         scale: first loss scale; 1 for types with the exponent range of float32.
 
     Returns:
@@ -95,14 +95,14 @@ def make_step(
     """Return the pure training step.
 
     Args:
-        loss_function: (params, batch_stats, batch) to (loss, new batch_stats).
+        loss_function: (params, batch_stats, batch) -> (loss, new batch_stats).
         optimizer: the update rule.
-        arithmetic: what adds updates to parameters, and flushes gradients where it flushes at all.
+        arithmetic: the arithmetic that flushes gradients and adds updates to parameters.
         dynamic_scale: whether the loss is scaled and overflowing steps are skipped (float16).
-        project: applied to the parameters after each update, for those that must stay in a set.
+        project: projection of the parameters onto their allowed set, applied after each update.
 
     Returns:
-        step(state, batch) to (state, evidence); jit it, donating the state.
+        (state, batch) -> (state, evidence), to be jitted with the state donated.
     """
 
     def scaled(params: PyTree, batch_stats: PyTree, batch: Batch, scale: Array) -> tuple:
@@ -139,16 +139,16 @@ def make_step(
 
 
 def tensors(batch: Batch, gradients: PyTree, state: State) -> dict[str, PyTree]:
-    """Everything that passes through a step, in the order in which an overflow does.
+    """Return all tensors of a step as a tree, in the order in which an overflow reaches them.
 
     Args:
-        batch: of the step.
-        gradients: of the parameters.
-        state: after the step.
+        batch: batch of the step.
+        gradients: gradients of the parameters.
+        state: state after the step.
 
     Returns:
-        A tree; its leaves' names begin with ``batch``, ``batch_stats``, ``gradients``,
-        ``optimizer`` or ``params``, and JAX sorts them by name.
+        A tree, whose leaves' names begin with ``batch``, ``batch_stats``, ``gradients``,
+        ``optimizer`` or ``params``; JAX sorts the leaves by name.
     """
     kept = {"batch_stats": state.batch_stats, "optimizer": state.optimizer, "params": state.params}
     return {"batch": dict(batch), "gradients": gradients, **kept}
@@ -159,7 +159,7 @@ def _all_finite(tree: PyTree) -> Bool[Array, ""]:
 
 
 def _keep_if_overflown(finite: Bool[Array, ""], new: State, old: State) -> State:
-    """Take the new state if all gradients were finite, else the old one with half the scale."""
+    """Take the new state if all gradients were finite, else the old state with half the scale."""
     chosen = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
     count = jnp.where(finite, old.scale.finite_steps + 1, 0)
     grow = count >= GROWTH_INTERVAL

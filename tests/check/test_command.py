@@ -1,4 +1,4 @@
-"""A check whose parts are short programs: what goes wrong in one costs that part only."""
+"""A check whose parts are short programs: an error in one part affects this part only."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Order, company and time of the parts of a check."""
+"""The order of a check's parts, the parts beside them, and their time."""
 
 import threading
 import time

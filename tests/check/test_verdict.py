@@ -1,4 +1,4 @@
-"""What rows say together: equal, different, and what cannot be told."""
+"""The verdicts on rows: equal, different, not known."""
 
 import check_runs
 import pytest
@@ -14,7 +14,7 @@ PAIR = [Part("repeat", f"run_{n}", "qsm", (), task="qsm", pair="qsm default") fo
 
 @pytest.fixture
 def known(tmp_path):
-    """Digests and ledger of a calm training."""
+    """Digests and ledger of an ordinary training."""
     check_runs.finish(tmp_path / "theirs")
     ledgers = {"qsm": tmp_path / "theirs" / "ledger.jsonl"}
     return Known([], {"qsm": check_runs.DIGESTS}, ledgers, [])

@@ -1,4 +1,4 @@
-"""Initial weights: their distribution, and what they do not depend on."""
+"""Initial weights: their distribution, and the settings on which they do not depend."""
 
 import numpy as np
 import pytest

@@ -110,7 +110,7 @@ def test_centred_dft_is_that_of_numpy_fft(shape):
 
 
 def test_complex_product_rounds_each_step():
-    """No fused multiply-add: equal to exact rational arithmetic rounded after every step."""
+    """The product equals rational arithmetic rounded after every step, so nothing is fused."""
     rng = np.random.default_rng(0)
     x, y = (rng.normal(size=500) + 1j * rng.normal(size=500) for _ in range(2))
     result = host.product(x, y)

@@ -19,7 +19,7 @@ def gaussians(x, nodes, low, high):
 
 
 def expected(x, w, low, high):
-    """Value and derivative by x."""
+    """Return the value and the derivative by x."""
     gauss, factor = gaussians(x, w.shape[1], low, high)
     return np.sum(gauss * w, axis=-1), np.sum(gauss * factor * w, axis=-1)
 

@@ -1,4 +1,4 @@
-"""What is stored is not computed again by its readers."""
+"""Readers of a stored value do not compute it again."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from mrjax.numerics.stored import stored
 
 
 def products(keep):
-    """How many products the compiled program of a chain with four readers has."""
+    """The number of products in the compiled program of a chain with four readers."""
 
     def function(x, y):
         chain = x

@@ -1,4 +1,4 @@
-"""The course of a proof, its runs replaced by files that say what they would find."""
+"""The course of a proof, whose runs are replaced by files with their results."""
 
 import hashlib
 import signal
@@ -18,7 +18,7 @@ ISAS = len(LEVELS["isa"]) + 1
 
 
 class Runs:
-    """Stands for all processes: native digests depend on the instruction set."""
+    """Replaces all processes; native digests depend on the instruction set."""
 
     def __init__(self, **ends: Ended) -> None:
         self.ends, self.commands = ends, []
@@ -101,7 +101,7 @@ def test_code_that_changes_meanwhile_proves_nothing(prove, monkeypatch, tmp_path
     monkeypatch.setattr(proof, "sources", lambda: next(codes))
     assert prove(Runs()) == 1
     page = (tmp_path / "proof.txt").read_text()
-    assert "the code changed meanwhile" in page and "bit for bit" not in page
+    assert "the code changed during the runs" in page and "bit for bit" not in page
 
 
 def test_other_code_or_flags_have_another_folder():

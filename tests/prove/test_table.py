@@ -1,4 +1,4 @@
-"""The table of a proof says what was found, and its verdict is not easily had."""
+"""The table of a proof shows the results, and a positive verdict needs all of them."""
 
 import hashlib
 
@@ -21,7 +21,7 @@ def digests(params: str, inputs: str = "same") -> dict[str, str]:
 
 
 def found(native: str, reproducible: str) -> dict:
-    """One letter a run; "-" for one that failed."""
+    """One letter for each run; "-" for a run that failed."""
     runs = {"native": native, "reproducible": reproducible}
     return {k: [None if c == "-" else digests(c) for c in word] for k, word in runs.items()}
 

@@ -1,4 +1,4 @@
-"""Variants of a step and their records; a variant that fails does not take others along."""
+"""Variants of a step and their records; a variant that fails does not end the others."""
 
 import json
 

@@ -46,7 +46,7 @@ def fake(child: crossval.Child) -> None:
 
 @pytest.fixture
 def finished(tmp_path, monkeypatch) -> Path:
-    """A cross-validation killed before its summary: only that is left to do."""
+    """A cross-validation that was killed before its summary, which is all that remains to do."""
     monkeypatch.setattr(crossval, "_run_child", _stop)
     path = tmp_path / "w"
     with pytest.raises(KeyboardInterrupt):
@@ -77,7 +77,7 @@ def refused(path: Path, *words: str) -> None:
 def test_equal_environments_are_summed_up_and_recorded(finished):
     assert crossval.run(config(finished), "") == 0
     assert json.loads((finished / "environment.json").read_text())["backend"] == BACKEND
-    assert crossval.run(config(finished), "") == 0  # its own record is no difference
+    assert crossval.run(config(finished), "") == 0  # the run's own record does not differ
     (finished / "result.json").unlink()
     assert crossval.run(config(finished), "") == 0
 

@@ -1,4 +1,4 @@
-"""The breast network, its loss and what it starts from."""
+"""The breast network, its loss and its inputs."""
 
 import dataclasses
 
@@ -111,7 +111,8 @@ def test_masks_are_the_network_applied_slice_by_slice():
     _, stats = built.loss_function()(state.params, state.batch_stats, batch)
     trained, engine = state._replace(batch_stats=stats), run.engine(jax.devices(), built, found)
     (held_out,) = found.test
-    made = run.probability(c, held_out, lambda image: engine.predict(trained, image))
+    job = run.Job(c, found, engine)
+    made = job.output(held_out, lambda image: engine.predict(trained, image))
     assert made.shape == (20, 18, 2)
     blocks = made[::2, ::2]
     assert np.array_equal(np.repeat(np.repeat(blocks, 2, 0), 2, 1), made)

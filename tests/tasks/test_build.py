@@ -1,4 +1,4 @@
-"""Which form of convolution computes where, and what every model begins with."""
+"""The form of convolution on each device, and the first state of every model."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def changed(params, others):
 
 @pytest.mark.parametrize("task", registry.TASKS)
 def test_one_initial_weight_changes_by_one_unit_in_the_last_place(task):
-    """In the model that both frameworks take their initial weights from."""
+    """Both frameworks take their initial weights from this model."""
     config_class, presets = registry.program(task)
     fields = {**presets["tiny"], **registry.TASKS[task].single, "width": 2}
 

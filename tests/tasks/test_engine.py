@@ -1,4 +1,4 @@
-"""JAX's engine: an order-free arithmetic is tried on the device before it is relied on."""
+"""JAX's engine tests an order-free arithmetic on the device before it is used."""
 
 import jax
 import jax.numpy as jnp

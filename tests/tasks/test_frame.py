@@ -1,4 +1,4 @@
-"""What no run writes a result for."""
+"""Outputs for which no run writes a result."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the time of a run is counted to, and how busy its machine was."""
+"""The phases to which a run's time is counted, and the load of its machine."""
 
 import os
 import types
@@ -12,7 +12,7 @@ from mrjax.train import infer
 
 
 class Clock(records.Clock):
-    """Time is the amount of work done so far."""
+    """A clock whose time is the amount of work done so far."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The QSM training step as it is compiled: types, primitives, what the draws depend on."""
+"""The compiled QSM training step: its types and primitives, and the seeds its draws depend on."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The registry is the only place that lists tasks; its entries are what they say."""
+"""The registry is the only place that lists tasks; its entries are correct."""
 
 import ast
 
@@ -52,7 +52,7 @@ def test_every_entry_is_as_its_task_is(task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_the_same_rooms(task):
-    for room in ("config", "inputs", "model", "classical", "evaluate", "run", "noise"):
+    for room in ("config", "inputs", "model", "classical", "evaluate", "outputs", "run", "noise"):
         assert registry.module(task, room)
     run = registry.module(task, "run")
     assert run.Job and run.engine and run.model.build

@@ -131,7 +131,7 @@ def test_a_sound_archive_of_other_content_is_passed_over(tmp_path):
 
 
 def test_every_single_byte_is_guarded(tmp_path):
-    """Either the file is passed over or the damage did not touch what is read."""
+    """The file is skipped, or the damage lies outside the bytes that are read."""
     wanted = {"w": np.arange(4, dtype=np.float32)}
     path = checkpoint.save(tmp_path, 1, wanted)
     content = path.read_bytes()

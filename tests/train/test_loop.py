@@ -18,7 +18,7 @@ from mrjax.train.step import Evidence, LossScale, State
 
 
 class Toy:
-    """Adds the batch to one parameter; can be told to fail, or to be told to stop, at a step."""
+    """A step that adds the batch to one parameter; it can fail or send a signal."""
 
     def __init__(
         self, nan_at: int = 0, stop_at: int = 0, crash_at: int = 0, overflow_at: int = 0

@@ -1,4 +1,4 @@
-"""A batch is divided over the devices, the state is on each."""
+"""A batch is divided among the devices; each device has the whole state."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Native arithmetic: what XLA and the vendor's libraries do, at their speed and in their order."""
+"""Native arithmetic: the operations of XLA and the vendor's libraries, fast, in their own order."""
 
 from mrjax.numerics.native.arithmetic import Native
 

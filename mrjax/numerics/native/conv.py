@@ -1,9 +1,9 @@
-"""Convolution and transposed convolution: equal in exact arithmetic, of two forms in rounding.
+"""Convolution and transposed convolution in two forms, which differ in rounding only.
 
-``lax`` is one call of XLA's convolution, cuDNN on a GPU. On a CPU XLA's 3-D convolution reaches a
-tenth of the peak; ``products`` writes it as 2-D convolutions and matrix products, forwards and
-backwards. In 2-D it writes the kernel's gradient only. The choice is the CPU's counterpart of
-cuDNN's choice of algorithm, and a source of variation of the same kind.
+``lax`` is one call of XLA's convolution, which is cuDNN on a GPU. On a CPU XLA's 3-D convolution
+reaches a tenth of the peak rate; ``products`` computes it, and its gradients, by 2-D convolutions
+and matrix products. In 2-D ``products`` replaces the kernel's gradient only. The choice of the
+form is on a CPU what cuDNN's choice of algorithm is on a GPU: a source of variation.
 """
 
 import jax
@@ -16,15 +16,17 @@ from mrjax.numerics.native import planar, products
 def conv(
     x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"], form: str
 ) -> Float[Array, "b *space o"]:
-    """Cross-correlate, stride 1, zero padding to the same size, by the named form.
+    """Cross-correlate with stride 1 and zero padding to the same size, by the named form.
+
+    y[v, o] = sum over a, i of x[v + a - half, i] kernel[a, i, o], with half = window // 2.
 
     Args:
-        x: two or three spatial axes.
-        kernel: odd windows.
+        x: images with two or three spatial axes.
+        kernel: the window has odd edges.
         form: ``lax`` or ``products``.
 
     Returns:
-        As large as x, in the type of x.
+        An array as large as x, of the type of x.
 
     Raises:
         ValueError: for an unknown form or an even window.
@@ -45,14 +47,16 @@ def conv(
 def conv_transpose(
     x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"]
 ) -> Float[Array, "b *larger o"]:
-    """Transposed convolution whose stride is its window: one product and a reshape.
+    """Transposed convolution whose stride is its window w: one matrix product and a reshape.
+
+    y[w v + a, o] = sum over i of x[v, i] kernel[a, i, o].
 
     Args:
-        x: two or three spatial axes.
+        x: images with two or three spatial axes.
         kernel: any window.
 
     Returns:
-        Each spatial axis times its window.
+        An array whose spatial axes are those of x times the window.
     """
     window, out = kernel.shape[:-2], kernel.shape[-1]
     product = jnp.tensordot(x, jnp.moveaxis(kernel, -2, 0), axes=1)

@@ -1,8 +1,9 @@
-"""Forms of the gradient by the kernel: correlations of the image with the output's gradient.
+"""Forms of a convolution's gradient by its kernel.
 
-dK[a, b, c, i, o] = sum over voxels v of x[v + (a, b, c) - half, i] g[v, o]. Every form is a few
-matrix products whose contracted axis is the voxels; they differ in which shifts are laid out side
-by side in x, and which, with opposite sign, in g.
+dK[a, b, c, i, o] = sum over voxels v of x[v + (a, b, c) - half, i] g[v, o], where x is the image
+and g the gradient by the output. Every form is a few matrix products that are summed over voxels.
+The forms differ in which shifts (a, b, c) are laid side by side in x, and which, with opposite
+sign, in g.
 """
 
 import jax
@@ -18,12 +19,12 @@ def _product(x: Array, g: Array) -> Array:
 
 
 def _planar(x: Array) -> Array:
-    """Return (b, x, y, z, c) as planes (b x, c, y, z): shifting a plane then moves whole rows."""
+    """Turn (b, x, y, z, c) into planes (b x, c, y, z), so that a shift moves whole rows."""
     return x.reshape(-1, *x.shape[2:]).transpose(0, 3, 1, 2)
 
 
 def _shifted_gradients(g: Array, length: int) -> Array:
-    """Lay the gradient's l shifts along x one after the other: (b x, l o, y z)."""
+    """Lay the l shifts of the gradient along x one after the other: (b x, l o, y z)."""
     b, depth, *plane, outputs = g.shape
     padded = _planar(fold.pad(g, (length // 2, 0, 0))).reshape(b, -1, outputs, *plane)
     starts = range(length - 1, -1, -1)
@@ -38,7 +39,7 @@ def _as_kernel(w: Array, window: tuple[int, ...]) -> Array:
 
 
 def planes(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """(l o, v) (v, m n i), plane after plane: the m n copies of one plane stay in the cache."""
+    """Multiply (l o, v) by (v, m n i) plane by plane, so that m n copies of a plane stay cached."""
     length, m, n = window
     ny, nz = x.shape[2:4]
     padded = _planar(fold.pad(x, (0, m // 2, n // 2)))
@@ -54,7 +55,7 @@ def planes(x: Array, g: Array, window: tuple[int, ...]) -> Array:
 
 
 def convolutions(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """For each shift along x a 2-D convolution in which batch and channels change places."""
+    """Compute one 2-D convolution for each shift along x; batch and channels change places."""
     depth, (length, m, n) = x.shape[1], window
     padded = fold.pad(x, (length // 2, 0, 0))
     flat = g.reshape(-1, *g.shape[2:])
@@ -73,7 +74,7 @@ def convolutions(x: Array, g: Array, window: tuple[int, ...]) -> Array:
 
 
 def point(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """A window of one voxel: a matrix product."""
+    """Multiply matrices, for a window of one voxel."""
     w = _product(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
     return w.reshape(*window, *w.shape)
 

@@ -1,7 +1,7 @@
-"""Forms of the 3-D cross-correlation: how one axis of the window is folded away.
+"""Forms of the 3-D cross-correlation, which fold the window's first axis into another axis.
 
-Notation: the image has channels i, the kernel the window (l, m, n) and i to o channels; x is the
-first spatial axis. Every form returns the same sum of l m n i products, in another order.
+Notation: the image has i channels; the kernel has the window (l, m, n) and takes i channels to o;
+x is the first spatial axis. Every form adds the same l m n i products, in an order of its own.
 """
 
 import functools
@@ -11,15 +11,20 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 
+def wide(x: Array) -> Array:
+    """Return x in its own type, but 16-bit types as float32, in which they are computed."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def pad(x: Array, sizes: tuple[int, int, int]) -> Array:
-    """Return (b, x, y, z, c) with `sizes` zeros at both ends of the spatial axes."""
+    """Pad (b, x, y, z, c) with `sizes` zeros at both ends of the spatial axes."""
     return jnp.pad(x, ((0, 0), *((n, n) for n in sizes), (0, 0)))
 
 
 def fold_inputs(x: Array, kernel: Array) -> Array:
-    """One 2-D convolution of l i channels: the planes x - l//2 .. x + l//2 side by side.
+    """Compute one 2-D convolution of l i channels: the planes x - l//2 .. x + l//2 side by side.
 
-    Reads l copies of the image, so it is for fewer inputs than outputs.
+    This form reads l copies of the image, so it suits fewer inputs than outputs.
     """
     depth, (length, m, n, inputs, outputs) = x.shape[1], kernel.shape
     padded = pad(x, (length // 2, 0, 0))
@@ -29,9 +34,9 @@ def fold_inputs(x: Array, kernel: Array) -> Array:
 
 
 def fold_outputs(x: Array, kernel: Array) -> Array:
-    """One 2-D convolution to l o channels, shifted along x and added.
+    """Compute one 2-D convolution to l o channels; shift the l responses along x and add them.
 
-    Writes l copies of the response, so it is for fewer outputs than inputs.
+    This form writes l copies of the response, so it suits fewer outputs than inputs.
     """
     length, m, n, inputs, outputs = kernel.shape
     weights = kernel.transpose(1, 2, 3, 0, 4).reshape(m, n, inputs, length * outputs)
@@ -39,9 +44,9 @@ def fold_outputs(x: Array, kernel: Array) -> Array:
 
 
 def patches(x: Array, kernel: Array) -> Array:
-    """One matrix product (m n i) to (l o), shifted along x and added.
+    """Compute one matrix product of (m n i) to (l o); shift the l responses along x and add them.
 
-    XLA does not call its convolution library where a plane is smaller than the window.
+    This form suits planes smaller than the window, for which XLA calls no convolution library.
     """
     length, m, n, inputs, outputs = kernel.shape
     columns = side_by_side(pad(x, (0, m // 2, n // 2)), m, n)
@@ -50,14 +55,15 @@ def patches(x: Array, kernel: Array) -> Array:
 
 
 def point(x: Array, kernel: Array) -> Array:
-    """A window of one voxel: a matrix product."""
+    """Multiply matrices, for a window of one voxel."""
     return jnp.tensordot(x, kernel[0, 0, 0], axes=1)
 
 
 def side_by_side(x: Array, m: int, n: int) -> Array:
     """Lay the m n shifts within padded planes (..., y + m - 1, z + n - 1, i) side by side.
 
-    One axis after the other: m + n pieces compile several times faster than m n.
+    The two axes are shifted one after the other: m + n pieces compile several times faster than
+    m n pieces.
     """
     ny, nz = x.shape[-3] - m + 1, x.shape[-2] - n + 1
     rows = jnp.concatenate([x[..., c : c + nz, :] for c in range(n)], axis=-1)
@@ -65,7 +71,7 @@ def side_by_side(x: Array, m: int, n: int) -> Array:
 
 
 def _shift_add(y: Array, length: int) -> Array:
-    """Add the l responses, each of its offset along x: (b, x, y, z, l o) to (b, x, y, z, o)."""
+    """Shift each of the l responses by its offset along x and add: (..., l o) to (..., o)."""
     depth, outputs = y.shape[1], y.shape[-1] // length
     terms = []
     for place in range(length):

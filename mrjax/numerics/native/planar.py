@@ -1,11 +1,11 @@
 """2-D convolution whose kernel gradient is fast on a CPU, whatever the numbers of channels.
 
-XLA's 2-D convolution is fast forwards. Its gradient by the kernel takes the output's gradient for
-a kernel as large as the image, which is slow when that has few channels, and for large windows.
-Two remedies, equal in exact arithmetic. *Exchange*: sum over v of x[v + a] g[v] is, mirrored, the
-sum over v of g[v + a] x[v], so image and output's gradient may change places. *Rows*: one matrix
-product for each image row, in which the shifts along rows are laid side by side in one factor and
-those along columns in the other.
+XLA's 2-D convolution is fast forwards. Its kernel gradient uses the output's gradient as a kernel
+as large as the image, which is slow for few channels and for large windows. There are two
+remedies, equal in exact arithmetic. *Exchange*: sum over v of x[v + a] g[v] is, mirrored, the sum
+over v of g[v + a] x[v], so the image and the output's gradient may change places. *Rows*: one
+matrix product for each image row; one factor holds the shifts along rows side by side, the other
+factor the shifts along columns.
 """
 
 from typing import NamedTuple
@@ -15,30 +15,36 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.native import correlate
+from mrjax.numerics.native.fold import wide
 
 LARGE_WINDOW = 5
-"""Rows in a window from which on products row by row are faster than the library's gradient."""
+"""Smallest number of window rows for which products row by row beat the library's gradient."""
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 class Choice(NamedTuple):
-    """Form of the kernel's gradient, and whether image and output's gradient are exchanged."""
+    """Form of the kernel gradient, and whether the image and the output's gradient change places.
+
+    Attributes:
+        form: key of `FORMS`.
+        exchange: whether they change places.
+    """
 
     form: str
     exchange: bool
 
 
 def choose(inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
-    """Return how the kernel's gradient of one shape is computed.
+    """Choose how the kernel gradient is computed, from the shape alone.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
-        window: of the kernel.
+        inputs: number of input channels.
+        outputs: number of output channels.
+        window: edges of the kernel's window.
 
     Returns:
-        A key of `FORMS`, and whether to exchange. Measured times: BUILD_NOTES.md.
+        The choice. BUILD_NOTES.md has the measured times behind it.
     """
     if all(w == 1 for w in window):
         return Choice("point", exchange=False)
@@ -49,28 +55,26 @@ def choose(inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
 def conv(
     x: Float[Array, "b row column i"], kernel: Float[Array, "m n i o"]
 ) -> Float[Array, "b row column o"]:
-    """Cross-correlate, stride 1, zero padding to the same size.
+    """Cross-correlate with stride 1 and zero padding to the same size.
+
+    y[v, o] = sum over a, i of x[v + a - half, i] kernel[a, i, o], with half = window // 2.
 
     Args:
         x: images.
-        kernel: odd window.
+        kernel: the window has odd edges.
 
     Returns:
-        As large as x, in the type of x; 16-bit types are computed in float32.
+        An array as large as x, of the type of x; 16-bit types are computed in float32.
     """
-    return _product(_wide(x), _wide(kernel)).astype(x.dtype)
+    return _product(wide(x), wide(kernel)).astype(x.dtype)
 
 
 def _product(x: Array, kernel: Array) -> Array:
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
 
 
-def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
 def library(x: Array, g: Array, window: tuple[int, int]) -> Array:
-    """Return the kernel's gradient as one convolution: batch and channels change places."""
+    """Compute the kernel gradient as one convolution in which batch and channels change places."""
     m, n = window
     return jax.lax.conv_general_dilated(
         x,
@@ -82,7 +86,7 @@ def library(x: Array, g: Array, window: tuple[int, int]) -> Array:
 
 
 def rows(x: Array, g: Array, window: tuple[int, int]) -> Array:
-    """Return the kernel's gradient as a sum over rows: (m o, b column) (b column, n i)."""
+    """Compute the kernel gradient as a sum over rows of (m o, b column) (b column, n i)."""
     (m, n), (b, height, width, inputs), outputs = window, x.shape, g.shape[-1]
     columns = jnp.pad(x.transpose(1, 3, 0, 2), ((0, 0),) * 3 + ((n // 2, n // 2),))
     shifted = jnp.concatenate([columns[..., c : c + width] for c in range(n)], axis=1)
@@ -97,7 +101,7 @@ def rows(x: Array, g: Array, window: tuple[int, int]) -> Array:
 
     start = jnp.zeros((m * outputs, n * inputs), x.dtype)
     total = jax.lax.scan(add, start, (jnp.arange(height), shifted))[0]
-    # The output's gradient a row further down belongs to a tap a row further up.
+    # A gradient that lies one row further down belongs to a tap one row further up.
     return jnp.flip(total.reshape(m, outputs, n, inputs), 0).transpose(0, 2, 3, 1)
 
 
@@ -110,11 +114,11 @@ def kernel_gradient(x: Array, g: Array, window: tuple[int, int], choice: Choice)
     Args:
         x: images (b, row, column, i).
         g: gradient by the response (b, row, column, o).
-        window: odd.
-        choice: see `choose`.
+        window: odd edges of the kernel's window (m, n).
+        choice: how to compute, see `choose`.
 
     Returns:
-        (m, n, i, o).
+        The gradient (m, n, i, o).
     """
     form = FORMS[choice.form]
     if not choice.exchange:
@@ -129,9 +133,9 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = saved
     m, n, inputs, outputs = kernel.shape
-    wide, choice = _wide(gradient), choose(inputs, outputs, (m, n))
-    by_kernel = kernel_gradient(_wide(x), wide, (m, n), choice)
-    by_x = _product(wide, jnp.flip(_wide(kernel), (0, 1)).swapaxes(2, 3))
+    g, choice = wide(gradient), choose(inputs, outputs, (m, n))
+    by_kernel = kernel_gradient(wide(x), g, (m, n), choice)
+    by_x = _product(g, jnp.flip(wide(kernel), (0, 1)).swapaxes(2, 3))
     return by_x.astype(x.dtype), by_kernel.astype(kernel.dtype)
 
 

@@ -1,10 +1,10 @@
 """3-D convolution by 2-D convolutions and matrix products, with its gradients: fast on a CPU.
 
-Which form computes what is :func:`choose`, a pure function of the shape, so that the choice is
-the same in every run and can be read. Gradients are convolutions and correlations again and
-choose for themselves: the input's is the convolution of the output's gradient with the mirrored
-kernel, inputs and outputs exchanged. 16-bit operands are widened, because the partial sums would
-otherwise be rounded; XLA's own CPU convolution widens them too.
+:func:`choose` selects the form from the shape alone, so the choice is the same in every run.
+Gradients are convolutions and correlations too, each with a choice of its own: the gradient by the
+input is the convolution of the output's gradient with the mirrored kernel, whose inputs and
+outputs change places. 16-bit operands are widened, because their partial sums would otherwise be
+rounded; XLA's own CPU convolution widens them too.
 """
 
 from typing import NamedTuple
@@ -21,27 +21,32 @@ Kernel = Float[Array, "l m n i o"]
 
 
 LARGE_PLANE = 32 * 32
-"""Voxels of a plane from which on copies of the whole volume no longer stay in the cache."""
+"""Number of voxels of a plane from which copies of the whole volume do not fit in the cache."""
 
 
 class Choice(NamedTuple):
-    """Names of the form of the product and of the form of the kernel's gradient."""
+    """The chosen forms.
+
+    Attributes:
+        product: key of `fold.FORMS`.
+        kernel_gradient: key of `correlate.FORMS`.
+    """
 
     product: str
     kernel_gradient: str
 
 
 def choose(volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int, ...]) -> Choice:
-    """Return the forms for one shape.
+    """Choose the forms for one shape.
 
     Args:
-        volume: spatial axes of the image.
-        inputs: channels in.
-        outputs: channels out.
-        window: of the kernel.
+        volume: lengths of the image's spatial axes.
+        inputs: number of input channels.
+        outputs: number of output channels.
+        window: edges of the kernel's window.
 
     Returns:
-        Keys of `fold.FORMS` and of `correlate.FORMS`. Measured times: BUILD_NOTES.md.
+        The choice. BUILD_NOTES.md has the measured times behind it.
     """
     if all(w == 1 for w in window):
         return Choice("point", "point")
@@ -54,29 +59,27 @@ def choose(volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int
 
 @jax.custom_vjp
 def conv(x: Volume, kernel: Kernel) -> Response:
-    """Cross-correlate, stride 1, zero padding to the same size.
+    """Cross-correlate with stride 1 and zero padding to the same size.
+
+    y[v, o] = sum over a, i of x[v + a - half, i] kernel[a, i, o], with half = window // 2.
 
     Args:
         x: images.
-        kernel: odd window.
+        kernel: the window has odd edges.
 
     Returns:
-        As large as x, in the type of x.
+        An array as large as x, of the type of x.
     """
     return _product(x, kernel)
 
 
 def _product(x: Array, kernel: Array) -> Array:
     choice = _choice(x, kernel.shape[-1], kernel.shape[:3])
-    return fold.FORMS[choice.product](_wide(x), _wide(kernel)).astype(x.dtype)
+    return fold.FORMS[choice.product](fold.wide(x), fold.wide(kernel)).astype(x.dtype)
 
 
 def _choice(x: Array, outputs: int, window: tuple[int, ...]) -> Choice:
     return choose(x.shape[1:4], x.shape[-1], outputs, window)
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -88,7 +91,7 @@ def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array
     window = kernel.shape[:3]
     mirrored = jnp.flip(kernel, (0, 1, 2)).swapaxes(3, 4)
     form = correlate.FORMS[_choice(x, kernel.shape[-1], window).kernel_gradient]
-    by_kernel = form(_wide(x), _wide(gradient), window)
+    by_kernel = form(fold.wide(x), fold.wide(gradient), window)
     return _product(gradient, mirrored), by_kernel.astype(kernel.dtype)
 
 

@@ -1,9 +1,10 @@
 """Sums of Gaussians on equidistant nodes: the activation of the variational network.
 
-In units of the node distance a Gaussian k nodes from a centre c is, with d = x - c,
-exp(-(d - k)^2 / 2) = exp(-d^2 / 2) exp(d)^k exp(-k^2 / 2): the nodes around one centre are a
-polynomial in exp(d) and one in exp(-d). So two exponentials serve eight nodes, whatever the
-weights. Gradients are made anew from x: no array as large as x times the number of nodes exists.
+Distances are in units of the node distance. With d = x - c, the Gaussian whose node lies k nodes
+from a centre c is exp(-(d - k)^2 / 2) = exp(-d^2 / 2) exp(d)^k exp(-k^2 / 2), so the nodes around
+one centre are a polynomial in exp(d) and one in exp(-d): two exponentials serve eight nodes,
+whatever the weights. Gradients are computed anew from x, so that no array as large as x times the
+number of nodes exists.
 """
 
 import functools
@@ -15,16 +16,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mrjax.numerics.native.fold import wide
+
 REACH = 4
-"""Nodes on each side of a centre: exp(d)^k keeps its accuracy in float32, whose rounding errors
-grow with k."""
+"""Number of nodes on each side of a centre; the float32 rounding errors of exp(d)^k grow with k."""
 
 LIMIT = 18
-"""Distance to a centre beyond which its Gaussians are zero in float32, exp(LIMIT REACH) is not."""
+"""Distances to a centre are cut to this: its Gaussians are then zero in float32, and
+exp(LIMIT REACH) is finite."""
 
 
 class Segment(NamedTuple):
-    """Neighbouring nodes first, ..., last that share one centre, numbered like the nodes."""
+    """Numbers of the neighbouring nodes first, ..., last that share the node `centre`."""
 
     first: int
     centre: int
@@ -32,10 +35,10 @@ class Segment(NamedTuple):
 
 
 def segments(nodes: int) -> list[Segment]:
-    """Share the nodes out among centres.
+    """Divide the nodes among centres.
 
     Args:
-        nodes: how many.
+        nodes: number of nodes.
 
     Returns:
         Segments of at most 2 REACH nodes, nearly equally long, in order.
@@ -53,36 +56,34 @@ def rbf(
 
     Args:
         x: channels last; 16-bit types are computed in float32.
-        weights: of each channel and node, at least two nodes.
-        low: first node.
-        high: last node; the width s is the distance of two nodes.
+        weights: one weight for each channel and node; there are at least two nodes.
+        low: position of the first node mu_0.
+        high: position of the last node; the width s is the distance of two nodes.
 
     Returns:
-        The shape and type of x; 0 far outside the nodes.
+        An array of the shape and type of x; 0 far outside the nodes.
+
+    Source: Hammernik et al., Magn Reson Med 79:3055 (2018): the activation functions.
 
     Raises:
         ValueError: for a single node, which has no distance.
     """
     if weights.shape[1] < 2:
         raise ValueError(f"rbf needs at least two nodes, not {weights.shape[1]}")
-    wide = _wide(weights)
+    widened = wide(weights)
     place = _place(x, weights.shape[1], low, high)
-    return _sum_of_segments(place, wide, derivative=False).astype(x.dtype)
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return _sum_of_segments(place, widened, derivative=False).astype(x.dtype)
 
 
 def _place(x: Array, nodes: int, low: float, high: float) -> Array:
-    """Return x in node distances from the middle, where float32 is finest."""
-    wide = _wide(x)
-    centred = wide - jnp.asarray((low + high) / 2, wide.dtype)
-    return centred * jnp.asarray((nodes - 1) / (high - low), wide.dtype)
+    """Return x in node distances from the middle of the nodes, near which float32 is finest."""
+    widened = wide(x)
+    centred = widened - jnp.asarray((low + high) / 2, widened.dtype)
+    return centred * jnp.asarray((nodes - 1) / (high - low), widened.dtype)
 
 
 def _sum_of_segments(place: Array, weights: Array, *, derivative: bool) -> Array:
-    """Return the sum of Gaussians or its derivative by the place."""
+    """Return the sum of Gaussians, or its derivative by `place`."""
     middle = (weights.shape[1] - 1) / 2
     rows = (1,) * (place.ndim - 1) + weights.shape[:1]
     total = jnp.zeros_like(place)
@@ -100,7 +101,7 @@ def _sum_of_segments(place: Array, weights: Array, *, derivative: bool) -> Array
 
 
 def _polynomial(d: Array, coefficients: dict[int, Array]) -> Array:
-    """Return the sum over k of coefficients[k] exp(d)^k, both signs of k by Horner's rule."""
+    """Return sum over k of coefficients[k] exp(d)^k by Horner's rule, for each sign of k."""
     rising = jnp.exp(d)
     total = coefficients[0]
     for base, sign in ((rising, 1), (1 / rising, -1)):
@@ -122,14 +123,14 @@ def _backward(
 ) -> tuple[Array, Array]:
     x, weights = saved
     nodes = weights.shape[1]
-    place, wide = _place(x, nodes, low, high), _wide(gradient)
-    slope = _sum_of_segments(place, _wide(weights), derivative=True)
-    by_x = wide * slope * jnp.asarray((nodes - 1) / (high - low), wide.dtype)
-    # One fused reduction: it makes every Gaussian, adds it and forgets it.
+    place, g = _place(x, nodes, low, high), wide(gradient)
+    slope = _sum_of_segments(place, wide(weights), derivative=True)
+    by_x = g * slope * jnp.asarray((nodes - 1) / (high - low), g.dtype)
+    # XLA fuses this to one reduction, which computes each Gaussian, adds it and keeps no array.
     at = jnp.arange(nodes, dtype=place.dtype) - jnp.asarray((nodes - 1) / 2, place.dtype)
     offset = place[..., None] - at.reshape((1,) * x.ndim + (nodes,))
     gaussians = jnp.exp(-0.5 * jnp.square(offset))
-    by_weights = jnp.sum(wide[..., None] * gaussians, axis=tuple(range(x.ndim - 1)))
+    by_weights = jnp.sum(g[..., None] * gaussians, axis=tuple(range(x.ndim - 1)))
     return by_x.astype(x.dtype), by_weights.astype(weights.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Order-free arithmetic under the Arithmetic protocol."""
+"""Order-free arithmetic behind the Arithmetic protocol, whose docstrings have the formulas."""
 
 import dataclasses
 from typing import Literal
@@ -18,54 +18,54 @@ class Reproducible:
     """Float32 arithmetic whose results depend on the operands only.
 
     Attributes:
-        conv_form: how convolutions are computed, ``lax`` or ``products``; changes the time, and
-            not a bit.
+        conv_form: how convolutions are computed, ``lax`` or ``products``; it changes the time, but
+            no bit.
     """
 
     conv_form: ConvForm = "lax"
 
     def flush(self, x: Array) -> Array:
-        """Return x, subnormal numbers as zeros, computed once."""
+        """Return x with zeros for subnormal numbers, stored."""
         return elementwise.flush(x)
 
     def copies(self, x: Array, n: int) -> tuple[Array, ...]:
-        """Return x n times, for n uses, whose gradients are added in rounded steps."""
+        """Return x n times, for n uses; their gradients are added in rounded steps."""
         return elementwise.copies(x, n)
 
     def add(self, x: Array, y: Array) -> Array:
-        """Return x + y, broadcast."""
+        """Return x + y, rounded once."""
         return elementwise.add(x, y)
 
     def sub(self, x: Array, y: Array) -> Array:
-        """Return x - y, broadcast."""
+        """Return x - y, rounded once."""
         return elementwise.sub(x, y)
 
     def mul(self, x: Array, y: Array) -> Array:
-        """Return x * y, broadcast."""
+        """Return x * y, rounded once; see :func:`elementwise.mul` for complex numbers."""
         return elementwise.mul(x, y)
 
     def div(self, x: Array, y: Array) -> Array:
-        """Return x / y, broadcast."""
+        """Return x / y, rounded once; see :func:`elementwise.div` for complex numbers."""
         return elementwise.div(x, y)
 
     def sqrt(self, x: Array) -> Array:
-        """Return the square root."""
+        """Return the square root, rounded once."""
         return elementwise.sqrt(x)
 
     def sum(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
-        """Return the sum over `axes`, all if None."""
+        """Return the exact sum over `axes` (all axes if None), rounded once."""
         return elementwise.total(x, _axes(x, axes))
 
     def mean(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
-        """Return the mean over `axes`, all if None."""
+        """Return the exact sum over `axes` (all axes if None) divided by its number of terms."""
         return elementwise.mean(x, _axes(x, axes))
 
     def conv(self, x: Array, kernel: Array) -> Array:
-        """Cross-correlate, stride 1, zero padding to the same size."""
+        """Cross-correlate with stride 1 and zero padding to the same size, rounded once."""
         return conv.conv(x, kernel, self.conv_form)
 
     def conv_transpose(self, x: Array, kernel: Array) -> Array:
-        """Transposed convolution whose stride is its window."""
+        """Transposed convolution whose stride is its window, rounded once."""
         return conv.conv_transpose(x, kernel)
 
     def max_pool(self, x: Array) -> Array:
@@ -73,7 +73,7 @@ class Reproducible:
         return pooling.max_pool(x)
 
     def leaky_relu(self, x: Array, slope: float) -> Array:
-        """Return x where positive, slope * x elsewhere."""
+        """Return x where x > 0 and slope * x elsewhere."""
         return layers.leaky_relu(x, slope)
 
     def sigmoid(self, x: Array) -> Array:
@@ -81,13 +81,13 @@ class Reproducible:
         return functions.sigmoid(x)
 
     def rbf(self, x: Array, weights: Array, low: float, high: float) -> Array:
-        """Sum of Gaussians on n nodes from low to high, with weights of each channel."""
+        """Return each channel's weighted sum of Gaussians on n nodes from low to high."""
         return gaussians.rbf(x, weights, low, high)
 
     def batch_norm(
         self, x: Array, scale: Array, bias: Array, eps: float
     ) -> tuple[Array, Array, Array]:
-        """Normalise each channel by the batch; also its mean and biased variance."""
+        """Normalise each channel by the batch; return the mean and biased variance too."""
         return layers.batch_norm(x, scale, bias, eps)
 
     def normalise(
@@ -116,5 +116,5 @@ class Reproducible:
 
 
 def _axes(x: Array, axes: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Axes counted from the front, in order."""
+    """Return the axes counted from the front, in rising order."""
     return tuple(range(x.ndim)) if axes is None else tuple(sorted(a % x.ndim for a in axes))

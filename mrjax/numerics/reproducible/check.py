@@ -1,8 +1,8 @@
-"""Whether this device's float64 products are exact on integers, as everything here supposes.
+"""Test whether this device's float64 products are exact on integers, which the arithmetic needs.
 
 A library may replace float64 products by a Fourier transform, by Winograd's algorithm or by an
-emulation in fewer bits. Such a device computes quickly and wrongly; it is found out by integers
-whose sums fill the 53 bits of a significand.
+emulation in fewer bits, which is fast and inexact. Integers whose sums fill the 53 bits of a
+significand reveal such a device.
 """
 
 import functools
@@ -17,20 +17,20 @@ from mrjax.numerics.reproducible import conv, correlate
 from mrjax.numerics.reproducible.sums import BLOCK, product_bits
 
 IMAGE = (1, 8, 8, 128)
-"""`BLOCK` voxels: as many terms of a kernel's gradient as are added in one sum."""
+"""Shape of an image of `BLOCK` voxels, the most terms of a kernel gradient that one sum adds."""
 
 CHANNELS = 303
-"""Of 27 products each: as many terms of a response."""
+"""Channels of 27 products each, which together are about `BLOCK` terms of a response."""
 
 
 def check(form: str) -> None:
-    """Compare sums of products of integers, as convolutions and gradients need them, with integers.
+    """Compare this device's sums of products of integers with those of integer arithmetic.
 
     Args:
-        form: of convolutions, ``lax`` or ``products``.
+        form: form of the convolutions, ``lax`` or ``products``.
 
     Raises:
-        UserError: this device's result of one of them is not the integer it should be.
+        UserError: a result of this device is not the integer that it should be.
     """
     for name, function, arrays, expected in _trials(form):
         found = np.asarray(jax.jit(function)(*arrays))
@@ -44,11 +44,11 @@ def check(form: str) -> None:
 
 
 def _trials(form: str) -> Iterator[tuple[str, Callable, tuple[np.ndarray, ...], np.ndarray]]:
-    """Name, function, float64 integers, and the result by numpy's 64-bit integers."""
+    """Yield name, function, operands (integers as float64), and the result of numpy's int64."""
     rng = np.random.default_rng(0)
 
     def draw(bits: int, *shape: int) -> np.ndarray:
-        """Integers of one sign for the most part, so that sums are large."""
+        """Draw integers that mostly have one sign, so that their sums are large."""
         return rng.integers(-(2**bits) // 8, 2**bits, shape, endpoint=True)
 
     left, right = product_bits(BLOCK)
@@ -65,7 +65,7 @@ def _trials(form: str) -> Iterator[tuple[str, Callable, tuple[np.ndarray, ...], 
 
 
 def _shifts(x: np.ndarray, window: tuple[int, ...]) -> list[np.ndarray]:
-    """The image from each place of the window, zeros outside."""
+    """Return the image shifted to each place of the window, with zeros outside."""
     padded = np.pad(x, ((0, 0), *((w // 2, w // 2) for w in window), (0, 0)))
     places = [
         tuple(slice(a, a + n) for a, n in zip(start, x.shape[1:-1], strict=True))

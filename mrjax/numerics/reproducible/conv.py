@@ -1,8 +1,7 @@
 """Exact convolutions: integers on grids, added in any order by any form, rounded once.
 
-The image's grid is each sample's own, so that a prediction does not depend on its neighbours in
-the batch; the kernel's is each output channel's own. Which form computes changes the time and not
-a bit.
+Each sample has a grid of its own, so that a prediction does not depend on its neighbours in the
+batch, and so has the kernel of each output channel. The form changes the time, but no bit.
 """
 
 import functools
@@ -28,18 +27,20 @@ from mrjax.numerics.stored import stored
 def conv(
     x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"], form: str
 ) -> Float[Array, "b *space o"]:
-    """Cross-correlate, stride 1, zero padding to the same size; rounded once.
+    """Cross-correlate with stride 1 and zero padding to the same size; rounded once.
+
+    y[v, o] = sum over a, i of x[v + a - half, i] kernel[a, i, o], with half = window // 2.
 
     Args:
-        x: two or three spatial axes, float32.
-        kernel: odd windows, float32.
-        form: ``lax`` or ``products``; without effect on the result.
+        x: float32, with two or three spatial axes.
+        kernel: float32; the window has odd edges.
+        form: ``lax`` or ``products``, without effect on the result.
 
     Returns:
         float32. With K terms and b bits the error is at most K 2^-b times the product of the
         largest magnitudes of a sample and of an output channel's kernel, each rounded up to a
-        power of two; b is 20 for K = 2^13, and for more terms as for `BLOCK`, if the
-        window has no more than `BLOCK` places (one of 21^3 has 9261, and the kernel 19 bits).
+        power of two. b is at least 20 if the window has at most `BLOCK` = 2^13 places (a window of
+        21^3 has 9261, and its kernel 19 bits).
 
     Raises:
         ValueError: for an unknown form or an even window.
@@ -69,15 +70,15 @@ def _response(x: Array, kernel: Array, form: str) -> Array:
 def sums(
     x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"], form: str
 ) -> Float[Array, "b *space o"]:
-    """The convolution of integers in float64, exact if its sums are below 2^53.
+    """Convolve integers in float64, which is exact if all sums are below 2^53.
 
     Args:
         x: integers.
         kernel: integers.
-        form: ``lax`` calls the device's convolution library; ``products`` none but a CPU's.
+        form: ``lax`` calls the device's convolution library; ``products`` calls it on a CPU only.
 
     Returns:
-        As large as x.
+        An array as large as x.
     """
     if form == "products":
         return jax.lax.platform_dependent(x, kernel, cpu=_on_a_cpu, default=products.response)
@@ -85,15 +86,16 @@ def sums(
 
 
 def _on_a_cpu(x: Array, kernel: Array) -> Array:
-    """One convolution of all planes (in 2-D: rows) to the responses of all their neighbours.
+    """Compute one convolution of all planes (in 2-D of all rows) to the responses of neighbours.
 
-    In float64 the fastest form at every shape: the library is slow with few output channels.
+    In float64 this form is the fastest at every shape: the library is slow with few output
+    channels.
     """
     if x.ndim == 4:
         return _on_a_cpu(x[:, :, None], kernel[:, None])[:, :, 0]
     if any(n < w for n, w in zip(x.shape[2:4], kernel.shape[1:3], strict=True)):
         return fold.patches(x, kernel)
-    # XLA's CPU convolution of float64 keeps one core busy, and two of them two.
+    # XLA's CPU convolution of float64 uses one core only; two halves of the batch use two cores.
     halves = jnp.split(x, 2) if x.shape[0] % 2 == 0 else [x]
     return jnp.concatenate([fold.fold_outputs(half, kernel) for half in halves])
 
@@ -117,14 +119,16 @@ conv.defvjp(_forward, _backward)
 def conv_transpose(
     x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"]
 ) -> Float[Array, "b *larger o"]:
-    """Transposed convolution whose stride is its window: a matrix product, rounded once.
+    """Transposed convolution whose stride is its window w: a matrix product, rounded once.
+
+    y[w v + a, o] = sum over i of x[v, i] kernel[a, i, o].
 
     Args:
-        x: two or three spatial axes, float32.
-        kernel: any window, float32.
+        x: float32, with two or three spatial axes.
+        kernel: float32, any window.
 
     Returns:
-        float32, each spatial axis times its window. Every voxel has a grid of its own.
+        float32; the spatial axes are those of x times the window. Every voxel has its own grid.
     """
     return _spread(x, kernel)
 
@@ -141,7 +145,7 @@ def _spread(x: Array, kernel: Array) -> Array:
 
 
 def _matrix(kernel: Array) -> Array:
-    """(window, i, o) as (i, window o)."""
+    """Reshape a kernel (window, i, o) to a matrix (i, window o)."""
     return jnp.moveaxis(kernel, -2, 0).reshape(kernel.shape[-2], -1)
 
 
@@ -150,7 +154,7 @@ def _rows(x: Array) -> Array:
 
 
 def _gather(y: Array, window: tuple[int, ...]) -> Array:
-    """Undo the interleaving of `_spread`: a row (window o) for each voxel of the small image."""
+    """Undo the interleaving of `_spread`: one row (window o) for each voxel of the small image."""
     dims = len(window)
     split = itertools.chain(*((n // w, w) for n, w in zip(y.shape[1:-1], window, strict=True)))
     small, places = range(1, 2 * dims, 2), range(2, 2 * dims + 1, 2)

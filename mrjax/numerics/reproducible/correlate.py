@@ -1,9 +1,9 @@
 """Kernel gradients by exact sums over voxels, in blocks that the shape alone determines.
 
 dK[a, b, c, i, o] = sum over voxels v of x[v + (a, b, c) - half, i] g[v, o] has as many terms as
-the batch has voxels, more than add exactly with twenty bits in each factor. So it is a sum over
-slabs of the image: a slab's sum is exact, is rounded to a coarser grid, and these add exactly.
-Both forms use the same slabs and return the same bits.
+the batch has voxels, more than add exactly with twenty bits in each factor. So the image is
+divided into slabs: each slab's sum is exact and is rounded to a coarser grid, and the rounded sums
+add exactly. Both forms use the same slabs and return the same bits.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,18 @@ from mrjax.numerics.reproducible.rounding import narrow, unsigned_zero
 from mrjax.numerics.reproducible.sums import BLOCK, exact_dot, product_bits
 
 CACHE = 1 << 18
-"""Numbers that the shifted copies of a slab may have: 2 MiB."""
+"""How many numbers the shifted copies of a slab may have together (2 MiB)."""
 
 
 class Slabs(NamedTuple):
     """How the terms of a sum over (sample, x, y, z) are divided.
 
     Attributes:
-        samples: of the batch in one slab, all or one.
-        planes: along x in one slab.
-        blocks: whose sums are rounded to a coarser grid; 1 where all terms add exactly.
-        terms: of a block.
+        samples: number of samples in one slab: all of the batch, or one.
+        planes: number of planes along x in one slab.
+        blocks: number of exact sums, which are rounded to a coarser grid; 1 where all terms add
+            exactly.
+        terms: number of terms of a block.
     """
 
     samples: int
@@ -42,8 +43,8 @@ def slabs(shape: tuple[int, ...], copies: int) -> Slabs:
     """Divide a volume into slabs of whole planes.
 
     Args:
-        shape: (b, x, y, z).
-        copies: numbers laid out for each voxel, which keep a slab small.
+        shape: shape of the batch, (b, x, y, z).
+        copies: number of shifted copies of each voxel; more copies need smaller slabs.
 
     Returns:
         The largest slabs of at most `BLOCK` terms and `CACHE` numbers, or single planes.
@@ -66,20 +67,20 @@ def slabs(shape: tuple[int, ...], copies: int) -> Slabs:
 def kernel_gradient(
     x: Float[Array, "b *space i"], g: Float[Array, "b *space o"], window: tuple[int, ...], form: str
 ) -> Float[Array, "*window i o"]:
-    """The exact gradient of a convolution by its kernel, rounded once.
+    """Return the gradient of a convolution by its kernel: an exact sum, rounded once.
 
-    Grids are those of each channel over the whole batch.
+    Each channel has one grid for the whole batch.
 
     Args:
-        x: what was convolved, float32; two or three spatial axes.
-        g: gradient by the response, float32.
-        window: of the kernel, odd.
-        form: ``lax`` or ``products``; without effect on the result.
+        x: float32 images that were convolved; two or three spatial axes.
+        g: float32 gradient by the response.
+        window: odd edges of the kernel's window.
+        form: ``lax`` or ``products``, without effect on the result.
 
     Returns:
-        float32. With b = (53 - log2 of the terms of a block) / 2 bits, at least 20 where a plane
-        has at most `BLOCK` voxels, the error is at most 2^-b of the number of terms times the
-        product of the largest magnitudes, each rounded up to a power of two.
+        float32. The error of K terms is at most K 2^-b times the product of the largest magnitudes,
+        each rounded up to a power of two, with b = (53 - log2 of the terms of a block) / 2 bits; b
+        is at least 20 where a plane has at most `BLOCK` voxels.
     """
     if x.ndim == 4:
         flat = (window[0], 1, window[1])
@@ -88,7 +89,7 @@ def kernel_gradient(
     if all(w == 1 for w in window):
         summed = exact_dot("vi,vo->io", x.reshape(-1, inputs), g.reshape(-1, outputs))
         return narrow(summed).reshape(*window, inputs, outputs)
-    if inputs > outputs:  # mirrored, x and g change places: fewer copies of the larger one
+    if inputs > outputs:  # x and g change places, mirrored, so that the larger one is not copied
         return jnp.flip(kernel_gradient(g, x, window, form), (0, 1, 2)).swapaxes(3, 4)
     return _volume(x, g, window, form)
 
@@ -109,17 +110,17 @@ def sums(
     plan: Slabs,
     form: str,
 ) -> Float[Array, "l m n i o"]:
-    """The kernel's gradient for integers, before it is brought to their units.
+    """Compute the kernel gradient of integers, without their units.
 
     Args:
         x: integers in float64, of as many bits as the plan's terms allow.
-        g: likewise.
+        g: integers of the gradient by the response, likewise.
         window: (l, m, n), odd.
-        plan: of `slabs`.
+        plan: the division that `slabs` returned.
         form: ``lax`` or ``products``.
 
     Returns:
-        Sums of the slabs' exact sums, each rounded to the coarser grid if there are several.
+        Sums of the slabs' exact sums, which are rounded to the coarser grid if there are several.
     """
     groups = x.shape[0] // plan.samples
     x, g = (q.reshape(groups, plan.samples, *q.shape[1:]) for q in (x, g))
@@ -128,7 +129,7 @@ def sums(
 
 
 def _scan(x: Array, g: Array, window: tuple[int, ...], plan: Slabs, product: Callable) -> Array:
-    """Sum over slabs of (b, x, y, z, c) integers: (l, o, m, n, i)."""
+    """Add over the slabs of (b, x, y, z, c) integers, giving (l, o, m, n, i)."""
     (_, depth, *plane, inputs), reach = x.shape, window[0] // 2
     image = x.transpose(1, 4, 0, 2, 3).reshape(-1, plan.planes, inputs, plan.samples, *plane)
     near = jnp.pad(g.transpose(1, 4, 0, 2, 3), ((reach, reach), *((0, 0),) * 4))
@@ -143,7 +144,7 @@ def _scan(x: Array, g: Array, window: tuple[int, ...], plan: Slabs, product: Cal
 
 
 def _library(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """One convolution of g by x, whose batch is summed over; mirrored."""
+    """Convolve g by x once, summing over the batch, and mirror the result."""
     _, m, n = window
     mirrored = jax.lax.conv_general_dilated(
         g,
@@ -156,4 +157,5 @@ def _library(x: Array, g: Array, window: tuple[int, ...]) -> Array:
 
 
 LAYOUTS = {"products": slab_gradient, "lax": _library}
-"""A slab's sum: ((x, i, b, y, z), (x and beyond, o, b, y, z)) to (l, o, m, n, i)."""
+"""Form -> function from ((x, i, b, y, z), (x and beyond, o, b, y, z)) to a slab's sum
+(l, o, m, n, i)."""

@@ -1,7 +1,7 @@
 """Operations of one rounding for each element, sums, and their gradients by the same rules.
 
-The public functions take float32 or complex64 arrays, broadcast, and differentiate in JAX's
-convention for complex numbers: the gradient of a linear map is its transpose, not conjugated.
+The public functions take float32 or complex64 arrays and broadcast them. Their gradients follow
+JAX's convention for complex numbers: the gradient of a linear map is its transpose, not conjugated.
 Broadcasting is an operation of its own, because its gradient is a sum.
 """
 
@@ -19,11 +19,11 @@ from mrjax.numerics.stored import stored
 
 Number = Inexact[Array, "..."]
 exact = jax.named_scope("order_free")
-"""Marks what is computed here: in a jaxpr, a rounding operation without the mark is a mistake."""
+"""Marks operations of this arithmetic; a rounding operation of a jaxpr without it is a mistake."""
 
 
 def by_parts(operation: Callable[..., Array], *arrays: Array) -> Array:
-    """Apply a real operation to real numbers, or to real and imaginary parts by themselves."""
+    """Apply a real operation to real numbers, or to real and imaginary parts separately."""
     if not jnp.iscomplexobj(arrays[0]):
         return operation(*arrays)
     real, imag = ([part(x) for x in arrays] for part in (jnp.real, jnp.imag))
@@ -33,10 +33,10 @@ def by_parts(operation: Callable[..., Array], *arrays: Array) -> Array:
 @jax.custom_vjp
 @exact
 def flush(x: Number) -> Number:
-    """Return x, subnormal numbers as zeros and NaN as the one of its bit patterns in use.
+    """Return x with zeros for subnormal numbers and one bit pattern for NaN.
 
-    Stored, as its gradient is: to be used where a number has many readers, which would each
-    compute it anew.
+    The result and its gradient are stored: this serves numbers with many readers, each of which
+    would recompute them.
     """
     _check_types(x)
     return stored(by_parts(lambda part: narrow(wide(part)), x))
@@ -44,10 +44,10 @@ def flush(x: Number) -> Number:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def copies(x: Number, n: int) -> tuple[Number, ...]:
-    """Return x n times. Gradients are added in rounded steps, the last one's first.
+    """Return x n times. The n gradients are added in rounded steps, the last one first.
 
-    JAX's own additions leave a subnormal sum to the device, which flushes it before the next
-    addition or does not.
+    JAX's own additions leave a subnormal sum to the device: some devices flush it before the next
+    addition, others do not.
     """
     _check_types(x)
     return (x,) * n
@@ -64,12 +64,16 @@ def sub(x: Number, y: Number) -> Number:
 
 
 def mul(x: Number, y: Number) -> Number:
-    """Return x * y. Each part of a complex product is rounded to 53 bits, then to 24."""
+    """Return x * y, rounded once.
+
+    Complex numbers: (a + bi)(c + di) = (ac - bd) + (ad + bc)i, each part rounded to 53 bits, then
+    to 24.
+    """
     return _mul(*_of_one_shape(x, y))
 
 
 def div(x: Number, y: Number) -> Number:
-    """Return x / y. By a complex divisor it is x conj(y) / |y|^2, in float64, rounded at last."""
+    """Return x / y, rounded once; by a complex y it is x conj(y) / |y|^2, in float64 to the end."""
     return _div(*_of_one_shape(x, y))
 
 
@@ -84,7 +88,7 @@ def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 @exact
 def total(x: Number, axes: tuple[int, ...]) -> Number:
-    """Return the sum over axes (not negative), which are dropped; see :func:`exact_sum`."""
+    """Return the exact sum over axes (not negative), which are dropped; see :func:`exact_sum`."""
     _check_types(x)
     return by_parts(lambda part: narrow(exact_sum(part, axes)), x)
 
@@ -120,7 +124,7 @@ def _of_one_shape(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _alike(x: Array, y: Array) -> tuple[Array, Array]:
-    """Operands of one shape, and both complex if one is."""
+    """Return the operands in one shape, and both complex if one is."""
     x, y = _of_one_shape(x, y)
     if jnp.iscomplexobj(x) == jnp.iscomplexobj(y):
         return x, y
@@ -129,7 +133,7 @@ def _alike(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _as_part_of(x: Array, gradient: Array) -> Array:
-    """The gradient by x: of a real number it is real."""
+    """Return the gradient by x, whose imaginary part is dropped where x is real."""
     return gradient if jnp.iscomplexobj(x) else jnp.real(gradient)
 
 
@@ -154,7 +158,7 @@ def _total_backward(axes: tuple[int, ...], shape: Array, gradient: Array) -> tup
 
 
 def _spread(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    """Undo the dropping of axes."""
+    """Broadcast x along the axes that a reduction dropped."""
     kept = tuple(a for a in range(len(shape)) if a not in axes)
     return jax.lax.broadcast_in_dim(x, shape, kept)
 
@@ -167,7 +171,7 @@ def _mean_backward(axes: tuple[int, ...], shape: Array, gradient: Array) -> tupl
 
 
 def _shape_of(x: Array) -> Array:
-    """An array of the shape of x that holds nothing of it (residuals must be arrays)."""
+    """Return an array that records the shape of x only, because residuals must be arrays."""
     return jax.lax.broadcast_in_dim(jnp.zeros((), bool), x.shape, ())
 
 
@@ -201,7 +205,7 @@ def _stored_sum(x: Array, y: Array) -> Array:
 
 
 def _negative(x: Array) -> Array:
-    """Return -x; NaN keeps its one bit pattern."""
+    """Return -x; NaN keeps its bit pattern."""
     return by_parts(lambda part: jax.lax.select(part == part, -part, part), x)
 
 

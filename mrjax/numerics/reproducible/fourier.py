@@ -1,7 +1,7 @@
-"""Discrete Fourier transforms as exact products: no butterflies, whose order is the library's.
+"""Discrete Fourier transforms as exact matrix products, which do not depend on a library's order.
 
-Real and imaginary parts of one line are a vector of integers, the cosines and sines a constant
-matrix of integers; their product is exact. Each line of each axis has a grid of its own.
+The real and imaginary parts of one line are a vector of integers, the cosines and sines a constant
+matrix of integers, and their product is exact. Each line of each axis has a grid of its own.
 """
 
 import functools
@@ -22,17 +22,17 @@ from mrjax.numerics.stored import stored
 
 @functools.lru_cache(maxsize=64)
 def _tables(n: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of frequencies 0 .. n // 2 and sines of 1 .. (n - 1) // 2, integers of 2^-bits."""
+    """Return cosines of frequencies 0 .. n // 2 and sines of 1 .. (n - 1) // 2, times 2^bits."""
     cosine, sine = dft_matrices(n)
     low, inner = slice(0, n // 2 + 1), slice(1, (n + 1) // 2)
     return np.rint(cosine[low, low] * 2.0**bits), np.rint(sine[inner, inner] * 2.0**bits)
 
 
 def _sums(q: Float[Array, "p *lines n"], bits: int, inverse: bool) -> Float[Array, "2 *lines n"]:
-    """The transform of integers, as integers: real and imaginary parts are the first axis.
+    """Transform integers to integers; real and imaginary parts are the first axis.
 
-    Points j and n - j have the same cosine and opposite sines, and so have frequencies: a quarter
-    of the products is enough, and their sums are the same integers.
+    Points j and n - j have the same cosine and opposite sines, and so have frequencies k and n - k.
+    So a quarter of the products is enough, and their sums are the same integers.
     """
     n = q.shape[-1]
     inner = (n - 1) // 2
@@ -66,12 +66,15 @@ def _along(x: Inexact[Array, "..."], axis: int, inverse: bool) -> Complex[Array,
 def transform(
     x: Inexact[Array, "..."], axes: tuple[int, ...], inverse: bool
 ) -> Complex[Array, "..."]:
-    """Orthonormal DFT over axes one after the other, zero frequency first.
+    """Orthonormal DFT over axes one after the other, the zero frequency first.
+
+    X[k] = n^(-1/2) sum over j of x[j] exp(-2 pi i j k / n) along each axis of n points; the inverse
+    has + for -.
 
     Args:
         x: float32 or complex64.
-        axes: not negative.
-        inverse: the inverse transform.
+        axes: the axes to transform, not negative.
+        inverse: whether to compute the inverse transform.
 
     Returns:
         complex64. At each axis of n points the error is at most sqrt(n) 2^(1 - b) of the power of

@@ -1,4 +1,4 @@
-"""The exponential function and what is made of it, from operations every machine rounds alike.
+"""The exponential function and the sigmoid, from operations that every machine rounds alike.
 
 Within a function numbers are float64. Every product is exact, or sealed before something is added
 to it; polynomials are short; the result is rounded to float32 at the end.
@@ -11,30 +11,26 @@ from jaxtyping import Array, Float
 from mrjax.numerics.exact import finite_or_nan
 from mrjax.numerics.reproducible.elementwise import exact, mul, sub
 from mrjax.numerics.reproducible.grid import nearest, power
-from mrjax.numerics.reproducible.rounding import (
-    narrow,
-    quotient,
-    sealed,
-    wide,
-)
+from mrjax.numerics.reproducible.rounding import narrow, quotient, sealed, wide
 
 LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN_2 = float.fromhex("0x1.62e42fefa38p-1")
 """ln 2 to 42 bits: its product with an integer of 11 bits is exact."""
 COEFFICIENTS = [1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040, 1 / 40320, 1 / 362880]
-"""Of the exponential series; what is left out is below 2^-37 of e^t for |t| <= ln(2) / 2."""
+"""Coefficients of the exponential series; for |t| <= ln(2) / 2 the omitted terms are below 2^-37
+of e^t."""
 SATURATED = 90.0
-"""e to this overflows in float32, to its negative it is smaller than any float32."""
+"""exp(SATURATED) overflows in float32, and exp(-SATURATED) is smaller than any float32."""
 
 
 def exponential(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """e^x = 2^n e^t, with n the integer nearest to x / ln 2 and a polynomial for e^t.
+    """e^x = 2^n e^t, with n the integer nearest to x / ln 2, t = x - n ln 2, a polynomial for e^t.
 
     Args:
         x: float64, |x| <= 700, or NaN.
 
     Returns:
-        float64, within 2^-33 of e^x, relatively.
+        float64, with a relative error below 2^-33.
     """
     n = nearest(x * LOG2_E)
     t = x - n * LN_2
@@ -47,14 +43,14 @@ def exponential(x: Float[Array, "..."]) -> Float[Array, "..."]:
 @jax.custom_vjp
 @exact
 def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Return 1 / (1 + e^-x), in float64, rounded once.
+    """Return s = 1 / (1 + e^-x), computed in float64 and rounded once; its gradient is s (1 - s).
 
     Args:
         x: float32.
 
     Returns:
-        float32, within 0.51 units in the last place, or zero below 2^-126; NaN for infinite x,
-        which is an overflow.
+        float32 with an error of at most 0.51 units in the last place; zero below 2^-126; NaN for
+        infinite x, which means an overflow.
     """
     e = exponential(-jnp.clip(finite_or_nan(wide(x)), -SATURATED, SATURATED))
     return narrow(quotient(jnp.ones_like(e), 1 + e))

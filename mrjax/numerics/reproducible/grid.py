@@ -1,8 +1,8 @@
 """Integers of few bits times one power of two: operands whose sums and products are exact.
 
-A grid is chosen by the largest magnitude, which does not depend on the order of elements, and is
-found among the bits of the numbers as integers. On it an element is an integer q of at most
-`bits` bits, held as float64, times a unit 2^k.
+The largest magnitude determines a grid. It does not depend on the order of elements, and is found
+by comparing the numbers' bits as integers. On a grid an element is an integer q of at most `bits`
+bits, held as float64, times a unit 2^k.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,9 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from mrjax.numerics.reproducible.rounding import wide
 
-MANTISSA = 53
-"""Bits of a float64 significand: integers up to 2^53 add without rounding, in any order."""
-
 LOWEST = -400
-"""Exponent below which a grid does not go, far below any product of two float32 numbers: units,
-and products of two units, are normal float64 numbers."""
+"""Least exponent of a grid, far below any product of two float32 numbers, so that units and
+products of two units are normal float64 numbers."""
 
 _INTEGERS = 1.5 * 2.0**52
 
@@ -36,7 +33,7 @@ def log2_ceil(n: int) -> int:
 
 
 def power(exponent: Int[Array, "..."]) -> Float[Array, "..."]:
-    """2^exponent as float64, from its bits: exact on every machine.
+    """Return 2^exponent as float64, made from its bits and so exact on every machine.
 
     Args:
         exponent: int32, from -1022 to 1023.
@@ -47,10 +44,10 @@ def power(exponent: Int[Array, "..."]) -> Float[Array, "..."]:
 def over(
     operation: Callable[..., Array], x: Shaped[Array, "..."], axes: tuple[int, ...]
 ) -> Shaped[Array, "..."]:
-    """Reduce over axes, which are dropped, by an operation that has no order.
+    """Reduce over axes, which are dropped, by an operation whose result depends on no order.
 
-    All axes but the last go one after the other, the innermost at the end: so XLA's CPU code
-    stays in vector registers, and is several times faster than with all at once.
+    Where all axes but the last are reduced, the innermost one is reduced at the end: XLA's CPU
+    code then stays in vector registers and is several times faster than with all axes at once.
     """
     if len(axes) < 2 or axes != tuple(range(x.ndim - 1)):
         return operation(x, axis=axes)
@@ -62,16 +59,18 @@ def over(
 def units(
     x: Float[Array, "..."], bits: int, axes: tuple[int, ...]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """The factor that makes magnitudes up to the largest |x| at most 2^bits, and its inverse.
+    """Return the factor that scales the largest |x| to at most 2^bits, and the inverse, the unit.
+
+    unit = 2^(e - bits), with 2^e the smallest power of two above the largest |x|.
 
     Args:
         x: float32 or float64.
-        bits: at most 53.
-        axes: that share a grid; they stay, of length 1.
+        bits: bits of the grid's integers, at most 53.
+        axes: the axes along which elements share a grid; they are kept with length 1.
 
     Returns:
-        Two float64 powers of two. The second is NaN for a grid with NaN or infinity in it: every
-        result in this unit is NaN then, in whatever order the numbers are met.
+        Two float64 powers of two. The unit is NaN for a grid with NaN or infinity in it, so that
+        every result in this unit is NaN, in whatever order the numbers are met.
     """
     integer, mantissa, bias, end = _LAYOUT[np.dtype(x.dtype)]
     magnitude = jax.lax.bitcast_convert_type(x, integer) & np.iinfo(integer).max
@@ -83,15 +82,15 @@ def units(
 def quantise(
     x: Float[Array, "..."], bits: int, axes: tuple[int, ...]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """The nearest integers q, at most 2^bits in magnitude, and the unit with x ~ q * unit.
+    """Return the integers q = rint(x / unit), at most 2^bits in magnitude, and the unit.
 
-    The error is at most half a unit, and a unit at most 2^(1 - bits) of the largest magnitude.
-    float32 subnormals are zeros. NaN or infinity anywhere makes the unit of its grid NaN.
+    |x - q unit| is at most half a unit, and a unit is at most 2^(1 - bits) of the largest |x|.
+    float32 subnormals become zeros. NaN or infinity makes the unit of its grid NaN.
 
     Args:
         x: float32 or float64.
-        bits: of the integers, at most 53.
-        axes: that share a grid.
+        bits: bits of the integers, at most 53.
+        axes: the axes along which elements share a grid.
 
     Returns:
         q as float64, of the shape of x, and the unit, whose `axes` have length 1.
@@ -101,15 +100,15 @@ def quantise(
 
 
 def nearest(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The nearest integer, ties to even."""
+    """Return the nearest integers, ties to even."""
     return jax.lax.round(x, jax.lax.RoundingMethod.TO_NEAREST_EVEN)
 
 
 def integers(x: Float[Array, "..."]) -> Int[Array, "..."]:
-    """The nearest integers, ties to even, of numbers of magnitude up to 2^51, as int64.
+    """Return the nearest integers, ties to even, of numbers of magnitude up to 2^51, as int64.
 
-    1.5 * 2^52 is added, where float64 holds integers only, and taken off the bits. A conversion
-    would not be vectorised.
+    Near 1.5 * 2^52 float64 holds integers only: this number is added, and its bits are subtracted
+    from the bits of the sum. A conversion to int64 would not be vectorised.
     """
     bits = jax.lax.bitcast_convert_type(x + _INTEGERS, jnp.int64)
     return bits - int(np.float64(_INTEGERS).view(np.int64))
@@ -118,8 +117,8 @@ def integers(x: Float[Array, "..."]) -> Int[Array, "..."]:
 def coarsen(q: Float[Array, "..."], blocks: int) -> Float[Array, "..."]:
     """Round exact integers |q| <= 2^53 so that `blocks` of them add exactly, in any order.
 
-    They become multiples of the power of two 2^k >= blocks; the error of a sum of all blocks is
-    at most half of blocks * 2^k units.
+    They become 2^k rint(q / 2^k), where 2^k is the smallest power of two >= blocks; the error of a
+    sum of all blocks is at most half of blocks * 2^k units.
     """
     step = float(1 << log2_ceil(blocks))
     return q if blocks == 1 else nearest(q * (1 / step)) * step

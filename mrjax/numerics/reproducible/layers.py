@@ -1,8 +1,8 @@
 """Normalisation and rectifier: exact statistics, rounded steps, gradients by hand.
 
-A product of two float32 numbers is exact in float64, so a sum of such products is an IEEE sum
-whether or not the compiler fuses the two: that is what the expressions here rely on. Every factor
-in them is a float32 number or has been rounded to one by :func:`r`.
+The expressions here rely on one fact: a product of two float32 numbers is exact in float64, so a
+sum of such products is an IEEE sum whether or not the compiler fuses product and sum. Every factor
+is a float32 number or has been rounded to one by :func:`r`.
 """
 
 import functools
@@ -24,14 +24,14 @@ from mrjax.numerics.stored import stored
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def leaky_relu(x: Float[Array, "..."], slope: float) -> Float[Array, "..."]:
-    """Return x where x > 0, slope * x rounded elsewhere; its gradient likewise."""
+    """Return x where x > 0 and slope * x, rounded, elsewhere; the gradient is scaled alike."""
     return _leak(x, x, slope)
 
 
 @exact
 def _leak(x: Array, place: Array, slope: float) -> Array:
-    """Return x where place > 0, slope * x elsewhere; subnormal numbers are zeros in both."""
-    # Compared with the smallest normal number: it is the same whether the device flushes or not.
+    """Return x where place > 0 and slope * x elsewhere; subnormals are zeros in x and place."""
+    # A comparison with the smallest normal number is the same whether the device flushes or not.
     return narrow(wide(x) * jnp.where(place >= _SMALLEST, 1.0, _single(slope)))
 
 
@@ -45,12 +45,12 @@ _SMALLEST = np.float32(2.0**-126)
 
 
 def _single(value: float) -> float:
-    """The float32 number next to a constant."""
+    """Return the float32 number nearest to a constant."""
     return float(np.float32(value))
 
 
 def _per_channel(values: Array, x: Array) -> Array:
-    """Values of the last axis, with as many axes as x."""
+    """Reshape the channels' values to as many axes as x has."""
     return values.reshape((1,) * (x.ndim - 1) + values.shape)
 
 
@@ -62,19 +62,19 @@ def normalise(
     bias: Float[Array, " c"],
     eps: float,
 ) -> Float[Array, "b *space c"]:
-    """Return scale * (x - mean) / sqrt(var + eps) + bias for given statistics.
+    """Return scale * (x - mean) / sqrt(var + eps) + bias for given statistics of each channel.
 
     Args:
         x: float32.
-        mean: of each channel.
-        var: of each channel.
-        scale: of each channel.
-        bias: of each channel.
-        eps: added to the variance.
+        mean: mean.
+        var: variance.
+        scale: factor.
+        bias: summand.
+        eps: number added to the variance.
 
     Returns:
         float32, every step rounded; the factor scale / sqrt(var + eps) is one number a channel.
-        NaN for an infinite variance, which would leave the bias alone.
+        An infinite variance gives NaN; otherwise the result would be the bias alone.
     """
     deviation = stored(finite_or_nan(sqrt(add(var, jnp.full_like(var, eps)))))
     factor = stored(div(scale, deviation))
@@ -87,26 +87,28 @@ def normalise(
 def batch_norm(
     x: Float[Array, "b *space c"], scale: Float[Array, " c"], bias: Float[Array, " c"], eps: float
 ) -> tuple[Float[Array, "b *space c"], Float[Array, " c"], Float[Array, " c"]]:
-    """Normalise each channel by the batch; also its mean and biased variance.
+    """Normalise each channel by the batch; return the mean and biased variance too.
 
-    Mean and variance are exact sums, divided and rounded once; the terms of the variance are
-    squares of x - mean, each rounded to float32. The rest is :func:`normalise`, to the bit.
+    mean = E x and var = E (x - mean)^2 are exact sums, divided and rounded once; x - mean is
+    rounded to float32 before it is squared. The rest has the bits of :func:`normalise`.
 
     Args:
         x: float32.
-        scale: of each channel.
-        bias: of each channel.
-        eps: added to the variance.
+        scale: factor of each channel.
+        bias: summand of each channel.
+        eps: number added to the variance.
 
     Returns:
         scale * (x - mean) / sqrt(var + eps) + bias, mean and variance, float32. A variance that
-        overflows is infinite and makes the first NaN.
+        overflows is infinite and makes the first result NaN.
 
-    Errors of the gradients: with g that of the first result (and none of the others), c = x - mean,
-    s^2 = var + eps, f = |scale| / s, E the mean over the n terms of a channel, H(y) the error
-    2^-(B + 1) M of E y by its grid (`exact_sum`) and u = 2^-24. The rounded mean is wrong by
-    d = u |mean| + H(x) and s^2, as a part of itself, by e = (d^2 + H(c^2) + 2^-126) / s^2. For e
-    below 0.1 and c that are zero or normal float32 numbers errors are at most, besides 2^-126:
+    Source: Ioffe and Szegedy, ICML 2015, algorithm 1.
+
+    Errors of the gradients: let g be the gradient by the first result (the others having none),
+    c = x - mean, s^2 = var + eps, f = |scale| / s, E the mean over the n terms of a channel, H(y)
+    the error 2^-(B + 1) M of E y by its grid (`exact_sum`) and u = 2^-24. The rounded mean is wrong
+    by d = u |mean| + H(x), and s^2 by the fraction e = (d^2 + H(c^2) + 2^-126) / s^2 of itself. For
+    e below 0.1 and c that are zero or normal float32 numbers errors are at most, besides 2^-126:
 
         by x      f u (5 |g| + 7 |E g| + |c| (E |g c| + 17 |E g c|) / s^2) + f H(g)
                   + f (|c| H(g c) + d |E g c| + d |c E g|) / s^2
@@ -118,15 +120,21 @@ def batch_norm(
 
 
 class _Saved(NamedTuple):
-    """What the gradient needs: x - mean, and scale and sqrt(var + eps) of each channel."""
+    """What the gradient needs.
+
+    Attributes:
+        centred: x - mean.
+        scale: factor of each channel.
+        deviation: sqrt(var + eps) of each channel.
+    """
 
     centred: Array
     scale: Array
     deviation: Array
 
 
-# What is read for every voxel, or more than once, is stored: XLA's CPU compiler would compute a
-# channel's mean anew for each voxel, and x - mean for each reader.
+# Values that are read for every voxel, or more than once, are stored: otherwise XLA's CPU compiler
+# would recompute a channel's mean for each voxel, and x - mean for each reader.
 
 
 @exact
@@ -145,7 +153,7 @@ def _forward(
 
 
 def _mean(x: Array) -> Array:
-    """Exact sum of each channel divided by the number of its terms: float64."""
+    """Divide each channel's exact sum by the number of its terms, in float64."""
     return _divided(exact_sum(x, tuple(range(x.ndim - 1))), x)
 
 
@@ -160,8 +168,8 @@ def _backward(
     """Return f g + C (x - mean) + D: three products and sums, with C and D of each channel.
 
     With the mean M of g and the mean N of g (x - mean), f = scale / s and s = sqrt(var + eps),
-    the gradient by x is f (g - M) - f N / s^2 (x - mean); that of the mean itself is 1 / n, that
-    of the variance 2 (x - mean) / n.
+    the gradient by x is f (g - M) - f N / s^2 (x - mean). The derivative of the mean by x is 1 / n,
+    and that of the variance is 2 (x - mean) / n.
     """
     g, by_mean, by_var = (wide(stored(gradient)) for gradient in gradients)
     x, scale, s = (wide(value) for value in saved)

@@ -1,10 +1,10 @@
-"""Update rules in rounded steps: each is one IEEE float32 operation, as strict numpy has them.
+"""Update rules in rounded steps, each of which is one IEEE float32 operation.
 
-Adam's corrections 1 - beta^t are carried as averages of ones, made as those of the gradients are:
-a power function would be another one in every library. The updates are to be added to the
-parameters by :func:`mrjax.numerics.reproducible.elementwise.add`.
+Adam's corrections 1 - beta^t are running averages of ones, computed as the averages of the
+gradients are, because libraries differ in their power functions. The updates are to be added to
+the parameters by :func:`mrjax.numerics.reproducible.elementwise.add`.
 
-A rule is applied to all parameters in a row: one loop to compile instead of one for each tensor.
+A rule treats all parameters as one row, so that one loop is compiled instead of one per tensor.
 """
 
 from typing import Any, NamedTuple
@@ -22,14 +22,14 @@ FIRST_DECAY, SECOND_DECAY, EPS = 0.9, 0.999, 1e-8
 
 
 class AdamState(NamedTuple):
-    """What Adam carries.
+    """The state of Adam.
 
     Attributes:
-        count: steps taken, float32 (exact up to 2^24).
-        mu: average gradient.
-        nu: average squared gradient.
-        mu_weight: the same average of ones, 1 - FIRST_DECAY^count.
-        nu_weight: the same average of ones, 1 - SECOND_DECAY^count.
+        count: number of steps taken, float32 (exact up to 2^24).
+        mu: running average m of the gradient.
+        nu: running average v of the squared gradient.
+        mu_weight: the same average of ones as `mu`, 1 - FIRST_DECAY^count.
+        nu_weight: the same average of ones as `nu`, 1 - SECOND_DECAY^count.
     """
 
     count: Float[Array, ""]
@@ -40,7 +40,12 @@ class AdamState(NamedTuple):
 
 
 class MomentumState(NamedTuple):
-    """What gradient descent with momentum carries: steps taken and the trace."""
+    """The state of gradient descent with momentum.
+
+    Attributes:
+        count: number of steps taken, float32.
+        trace: sum of the gradients so far, each weighted by the momentum to the power of its age.
+    """
 
     count: Float[Array, ""]
     trace: PyTree
@@ -70,14 +75,14 @@ def _row(tree: PyTree) -> Float[Array, " all"]:
 def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     """Adam with decay rates 0.9 and 0.999 and eps 1e-8.
 
-    m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g; with m' = m / (1 - b1^t) and
+    m = b1 m + (1 - b1) g and v = b2 v + (1 - b2) g g; with m' = m / (1 - b1^t) and
     v' = v / (1 - b2^t) the update is (-rate m') / (sqrt(v') + eps), each operation rounded.
 
     Args:
-        learning_rate: a number, or a function of the steps taken so far (float32).
+        learning_rate: a number, or a function of the number of steps taken so far (float32).
 
     Returns:
-        The rule.
+        The update rule.
 
     Source: Kingma and Ba, ICLR 2015, algorithm 1.
     """
@@ -102,14 +107,14 @@ def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
 
 
 def sgd(learning_rate: optax.ScalarOrSchedule, momentum: float) -> optax.GradientTransformation:
-    """Gradient descent: trace = g + momentum trace; the update is -rate trace.
+    """Gradient descent with momentum: trace = g + momentum trace; the update is -rate trace.
 
     Args:
-        learning_rate: a number, or a function of the steps taken so far (float32).
-        momentum: part of the trace that stays.
+        learning_rate: a number, or a function of the number of steps taken so far (float32).
+        momentum: the share of the trace that is kept at each step.
 
     Returns:
-        The rule.
+        The update rule.
     """
 
     def init(params: PyTree) -> MomentumState:

@@ -1,7 +1,7 @@
 """Convolution and kernel gradient as matrix products, plane after plane: exact on any device.
 
-A library's convolution may be a Fourier transform or Winograd's algorithm, which round. A matrix
-product is sums of products. The 2-D case is the 3-D one with a single row in each plane.
+A library's convolution may be a Fourier transform or Winograd's algorithm, which round; a matrix
+product consists of sums of products. In 2-D each plane has a single row.
 """
 
 import functools
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 
 def columns(x: Float[Array, "x i b y z"], window: tuple[int, int]) -> Float[Array, "mni x b y z"]:
-    """Lay the shifts within planes, zeros outside, one after the other."""
+    """Lay the m n shifts within planes one after the other, with zeros outside the image."""
     (m, n), (rows, width) = window, x.shape[3:]
     wide = jnp.pad(x, ((0, 0),) * 3 + ((m // 2,) * 2, (n // 2,) * 2)).swapaxes(0, 1)
     wide = jnp.concatenate([wide[..., c : c + width] for c in range(n)])
@@ -22,14 +22,16 @@ def columns(x: Float[Array, "x i b y z"], window: tuple[int, int]) -> Float[Arra
 def response(
     x: Float[Array, "b *space i"], kernel: Float[Array, "*window i o"]
 ) -> Float[Array, "b *space o"]:
-    """Cross-correlate: (l o, m n i) (m n i, b y z) for each plane, shifted along x and added.
+    """Cross-correlate: multiply (l o, m n i) (m n i, b y z) in each plane, shift along x and add.
+
+    y[v, o] = sum over a, i of x[v + a - half, i] kernel[a, i, o], with half = window // 2.
 
     Args:
-        x: two or three spatial axes.
-        kernel: odd windows.
+        x: images with two or three spatial axes.
+        kernel: the window has odd edges.
 
     Returns:
-        As large as x.
+        An array as large as x.
     """
     if x.ndim == 4:
         return response(x[:, :, None], kernel[:, None])[:, :, 0]
@@ -50,11 +52,11 @@ def response(
 def slab_gradient(
     x: Float[Array, "x i b y z"], g: Float[Array, "beyond o b y z"], window: tuple[int, ...]
 ) -> Float[Array, "l o m n i"]:
-    """A slab's part of the kernel's gradient: (l o, v) (v, m n i).
+    """Compute a slab's part of the kernel gradient, the product (l o, v) (v, m n i).
 
     Args:
         x: planes of the image.
-        g: gradient by the response, of these planes and of l // 2 more on each side.
+        g: gradient by the response in these planes and in l // 2 more on each side.
         window: (l, m, n), odd.
 
     Returns:
@@ -62,7 +64,7 @@ def slab_gradient(
     """
     length, planes = window[0], x.shape[0]
     wide = columns(x, (window[1], window[2]))
-    # A plane of g further along x belongs to a tap before.
+    # A plane of g that lies further along x belongs to an earlier tap.
     near = [g[a : a + planes].swapaxes(0, 1) for a in range(length - 1, -1, -1)]
     flat = [y.reshape(y.shape[0], -1) for y in (jnp.concatenate(near), wide)]
     sums = jax.lax.dot_general(flat[0], flat[1], (((1,), (1,)), ((), ())))

@@ -1,8 +1,9 @@
 """Sums of Gaussians on equidistant nodes, and their gradients, in order-free arithmetic.
 
-In units of the node distance, and with d = x - c for a node c, exp(-(d - k)^2 / 2) is
-exp(-d^2 / 2) exp(d)^k exp(-k^2 / 2): two exponentials and a reciprocal serve all nodes within 15
-of c, as two polynomials in exp(d) and exp(-d). float64 holds their powers.
+Distances are in units of the node distance. With d = x - c for a node c, the Gaussian of the node
+k nodes from c is exp(-(d - k)^2 / 2) = exp(-d^2 / 2) exp(d)^k exp(-k^2 / 2). Two exponentials and a
+reciprocal serve all nodes within 15 of c, as two polynomials in exp(d) and exp(-d), whose powers
+float64 can hold.
 """
 
 import functools
@@ -16,24 +17,21 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.exact import finite_or_nan
+from mrjax.numerics.host import MANTISSA
 from mrjax.numerics.reproducible.elementwise import exact
 from mrjax.numerics.reproducible.functions import exponential
-from mrjax.numerics.reproducible.grid import MANTISSA, log2_ceil, nearest, units
-from mrjax.numerics.reproducible.rounding import (
-    narrow,
-    quotient,
-    sealed,
-    wide,
-)
+from mrjax.numerics.reproducible.grid import log2_ceil, nearest, units
+from mrjax.numerics.reproducible.rounding import narrow, quotient, sealed, wide
 
 REACH = 15
-"""Nodes on each side of a centre."""
+"""Number of nodes on each side of a centre."""
 
 LIMIT = REACH + 18.0
-"""Distance to a centre from which on its Gaussians are below 2^-233; exp(LIMIT REACH) is finite."""
+"""Distances to a centre are cut to this: its Gaussians are then below 2^-233, and
+exp(LIMIT REACH) is finite."""
 
 PIECE = 1 << 13
-"""Numbers of a piece whose Gaussians are made at a time: 64 KiB."""
+"""How many numbers are treated at a time, so that their Gaussians (64 KiB) stay in the cache."""
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -44,27 +42,30 @@ def rbf(
     """Return sum over j of weights[f, j] exp(-(x - mu_j)^2 / (2 s^2)), rounded once.
 
     Args:
-        x: channels last, float32.
-        weights: of each channel and node, float32, at least two nodes.
-        low: first node mu_0.
-        high: last node; the width s is the distance of two nodes.
+        x: float32, channels last.
+        weights: float32, one weight for each channel and node; there are at least two nodes.
+        low: position of the first node mu_0.
+        high: position of the last node; the width s is the distance of two nodes.
 
     Returns:
-        float32, with an error of at most 2^-28 of the sum S of the magnitudes of its terms, and one
-        rounding. NaN for infinite x, which is an overflow. The gradient g of the result gives one
-        by x with an error of at most 2^-23 |g| S / s, and one by the weights of 2^-28 of its terms
-        |g| exp() and n 2^-(53 - ceil(log2 n)) M, for n positions of each channel and M the power
-        of two above the largest |g|; one rounding each. All for |w| and |w g| / s below 2^100:
-        far from all nodes the Gaussians are not 0 but 2^-233.
+        float32, with an error of at most 2^-28 of the sum S of the magnitudes of the terms, and one
+        rounding. Infinite x, which means an overflow, gives NaN.
+
+    Source: Hammernik et al., Magn Reson Med 79:3055 (2018): the activation functions.
+
+    Errors of the gradients, for g the gradient by the result, n positions of each channel and M the
+    power of two above the largest |g|: by x at most 2^-23 |g| S / s; by the weights at most 2^-28
+    of the terms |g| exp() and n 2^-(53 - ceil(log2 n)) M; one rounding each. All this holds for |w|
+    and |w g| / s below 2^100, because far from all nodes the Gaussians are 2^-233 instead of 0.
     """
     return narrow(_sum(_place(x, weights.shape[1], low, high), weights))
 
 
 class Near(NamedTuple):
-    """What the Gaussians around one centre are made of.
+    """The factors of the Gaussians around one centre.
 
     Attributes:
-        d: distance to the centre.
+        d: distance to the centre, in node distances.
         bell: exp(-d^2 / 2).
         rising: exp(d).
         falling: exp(-d).
@@ -77,12 +78,12 @@ class Near(NamedTuple):
 
 
 def _place(x: Array, nodes: int, low: float, high: float) -> Array:
-    """X in node distances from the middle of the nodes."""
+    """Return x in node distances from the middle of the nodes."""
     return sealed((finite_or_nan(wide(x)) - (low + high) / 2) * ((nodes - 1) / (high - low)))
 
 
 def _segments(nodes: int) -> Iterator[tuple[int, range]]:
-    """Centres, and the offsets of the nodes that belong to each."""
+    """Yield each centre with the offsets of the nodes that belong to it."""
     number = math.ceil(nodes / (2 * REACH + 1))
     for i in range(number):
         start, stop = nodes * i // number, nodes * (i + 1) // number
@@ -91,7 +92,7 @@ def _segments(nodes: int) -> Iterator[tuple[int, range]]:
 
 
 def _height(k: int) -> float:
-    """exp(-k^2 / 2), correctly rounded without the host's library of functions."""
+    """Return exp(-k^2 / 2), correctly rounded, without the host's library of functions."""
     return float((Decimal(-k * k) / 2).exp())
 
 
@@ -103,7 +104,7 @@ def _near(place: Array, centre: int, nodes: int) -> Near:
 
 
 def _polynomial(near: Near, coefficients: dict[int, Array]) -> Array:
-    """Sum over k of coefficients[k] exp(d)^k, both signs of k by Horner's rule."""
+    """Return sum over k of coefficients[k] exp(d)^k by Horner's rule, for each sign of k."""
     total = coefficients[0]
     for base, sign in ((near.rising, 1), (near.falling, -1)):
         part = jnp.zeros_like(near.d)
@@ -130,7 +131,7 @@ def _sum(place: Array, weights: Array) -> Array:
 
 
 def _slope(place: Array, weights: Array) -> Array:
-    """Derivative of the sum by the place: of one Gaussian it is (k - d) times itself."""
+    """Return the derivative of the sum by `place`; that of a Gaussian is k - d times itself."""
     total = jnp.zeros_like(place)
     for centre, offsets in _segments(weights.shape[1]):
         near = _near(place, centre, weights.shape[1])
@@ -145,10 +146,10 @@ def _slope(place: Array, weights: Array) -> Array:
 
 
 def _weight_gradient(place: Array, g: Array, nodes: int) -> Array:
-    """Sum over positions of g times each node's Gaussian: exact, of terms rounded to a grid.
+    """Add g times each node's Gaussian over positions: an exact sum of terms rounded to a grid.
 
-    Gaussians are at most 1, so the grid is known from the gradient alone. Piece after piece of
-    each sample, so that what is repeated for all nodes stays in the cache.
+    Gaussians are at most 1, so the gradient alone determines the grid. The positions of each
+    sample are treated piece after piece, so that values used for all nodes stay in the cache.
     """
     positions, channels = math.prod(g.shape[:-1]), g.shape[-1]
     bits = MANTISSA - 1 - log2_ceil(positions)
@@ -167,7 +168,7 @@ def _weight_gradient(place: Array, g: Array, nodes: int) -> Array:
 
 
 def _pieces(x: Array, samples: int) -> Array:
-    """Cut (*axes, f) into (pieces, samples, positions, f), filled up with zeros."""
+    """Cut (*axes, f) into (pieces, samples, positions, f), padded with zeros."""
     x = x.reshape(samples, -1, x.shape[-1])
     number = math.ceil(x.size / PIECE)
     length = math.ceil(x.shape[1] / number)
@@ -176,7 +177,7 @@ def _pieces(x: Array, samples: int) -> Array:
 
 
 def _sums_of_segment(place: Array, weight: Array, segment: tuple[int, range], nodes: int) -> Array:
-    """Sum of weighted Gaussians, as integers, for each node of a segment: (n, samples, f)."""
+    """Add weighted Gaussians, as integers, for each node of a segment: (n, samples, f)."""
     centre, offsets = segment
     near = _near(place, centre, nodes)
     middle = sealed(near.bell * weight)

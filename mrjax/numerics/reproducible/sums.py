@@ -1,7 +1,7 @@
-"""Sums and sums of products whose every partial sum is exact: no order of adding changes a bit.
+"""Sums and sums of products whose every partial sum is exact, so that no order changes a bit.
 
-These return the exact sum of the operands' grid values, as float64. Callers round once, by
-:func:`mrjax.numerics.reproducible.rounding.narrow`, and bring their own gradients.
+These functions return the exact sum of the operands' grid values, as float64. Callers round it
+once, by :func:`mrjax.numerics.reproducible.rounding.narrow`, and define their own gradients.
 """
 
 import math
@@ -10,34 +10,27 @@ import string
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.numerics.reproducible.grid import (
-    MANTISSA,
-    coarsen,
-    integers,
-    log2_ceil,
-    over,
-    quantise,
-    units,
-)
+from mrjax.numerics.host import MANTISSA
+from mrjax.numerics.reproducible.grid import coarsen, integers, log2_ceil, over, quantise, units
 from mrjax.numerics.reproducible.rounding import unsigned_zero, wide
 
 BLOCK = 1 << 13
-"""Products of two 20-bit integers that add exactly."""
+"""Number of products of two 20-bit integers that add exactly in float64."""
 
 
 def exact_sum(x: Float[Array, "..."], axes: tuple[int, ...]) -> Float[Array, "..."]:
-    """Sum over axes, a function of the terms and not of their order or grouping.
+    """Sum over axes; the result depends on the terms, and not on their order or grouping.
 
-    With n terms a grid holds B = 62 - ceil(log2 n) bits below the largest magnitude, at most 51,
-    and 64-bit integers are added.
+    sum = unit * sum of rint(x / unit), where unit = 2^-B times the power of two above the largest
+    |x|. With n terms B = min(51, 62 - ceil(log2 n)) bits, and 64-bit integers are added.
 
     Args:
         x: float32, or float64 of magnitudes from 2^-400 to 2^400.
-        axes: to sum over, in rising order; they are dropped.
+        axes: the axes to sum over, in rising order; they are dropped.
 
     Returns:
         float64. The error is at most n 2^-B of the largest magnitude, and one float64 rounding.
-        NaN if a term is NaN or infinite.
+        The result is NaN if a term is NaN or infinite.
     """
     n = math.prod(x.shape[a] for a in axes)
     scale, unit = units(x, min(51, 62 - log2_ceil(max(n, 1))), axes)
@@ -46,9 +39,9 @@ def exact_sum(x: Float[Array, "..."], axes: tuple[int, ...]) -> Float[Array, "..
 
 
 def product_bits(terms: int) -> tuple[int, int]:
-    """Bits of the two operands of an exact sum of so many products: together 53 - log2(terms).
+    """Return the bits of the two operands of an exact sum of `terms` products.
 
-    At least 20 each for at most `BLOCK` terms.
+    Together they are 53 - ceil(log2 terms); each is at least 20 for at most `BLOCK` terms.
     """
     bits = MANTISSA - log2_ceil(terms)
     return (bits + 1) // 2, bits // 2
@@ -58,19 +51,19 @@ def exact_dot(spec: str, x: Float[Array, "..."], w: Float[Array, "..."]) -> Floa
     """Sum of products over the axes that the operands share and the result lacks.
 
     Each operand is put on a grid of its own for every index of its other axes. K products leave
-    (53 - log2 K) / 2 bits to each factor: 26 to one product, 20 to `BLOCK` products. More products
-    are added in blocks, fixed by the shape, whose exact sums are rounded to a coarser grid and
-    then added exactly (:func:`mrjax.numerics.reproducible.grid.coarsen`).
+    (53 - log2 K) / 2 bits to each factor: 26 bits for one product, 20 for `BLOCK` products. More
+    products are added in blocks that the shape fixes: the blocks' exact sums are rounded to a
+    coarser grid and then added exactly (:func:`mrjax.numerics.reproducible.grid.coarsen`).
 
     Args:
-        spec: as einsum's, of two operands, without ellipsis: "bk,kn->bn".
+        spec: einsum's specification of two operands, without ellipsis, such as "bk,kn->bn".
         x: float32, or float64 of magnitudes from 2^-400 to 2^400.
-        w: likewise.
+        w: the other operand, of the same types.
 
     Returns:
         float64. With b bits for a factor the error is at most K 2^-b times the product of the two
-        largest magnitudes, each rounded up to a power of two. NaN where a sum has a NaN or
-        infinite factor.
+        largest magnitudes, each rounded up to a power of two. A sum with a NaN or infinite factor
+        is NaN.
     """
     spec, x, w = _split_long_axes(spec, x, w)
     left, right, out = _parts(spec)
@@ -92,7 +85,7 @@ def _parts(spec: str) -> tuple[str, str, str]:
 
 
 def _blocks(sizes: list[int]) -> tuple[int, int]:
-    """How many leading axes tell blocks apart, and the terms within a block of the others."""
+    """Return how many leading axes number the blocks, and how many terms a block then has."""
     outer, terms = len(sizes), 1
     while outer and terms * sizes[outer - 1] <= BLOCK:
         outer -= 1
@@ -101,7 +94,7 @@ def _blocks(sizes: list[int]) -> tuple[int, int]:
 
 
 def _split_long_axes(spec: str, x: Array, w: Array) -> tuple[str, Array, Array]:
-    """Make two axes of a summed one that is longer than a block, filled up with zeros."""
+    """Split each summed axis that is longer than a block into two axes, padded with zeros."""
     left, right, out = _parts(spec)
     unused = iter(sorted(set(string.ascii_letters) - set(spec)))
     for c in left:

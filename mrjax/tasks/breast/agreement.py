@@ -1,7 +1,7 @@
-"""Whether the finished folds of a cross-validation belong together: one environment, one data set.
+"""Check that the finished folds of a cross-validation have one environment and one data set.
 
-A cross-validation takes days, and its folds are processes: between two of them somebody may
-install another JAX or add a patient. The settings, which `mrjax.runs` compares, say nothing of it.
+A cross-validation takes days, and its folds are processes: between two of them a user may install
+another JAX or add a patient. `mrjax.runs` compares the settings, which do not show such a change.
 """
 
 import os
@@ -18,10 +18,10 @@ _ADVICE = "remove the fold's folder to do it again"
 
 
 class Agreement:
-    """Folds seen so far, each compared with the first that knows the same thing."""
+    """The folds added so far, each compared with the first fold that has the same facts."""
 
     def __init__(self, path: Path, allow_mixed: bool) -> None:
-        """Nothing is read yet.
+        """Begin without folds.
 
         Args:
             path: folder of the cross-validation.
@@ -33,14 +33,15 @@ class Agreement:
         self._fold_of: dict[str, int] = {}
 
     def add(self, name: str, fold: int) -> None:
-        """Compare one more finished fold with those before it.
+        """Compare one more finished fold with the folds before it.
 
         Args:
-            name: of its folder inside that of the cross-validation.
+            name: path of its folder inside the folder of the cross-validation.
             fold: its number, the same in every repetition.
 
         Raises:
-            UserError: another code or environment, unless these may be mixed, or other patients.
+            UserError: the fold has other code or another environment, unless these may be mixed,
+                or other patients.
         """
         for found in _environments(self._path / name):
             self._compare(name, found)
@@ -75,7 +76,7 @@ class Agreement:
 
 
 def known_backend(path: Path) -> dict[str, Any]:
-    """What the framework said of itself in a cross-validation's folds; empty before the first."""
+    """Return the framework's record of a cross-validation's folds; empty before the first fold."""
     folder = RunFolder(path)
     if not os.path.isfile(folder.environment):  # noqa: PTH113 is_file raises for odd paths
         return {}
@@ -84,7 +85,7 @@ def known_backend(path: Path) -> dict[str, Any]:
 
 
 def keep_backend(folder: RunFolder, name: str) -> None:
-    """Record a finished fold's framework as that of the whole, which runs none itself."""
+    """Copy a fold's record of its framework to the cross-validation, which runs no framework."""
     if known_backend(folder.path):
         return
     backend = _environments(folder.path / name)[-1].get("backend", {})
@@ -95,6 +96,6 @@ def keep_backend(folder: RunFolder, name: str) -> None:
 
 
 def _environments(path: Path) -> list[dict[str, Any]]:
-    """In which a run began and was continued."""
+    """Return the environments in which a run began and was continued."""
     record = jsonfile.read(RunFolder(path).environment, "the environment of the run", _ADVICE)
     return [record, *record.get("resumed_with", [])]

@@ -1,4 +1,4 @@
-"""The classical way to a breast mask: an interval of intensities, tuned on training patients."""
+"""The classical breast mask: an interval of intensities, tuned on training patients."""
 
 import dataclasses
 import itertools
@@ -11,17 +11,18 @@ from mrjax.data.slices import CHANNELS, enlarged, images
 
 STEP = 0.04
 BINS = 75
-"""Limits tried: multiples of STEP up to STEP * BINS, and none, relative to the patient's scale."""
+"""The limits tried are the multiples of STEP up to STEP * BINS, relative to the patient's scale,
+and no limit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """Which voxels count as breast: those of one volume between two intensities.
+    """The rule of a mask: a voxel is breast if one volume's intensity s has low <= s < high.
 
     Attributes:
-        channel: index into `mrjax.data.slices.CHANNELS`.
-        low: first intensity that counts, relative to the patient's scale.
-        high: first above it that does not; beyond STEP * BINS there is no upper limit.
+        channel: the volume, an index into `mrjax.data.slices.CHANNELS`.
+        low: lower limit, relative to the patient's scale.
+        high: upper limit, likewise; beyond STEP * BINS there is no upper limit.
     """
 
     channel: int
@@ -32,15 +33,15 @@ class Threshold:
 def tune(patients: Sequence[DcePatient], shrink: int = 1) -> Threshold:
     """Choose volume and interval by the mean Dice over training patients.
 
-    All intervals between multiples of STEP are tried; voxels are counted once a bin, so that
-    an interval costs one subtraction.
+    All intervals between multiples of STEP are tried. The voxels of each bin are counted once, so
+    that an interval costs one subtraction.
 
     Args:
         patients: training patients, each with a mask.
-        shrink: as the network's images are.
+        shrink: edge of the blocks that are averaged in the network's images.
 
     Returns:
-        The best of those tried.
+        The best of the tried thresholds.
     """
     total = np.zeros((len(CHANNELS), BINS + 2, BINS + 2))
     for patient in patients:
@@ -54,15 +55,15 @@ def tune(patients: Sequence[DcePatient], shrink: int = 1) -> Threshold:
 
 
 def segment(patient: DcePatient, threshold: Threshold, shrink: int = 1) -> np.ndarray:
-    """Breast mask of one patient by a tuned interval.
+    """Return the breast mask of one patient by a tuned threshold.
 
     Args:
-        patient: any.
-        threshold: what `tune` found.
-        shrink: as when it was tuned.
+        patient: any patient.
+        threshold: result of `tune`.
+        shrink: the value with which the threshold was tuned.
 
     Returns:
-        [x y z], bool.
+        The mask [x y z], bool.
     """
     bins = _bins(patient, shrink)[..., threshold.channel]
     low, high = round(threshold.low / STEP), round(threshold.high / STEP)
@@ -71,13 +72,13 @@ def segment(patient: DcePatient, threshold: Threshold, shrink: int = 1) -> np.nd
 
 
 def _bins(patient: DcePatient, shrink: int) -> np.ndarray:
-    """Number of the bin of every smoothed voxel; the last one holds all that is brighter."""
+    """Return the bin of every smoothed voxel; the last bin holds all brighter voxels."""
     smooth = smoothed(images(patient, shrink).astype(np.float64))
     return np.minimum(np.floor(smooth / STEP), BINS).astype(np.int64)
 
 
 def smoothed(volume: np.ndarray) -> np.ndarray:
-    """Mean over 3 x 3 neighbours within each slice, in a fixed order; borders are repeated."""
+    """Average over 3 x 3 neighbours within each slice, in a fixed order, with repeated borders."""
     padded = np.pad(volume, [(1, 1), (1, 1)] + [(0, 0)] * (volume.ndim - 2), mode="edge")
     rows, columns = volume.shape[:2]
     total = np.zeros_like(volume)
@@ -87,7 +88,7 @@ def smoothed(volume: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(bins: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Dice [low, high] of the voxels with low <= bin < high; 0 where low >= high."""
+    """Return the Dice [low, high] of voxels with low <= bin < high; 0 where low >= high."""
     counts = [np.bincount(b, minlength=BINS + 1) for b in (bins.ravel(), bins[mask])]
     below, hits = (np.concatenate([[0], np.cumsum(c)]) for c in counts)
     inside, common = below[None] - below[:, None], hits[None] - hits[:, None]

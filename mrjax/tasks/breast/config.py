@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
+from mrjax.tasks import options
 
 DATASETS = ("synthetic", "nifti", "mat")
 VARY = ("none", "init", "order", "all")
@@ -26,17 +27,17 @@ class Config(RunConfig):
         400, "Training steps of a fold; 0 only infers, with --from_run", unit="steps", minimum=0
     )
     folds: int = option(
-        10, "Folds of the cross-validation; a patient is in one of them as a whole", minimum=2
+        10, "Folds of the cross-validation; each patient belongs to one fold", minimum=2
     )
-    repetitions: int = option(50, "How often the whole cross-validation is repeated", minimum=1)
+    repetitions: int = option(50, "Repetitions of the whole cross-validation", minimum=1)
     vary: str = option(
         "none",
         "What changes between repetitions: nothing (only the machine's uncertainty is left), the "
-        "seed of the initial weights, that of the order of the batches, or both",
+        "seed of the initial weights, the seed of the order of the batches, or both seeds",
         choices=VARY,
     )
     fold: int | None = option(
-        None, "Do this fold only, in this process; unset: the whole cross-validation", minimum=0
+        None, "Run this fold only, in this process; unset: the whole cross-validation", minimum=0
     )
     n_patients: int = option(12, "Synthetic patients", minimum=1)
     rows: int = option(64, "Voxels of a synthetic patient, left to right", minimum=16)
@@ -44,19 +45,14 @@ class Config(RunConfig):
     slices: int = option(12, "Axial slices of a synthetic patient", minimum=1)
     shrink: int = option(
         1,
-        "Edge of the in-plane blocks averaged before the network sees a slice; its masks are "
-        "enlarged again",
+        "Edge of the in-plane blocks that are averaged before a slice reaches the network; the "
+        "network's masks are enlarged again",
         unit="voxels",
         minimum=1,
     )
-    width: int = option(8, "Features of the first level; doubled at each level below", minimum=1)
-    levels: int = option(3, "Poolings of the network", minimum=1)
-    momentum: float = option(
-        0.9,
-        "Share of the old value in the running statistics of batch normalisation",
-        minimum=0.0,
-        maximum=0.9999,
-    )
+    width: int = options.width()
+    levels: int = options.levels()
+    momentum: float = options.momentum(0.9)
     from_run: str = option(
         "",
         "Begin with the trained network and threshold of this finished fold's run folder; with "
@@ -65,17 +61,17 @@ class Config(RunConfig):
 
     @property
     def multiple(self) -> int:
-        """What each axis of an input must be divisible by."""
+        """Number by which each axis of an input must be divisible."""
         return 2**self.levels
 
     @property
     def needs_device(self) -> bool:
-        """False for a whole cross-validation: its folds are processes of their own."""
+        """False for a whole cross-validation, whose folds are processes of their own."""
         return self.fold is not None or bool(self.from_run)
 
     def check(self) -> None:
-        """Raise UserError for values that do not go together."""
-        from mrjax.data.breast import check_folds  # imports what reads files, slow for --help
+        """Raise UserError for values that contradict each other."""
+        from mrjax.data.breast import check_folds  # slow: it imports the readers of files
 
         super().check()
         if self.fold is not None and self.fold >= self.folds:
@@ -126,8 +122,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "levels": 1,
     },
     # Piantadosi et al. 2018: patient-wise 10-fold cross-validation, 50 executions, 1 - Dice; the
-    # U-Net of Ronneberger et al. 2015 (64 features, 4 poolings). Steps, batch, patients and image
-    # size are ours: the slides give none.
+    # U-Net of Ronneberger et al. 2015 (64 features, 4 poolings). The numbers of steps and patients,
+    # the batch size and the image size are our choice: the slides do not give them.
     "paper": {
         "steps": 20000,
         "batch_size": 8,

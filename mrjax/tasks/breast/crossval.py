@@ -1,10 +1,13 @@
-"""A repeated patient-wise cross-validation: one process a fold, and a summary of them all.
+"""A repeated patient-wise cross-validation: one process for each fold, and a summary of all folds.
+
+This module imports no JAX.
 
 Source: Piantadosi, Marrone and Sansone (2018): repetitions of a 10-fold cross-validation with
-equal seeds, so that only the uncertainty of the machine is left. Imports no JAX.
+equal seeds, so that only the uncertainty of the machine is left.
 """
 
 import dataclasses
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -16,8 +19,8 @@ from mrjax import config as configs
 from mrjax.config.fields import MAX_SEED
 from mrjax.data import breast
 from mrjax.errors import RunFailed, UserError
-from mrjax.runs import environment, jsonfile, result
-from mrjax.runs.folder import RunFolder, open_run
+from mrjax.runs import jsonfile, result
+from mrjax.runs.folder import RunFolder
 from mrjax.tasks import records
 from mrjax.tasks.breast import agreement, summary
 from mrjax.tasks.breast.agreement import Agreement
@@ -29,8 +32,8 @@ class Child(NamedTuple):
     """One fold of one repetition.
 
     Attributes:
-        name: of its folder inside that of the whole cross-validation.
-        config: of its run.
+        name: path of its folder inside the folder of the cross-validation.
+        config: configuration of its run.
     """
 
     name: str
@@ -38,23 +41,23 @@ class Child(NamedTuple):
 
 
 def child_name(repetition: int, fold: int) -> str:
-    """Folder of one fold inside that of the cross-validation."""
+    """Return the path of a fold's folder inside the folder of the cross-validation."""
     return f"repetition_{repetition:03d}/fold_{fold:02d}"
 
 
 def plan(config: Config, folder: Path) -> Iterator[Child]:
-    """Say which runs make up a cross-validation.
+    """Yield the runs of a cross-validation.
 
-    A cross-validation may itself be one of several (``--repetition``): the repetitions of the next
-    one go on counting where those of this one end, so that no two runs have the same digest. The
-    folders count from 0 in each.
+    A cross-validation may itself be one of several (``--repetition``). The numbers of repetitions
+    then go on from one cross-validation to the next, so that no two runs have the same digest; the
+    folders are counted from 0 in each.
 
     Args:
-        config: of the cross-validation.
-        folder: of the cross-validation.
+        config: configuration of the cross-validation.
+        folder: folder of the cross-validation.
 
     Yields:
-        All folds of the first repetition, of the second, and so on.
+        All folds of the first repetition, then of the second, and so on.
     """
     varied = {"none": (), "init": ("init",), "order": ("order",), "all": ("init", "order")}
     for r in range(config.repetitions):
@@ -63,7 +66,7 @@ def plan(config: Config, folder: Path) -> Iterator[Child]:
         }
         for k in range(config.folds):
             name = child_name(r, k)
-            # A child does not know how often it is repeated, or why its seeds are what they are.
+            # `repetitions` and `vary` belong to the parent; a child gets plain seeds.
             count = config.repetition * config.repetitions + r
             own = {"fold": k, "repetition": count, "repetitions": 1, "vary": "none"}
             workdir = str(folder / name)
@@ -71,10 +74,10 @@ def plan(config: Config, folder: Path) -> Iterator[Child]:
 
 
 def run(config: Config, flags_text: str) -> int:
-    """Run every fold of every repetition that is not finished, then sum up.
+    """Run every fold of every repetition that is not finished, then write the summary.
 
-    This process computes nothing, so the environment it records says of the framework only what
-    the first finished fold said; all folds must say the same.
+    This process computes nothing, so its record of the framework is that of the first finished
+    fold, with which all other folds must agree.
 
     Args:
         config: checked configuration, without a fold.
@@ -84,22 +87,14 @@ def run(config: Config, flags_text: str) -> int:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: for patients or folders that cannot be used, and for finished folds of other
-            patients or, without ``--allow_mixed``, from another environment.
-        RunFailed: if a fold fails.
+        UserError: patients or folders cannot be used, or a finished fold has other patients or,
+            without ``--allow_mixed``, another environment.
+        RunFailed: a fold fails.
     """
     path = config.folder("breast")
     if not RunFolder(path).finished:
         breast.check_cross_validation(config, config.folds)
-    folder, status = open_run(
-        path,
-        flags_text=flags_text,
-        config=configs.to_json(config),
-        config_digest=configs.digest(config),
-        environment=environment.capture(agreement.known_backend(path), records.CODE_ROOT),
-        resume=config.resume,
-        allow_mixed=config.allow_mixed,
-    )
+    folder, status = records.opened(path, config, flags_text, agreement.known_backend(path))
     with folder, StopRequest() as stop:
         if status == "finished":
             records.say(f"already finished: {path} (nothing was run)")
@@ -107,8 +102,7 @@ def run(config: Config, flags_text: str) -> int:
         planned = list(plan(config, path))
         signal = _run_all(folder, planned, config.allow_mixed, stop)
         if signal:
-            records.say(f"stopped by signal {signal}; the same command goes on from there")
-            return 128 + signal
+            return records.stopped(signal)
         text = summary.write(folder, config, [child.name for child in planned])
     sys.stdout.write(text + "\n")
     return 0
@@ -117,7 +111,7 @@ def run(config: Config, flags_text: str) -> int:
 def _run_all(
     folder: RunFolder, planned: list[Child], allow_mixed: bool, stop: StopRequest
 ) -> int | None:
-    """Finish every fold; the signal that ended this, if one did."""
+    """Finish every fold; return the signal that asked to stop, if one did."""
     agreed = Agreement(folder.path, allow_mixed)
 
     def accept(child: Child) -> None:
@@ -150,9 +144,10 @@ def _folder(child: Child) -> RunFolder:
 
 
 def _run_child(child: Child, shown: set[str]) -> int | None:
-    """Run one fold; the signal that ended it, if one did.
+    """Run one fold; return the signal that ended it, if one did.
 
-    Notes are shown unless in `shown`, because every fold has the same; all it writes is kept.
+    All its lines go to a log. Notes are also shown, but only once, because every fold has the same
+    notes: `shown` holds the earlier ones.
     """
     argv = [line for line in configs.to_flags(child.config).splitlines() if line[0] != "#"]
     named = configs.digest_fields(type(child.config))
@@ -160,7 +155,7 @@ def _run_child(child: Child, shown: set[str]) -> int | None:
     argv += [configs.to_argument(name, getattr(child.config, name)) for name in free]
     log = Path(f"{child.config.workdir}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    # By lines, since this process may be killed.
+    # The log is written line by line, because this process may be killed.
     with log.open("a", encoding="utf-8", buffering=1) as file:
 
         def on_line(line: str) -> None:
@@ -185,7 +180,7 @@ def _fail(name: str, ended: children.Ended) -> None:
 
 
 def _check(child: Child) -> None:
-    """A finished run in a child's place must be that child's run."""
+    """Refuse a finished run in a child's folder that is another run."""
     folder = _folder(child)
     record = jsonfile.read(folder.config, "the settings of a fold", "choose another --workdir")
     if record.get("digest") != configs.digest(child.config):
@@ -198,7 +193,7 @@ def _check(child: Child) -> None:
 def _medians(folder: RunFolder) -> str:
     found = result.read(folder.path)
     network, threshold = (
-        summary.median(table["dice"])
+        statistics.median(table["dice"])
         for table in (found["metrics"], found["baselines"]["threshold"])
     )
     return f"median Dice {network:.4f}, threshold {threshold:.4f}"

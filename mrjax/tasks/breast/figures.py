@@ -1,4 +1,4 @@
-"""Pictures of a breast run: masks on slices of one patient, and boxes over all repetitions."""
+"""The figures of a breast run: masks on a patient's slices, and box plots of all repetitions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ ROWS = 3
 
 
 def shown_slices(patient: DcePatient) -> list[int]:
-    """Up to three slices, spread over those with breast, or over all where that is not known."""
+    """Return up to three slices, spread over the slices with breast, or over all if not known."""
     candidates = np.arange(patient.signal.shape[2])
     if patient.mask is not None:
         candidates = np.flatnonzero(patient.mask.any((0, 1)))
@@ -23,13 +23,13 @@ def shown_slices(patient: DcePatient) -> list[int]:
 
 
 def figure(path: Path, patient: DcePatient, masks: Mapping[str, np.ndarray], title: str) -> None:
-    """Write a PNG: rows are slices; columns the early volume, then each mask's outline on it.
+    """Write a PNG: rows are slices; columns are the early volume, then each mask's outline on it.
 
     Args:
         path: file to write.
-        patient: gives images and, where it has one, the true mask.
-        masks: method to mask [x y z].
-        title: over all.
+        patient: patient, with images and perhaps the true mask.
+        masks: method -> mask [x y z].
+        title: title above all columns.
     """
     from mrjax.data.slices import time_points  # imports jax, which box plots do without
 
@@ -42,7 +42,7 @@ def figure(path: Path, patient: DcePatient, masks: Mapping[str, np.ndarray], tit
     for row, z in enumerate(rows):
         for column, (name, mask) in enumerate(columns.items()):
             place = axes[row, column]
-            # Seen from below, the front upwards: how axial slices are shown.
+            # Axial slices are shown from below, with the front at the top.
             place.imshow(volume[:, :, z].T[::-1], cmap="gray", vmin=0, vmax=brightest)
             if mask is not None and mask[:, :, z].any() and not mask[:, :, z].all():
                 outline = mask[:, :, z].T[::-1].astype(float)
@@ -55,11 +55,11 @@ def figure(path: Path, patient: DcePatient, masks: Mapping[str, np.ndarray], tit
 
 
 def boxes(path: Path, values: Sequence[Sequence[float]], baseline: Sequence[float]) -> None:
-    """Write a PNG: one box over patients for each repetition, the threshold's beside them.
+    """Write a PNG: one box over patients for each repetition, and one box for the threshold.
 
     Args:
         path: file to write.
-        values: per repetition the Dice of every patient.
+        values: for each repetition the Dice of every patient.
         baseline: Dice of every patient by the tuned threshold.
     """
     from matplotlib.ticker import PercentFormatter

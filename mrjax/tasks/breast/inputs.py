@@ -1,4 +1,4 @@
-"""What one fold starts from: patients, tuned threshold, initial weights."""
+"""The inputs of one fold: patients, tuned threshold, initial weights."""
 
 import dataclasses
 import os
@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mrjax.arrays import DcePatient
 from mrjax.data import breast, pipeline
 from mrjax.data.folds import folds
 from mrjax.data.slices import Slices
 from mrjax.errors import UserError
-from mrjax.runs import digests
 from mrjax.tasks import evidence, trained
 from mrjax.tasks.breast import classical, crossval, model
 from mrjax.tasks.breast.classical import Threshold
@@ -23,11 +20,11 @@ ARCHITECTURE = ("width", "levels")
 
 
 class Inputs(NamedTuple):
-    """What training starts from.
+    """The inputs of a run.
 
     Attributes:
         train: training patients; empty when a trained network only infers.
-        examples: their slices, None when a trained network only infers.
+        examples: slices of the training patients; None when a trained network only infers.
         test: held-out patients.
         threshold: tuned on the training patients.
         initial: parameters (and statistics, if trained before) by leaf path.
@@ -40,22 +37,22 @@ class Inputs(NamedTuple):
     initial: trained.Weights
 
     def constants(self) -> dict[str, Any]:
-        """What the network carries from its training patients, as JSON."""
+        """Return the constants that the network keeps from its training patients, as JSON."""
         return {"threshold": dataclasses.asdict(self.threshold)}
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
-    """Load or make the patients and everything that depends on them alone.
+    """Load or make the patients and everything that depends on the patients alone.
 
     Args:
         config: the configuration.
         built: its model.
 
     Returns:
-        The inputs, such that training and evaluation will find no mistake of the user in them.
+        The inputs, checked so that neither training nor evaluation finds a user's mistake later.
 
     Raises:
-        UserError: for patients, slices or a network that cannot be used.
+        UserError: patients, slices or a network cannot be used.
     """
     train, test = divided(config, breast.patients(config))
     examples = None
@@ -76,7 +73,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
 def divided(
     config: Config, patients: Sequence[DcePatient]
 ) -> tuple[list[DcePatient], list[DcePatient]]:
-    """Training and held-out patients of the fold; without --fold all of them are held out."""
+    """Return training and held-out patients of the fold; without --fold all are held out."""
     if config.fold is None:
         return [], list(patients)
     parts = folds(config.seed_for("fold"), len(patients), config.folds)
@@ -86,22 +83,11 @@ def divided(
 
 
 def digest(config: Config, inputs: Inputs) -> dict[str, str]:
-    """Digests of `init`, `order` (of all slices) and `data` (all patients)."""
-    examples = len(inputs.examples) if inputs.examples is not None else 0
-    return evidence.of_inputs(
-        config, examples, inputs.initial.params, digests.content(_arrays(inputs))
+    """Return sha256 of `init`, `order` (of all slices) and `data` (all patients)."""
+    data = evidence.of_subjects(
+        inputs.train, inputs.test, lambda p: {"signal": p.signal, "times": p.times, "mask": p.mask}
     )
-
-
-def _arrays(inputs: Inputs) -> dict[str, np.ndarray]:
-    found: dict[str, Any] = {}
-    for split, patients in (("train", inputs.train), ("test", inputs.test)):
-        for p in patients:
-            name = f"{split}/{p.name}"
-            found |= {f"{name}/signal": p.signal, f"{name}/times": p.times}
-            if p.mask is not None:
-                found[f"{name}/mask"] = p.mask
-    return found
+    return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
 def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold]:

@@ -1,4 +1,4 @@
-"""The network of a breast run with its loss, optimizer and initial state."""
+"""The network of a breast run with its loss, optimiser and initial state."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from mrjax.train.step import LossFunction
 
 
 class Model(TaskModel[Config, UNet]):
-    """A breast U-Net and what trains it."""
+    """A breast U-Net with its loss and optimiser."""
 
     @functools.cached_property  # tracing the network takes a while
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -28,9 +28,10 @@ class Model(TaskModel[Config, UNet]):
     def loss_function(self) -> LossFunction:
         """Return (params, batch_stats, batch) -> (loss, new batch_stats).
 
-        Returns:
-            1 - Dice of the probabilities, over the whole batch, on batches of `image`
-            (b, row, column, 3) and `mask` (b, row, column, 1).
+        L = 1 - soft_dice(sigmoid(y), mask), with the network's output y, over a batch of `image`
+        (b, row, column, 3) and `mask` (b, row, column, 1); see `mrjax.losses.soft_dice`.
+
+        Source: Piantadosi, Marrone and Sansone (2018), "Evaluation Strategy".
         """
         ar, dtype = self.arithmetic, master_dtype(self.config)
 

@@ -1,4 +1,4 @@
-"""Noise in the shapes of a breast training, to time a step without patients."""
+"""Noise in the shapes of a breast training, with which a step is timed without patients."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def batch(config: Config) -> dict[str, np.ndarray]:
 
 
 def inputs(weights: trained.Weights) -> Inputs:
-    """Return what an engine is made from: the weights, and one empty patient."""
+    """Return inputs from which an engine can be made: the weights and one empty patient."""
     signal = np.zeros((8, 8, 1, 3), np.float32)
     patient = DcePatient(name="noise", signal=signal, times=np.arange(3.0), mask=None)
     tuned = Threshold(channel=0, low=0.0, high=1.0)

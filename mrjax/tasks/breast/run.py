@@ -1,4 +1,4 @@
-"""A breast run: the network in JAX, and what is done with each held-out patient of one fold."""
+"""A breast run: the network in JAX, and how it is applied to each held-out patient of a fold."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -8,19 +8,16 @@ import numpy as np
 
 from mrjax.arrays import DcePatient
 from mrjax.data.slices import enlarged, images
-from mrjax.runs.folder import RunFolder
-from mrjax.tasks.breast import classical, evaluate, model, outputs
+from mrjax.tasks.breast import classical, model
 from mrjax.tasks.breast.config import Config
-from mrjax.tasks.breast.evaluate import Segmented
 from mrjax.tasks.breast.inputs import Inputs
 from mrjax.tasks.engine import JaxEngine, Learning
-from mrjax.tasks.frame import Judged
-from mrjax.tasks.job import Apply, SubjectJob
+from mrjax.tasks.job import Apply, Outputs, SubjectJob
 from mrjax.train import infer
 
 
 class Job(SubjectJob[Config, Inputs]):
-    """Image (1, row, column, 3) to the probability of breast (1, row, column, 1)."""
+    """Apply a network from an image (1, row, column, 3) to the probability of breast."""
 
     @property
     def constants(self) -> Mapping[str, Any]:
@@ -28,32 +25,19 @@ class Job(SubjectJob[Config, Inputs]):
         return self.inputs.constants()
 
     def shape(self, one: DcePatient) -> Hashable:
-        """Shape of the dynamic series."""
+        """Return the shape of the dynamic series."""
         return one.signal.shape
 
     def output(self, one: DcePatient, apply: Apply) -> np.ndarray:
-        """Probability of breast [x y z] of a patient, see `probability`."""
-        return probability(self.config, one, apply)
+        """Return the probability of breast [x y z] of a patient, slice by slice, float32."""
+        seen, multiple = images(one, self.config.shrink), self.config.multiple
+        planes = [infer.whole(apply, seen[:, :, z], multiple) for z in range(seen.shape[2])]
+        small = np.stack(planes, axis=2).astype(np.float32)
+        return enlarged(small, one.signal.shape[:3], self.config.shrink)
 
-    def others(self, one: DcePatient) -> np.ndarray:
-        """Mask [x y z] by the tuned threshold."""
-        return classical.segment(one, self.inputs.threshold, self.config.shrink)
-
-    def judge(
-        self, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[np.ndarray]
-    ) -> Judged:
-        """Compare all masks with the references, and write them."""
-        patients = self.held_out
-        found = [Segmented.of(p, mask) for p, mask in zip(networks, others, strict=True)]
-        table = evaluate.table(found, patients)
-        for patient, segmented in zip(patients, found, strict=True):
-            outputs.write(folder, patient, segmented)
-        return Judged(
-            # Patients without a reference get masks and a digest, but no row in the tables.
-            subjects=[p.name for p in patients if p.mask is not None or not table],
-            table=table,
-            predictions={p.name: s.probability for p, s in zip(patients, found, strict=True)},
-        )
+    def others(self, one: DcePatient) -> Outputs:
+        """Return the mask [x y z] of a patient by the tuned threshold."""
+        return {"threshold": classical.segment(one, self.inputs.threshold, self.config.shrink)}
 
 
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
@@ -67,20 +51,3 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
         learning=learning if inputs.train else None,
         predictor=lambda state, image: predict(state.params, state.batch_stats, jnp.asarray(image)),
     )
-
-
-def probability(config: Config, patient: DcePatient, predict: infer.Network) -> np.ndarray:
-    """Apply the network to every slice of a patient.
-
-    Args:
-        config: of the run.
-        patient: held out.
-        predict: of the trained network, see `job`.
-
-    Returns:
-        Probability of breast [x y z], float32.
-    """
-    seen = images(patient, config.shrink)
-    planes = [infer.whole(predict, seen[:, :, z], config.multiple) for z in range(seen.shape[2])]
-    small = np.stack(planes, axis=2).astype(np.float32)
-    return enlarged(small, patient.signal.shape[:3], config.shrink)

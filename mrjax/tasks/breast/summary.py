@@ -1,8 +1,9 @@
-"""What a repeated cross-validation found: medians with intervals, a table, box plots."""
+"""The summary of a repeated cross-validation: medians with intervals, a table, box plots."""
 
 import csv
 import io
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,24 +16,18 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """A median and its confidence interval; None where there are too few values for one."""
+    """A median and its confidence interval, which is None for too few values."""
 
     median: float
     lower: float | None
     upper: float | None
 
 
-def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the two middle ones."""
-    ranked, half = sorted(values), len(values) // 2
-    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
-
-
 def interval(values: Sequence[float]) -> Interval:
-    """Median with a 95 % interval between two of the values, whatever their distribution.
+    """Return the median with a 95 % interval between two of the values, for any distribution.
 
     Args:
-        values: one a patient; fewer than six have no such interval.
+        values: one value for each patient; fewer than six values have no such interval.
 
     Returns:
         Median, lower and upper bound.
@@ -44,11 +39,11 @@ def interval(values: Sequence[float]) -> Interval:
 
     found = stats.quantile_test(list(values), p=0.5).confidence_interval(LEVEL)
     bounds = [float(b) if math.isfinite(b) else None for b in (found.low, found.high)]
-    return Interval(median(values), *bounds)
+    return Interval(statistics.median(values), *bounds)
 
 
 class Repetitions(NamedTuple):
-    """Dice by repetition and patient, network and threshold."""
+    """Dice of the network and of the threshold, by repetition and patient."""
 
     patients: list[str]
     network: list[list[float]]
@@ -59,12 +54,12 @@ def write(folder: RunFolder, config: Config, names: Sequence[str]) -> str:
     """Write table, box plots and, last, the result of a cross-validation.
 
     Args:
-        folder: of the cross-validation, open.
-        config: its configuration.
-        names: of all children, finished, repetition by repetition.
+        folder: open run folder of the cross-validation.
+        config: configuration of the cross-validation.
+        names: names of all children, which are finished, repetition by repetition.
 
     Returns:
-        What to tell the person who waits.
+        Text to print.
     """
     from mrjax.tasks.breast.figures import boxes  # matplotlib takes a second
 
@@ -79,30 +74,30 @@ def write(folder: RunFolder, config: Config, names: Sequence[str]) -> str:
 
 
 def gather(found: Sequence[Mapping[str, Any]], folds: int) -> Repetitions:
-    """Put the folds of every repetition together.
+    """Join the folds of every repetition.
 
     Args:
         found: results of all children, repetition by repetition.
-        folds: children of a repetition.
+        folds: number of children of a repetition.
 
     Returns:
-        Dice of every patient in the order of their names, the same in every repetition.
+        Dice of every patient; every repetition has the patients in the order of their names.
     """
-    rows: dict[str, list[dict[str, float]]] = {"network": [], "threshold": []}
-    for first in range(0, len(found), folds):
-        part = found[first : first + folds]
-        for method, into in rows.items():
-            tables = [f["metrics"] if method == "network" else f["baselines"][method] for f in part]
-            into.append(
-                {
-                    name: value
-                    for f, table in zip(part, tables, strict=True)
-                    for name, value in zip(f["subjects"], table["dice"], strict=True)
-                }
-            )
-    patients = sorted(rows["network"][0])
-    lists = {m: [[row[p] for p in patients] for row in into] for m, into in rows.items()}
-    return Repetitions(patients, lists["network"], lists["threshold"])
+    parts = [found[first : first + folds] for first in range(0, len(found), folds)]
+    patients = sorted(name for fold in parts[0] for name in fold["subjects"])
+    network, threshold = (
+        [_dice(part, method, patients) for part in parts] for method in ("network", "threshold")
+    )
+    return Repetitions(patients, network, threshold)
+
+
+def _dice(part: Sequence[Mapping[str, Any]], method: str, patients: Sequence[str]) -> list[float]:
+    """Return the Dice of every patient in one repetition."""
+    found: dict[str, float] = {}
+    for fold in part:
+        table = fold["metrics"] if method == "network" else fold["baselines"][method]
+        found |= zip(fold["subjects"], table["dice"], strict=True)
+    return [found[patient] for patient in patients]
 
 
 def _content(
@@ -125,7 +120,7 @@ def _content(
         "steps": config.steps,
         "subjects": [f"repetition_{r:03d}" for r in range(config.repetitions)],
         "metrics": {"dice": [i.median for i in intervals]},
-        "baselines": {"threshold": {"dice": [median(v) for v in gathered.threshold]}},
+        "baselines": {"threshold": {"dice": [statistics.median(v) for v in gathered.threshold]}},
         "digests": {d: digests.combine(f["digests"][d] for f in found) for d in result.DIGESTS},
         "seconds": _seconds(found),
         "memory_bytes": max(memory, default=None),
@@ -140,14 +135,14 @@ def _content(
 
 
 def _seconds(found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Sums over the folds; of the phase that older folds lack only if all have it."""
+    """Add the phases over the folds; a phase that older folds lack only if all folds have it."""
     every = all(result.CLASSICAL in f["seconds"] for f in found)
     phases = (*result.SECONDS, *((result.CLASSICAL,) if every else ()))
     return {phase: sum(f["seconds"][phase] for f in found) for phase in phases}
 
 
 def _load(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The largest loads of the folds, if all know theirs."""
+    """Return the largest loads of the folds, if all folds have recorded theirs."""
     loads = [f["load"] for f in found if "load" in f]
     if len(loads) < len(found):
         return {}
@@ -163,14 +158,14 @@ def _rows(intervals: Sequence[Interval]) -> list[list[str]]:
 
 
 def as_csv(intervals: Sequence[Interval]) -> str:
-    """The paper's table as comma-separated values, in per cent."""
+    """Return the paper's table as comma-separated values, in per cent."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *_rows(intervals)])
     return text.getvalue()
 
 
 def as_tex(intervals: Sequence[Interval]) -> str:
-    """The paper's table for LaTeX."""
+    """Return the paper's table for LaTeX."""
     head = " & ".join(COLUMNS).replace("%", "\\%")
     body = [" & ".join(row) + " \\\\" for row in _rows(intervals)]
     lines = ["\\begin{tabular}{lrrr}", "\\hline", f"{head} \\\\", "\\hline", *body, "\\hline"]
@@ -178,7 +173,7 @@ def as_tex(intervals: Sequence[Interval]) -> str:
 
 
 def as_text(gathered: Repetitions, intervals: Sequence[Interval]) -> str:
-    """The paper's table for a terminal, and the threshold's median under it."""
+    """Return the paper's table for a terminal, with the threshold's median below."""
     rows = [list(COLUMNS), *_rows(intervals)]
     threshold = interval(gathered.threshold[0])
     rows += [["threshold", *_rows([threshold])[0][1:]]]

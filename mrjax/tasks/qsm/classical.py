@@ -1,4 +1,4 @@
-"""Classical inversions beside the network, tuned on training subjects only."""
+"""Classical inversions that the network is compared with, tuned on training subjects only."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Tuned:
     """Parameters of the classical inversions.
 
     Attributes:
-        tkd_threshold: smallest |D| that is divided by (Shmueli et al. 2009).
+        tkd_threshold: smallest dipole kernel |D| by which k-space is divided (Shmueli et al. 2009).
         l2_weight: weight of the gradient penalty (Bilgic et al. 2014).
     """
 
@@ -35,7 +35,7 @@ def tune(subjects: Sequence[QsmSubject]) -> Tuned:
         subjects: training subjects with a reference; the first few are used.
 
     Returns:
-        The best of the values tried.
+        The best of the tried values.
     """
     used = [s for s in subjects if s.chi is not None][:SUBJECTS_TO_TUNE_ON]
 
@@ -47,7 +47,7 @@ def tune(subjects: Sequence[QsmSubject]) -> Tuned:
 
 
 def tkd(subject: QsmSubject, threshold: float) -> np.ndarray:
-    """Thresholded k-space division of a subject's field; chi [ppm]."""
+    """Return chi [ppm] by thresholded k-space division of a subject's field."""
     return np.asarray(
         inversion.tkd(
             subject.field, subject.mask, subject.voxel_size, subject.b0_direction, threshold
@@ -56,14 +56,14 @@ def tkd(subject: QsmSubject, threshold: float) -> np.ndarray:
 
 
 def l2(subject: QsmSubject, weight: float) -> np.ndarray:
-    """Closed-form L2-regularised inversion of a subject's field; chi [ppm]."""
+    """Return chi [ppm] by closed-form L2-regularised inversion of a subject's field."""
     return np.asarray(
         inversion.l2(subject.field, subject.mask, subject.voxel_size, subject.b0_direction, weight)
     )
 
 
 def reconstruct(subject: QsmSubject, tuned: Tuned) -> dict[str, np.ndarray]:
-    """Both inversions of one subject, by name."""
+    """Return both inversions of one subject, by name."""
     return {"tkd": tkd(subject, tuned.tkd_threshold), "l2": l2(subject, tuned.l2_weight)}
 
 

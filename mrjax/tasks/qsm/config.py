@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
+from mrjax.tasks import options
 
 DATASETS = ("synthetic", "tfds", "qsmnet_mat", "qsmnet_hdf5", "nifti")
 SMALLEST_VOLUME = 8
@@ -40,15 +41,10 @@ class Config(RunConfig):
     patches_x: int = option(2, "Patches along x; neighbours overlap", minimum=1)
     patches_y: int = option(2, "Patches along y", minimum=1)
     patches_z: int = option(2, "Patches along z", minimum=1)
-    width: int = option(8, "Features of the first level; doubled at each level below", minimum=1)
-    levels: int = option(3, "Poolings of the network", minimum=1)
+    width: int = options.width()
+    levels: int = options.levels()
     window: int = option(5, "Edge of the convolution window, odd", unit="voxels")
-    momentum: float = option(
-        0.99,
-        "Share of the old value in the running statistics of batch normalisation",
-        minimum=0.0,
-        maximum=0.9999,
-    )
+    momentum: float = options.momentum(0.99)
     init: str = option(
         "he_uniform",
         "Initial weights: uniform with He's variance and zero biases (the same bits on any "
@@ -59,25 +55,24 @@ class Config(RunConfig):
     gradient_weight: float = option(0.1, "Weight of the gradient-difference loss against L1")
     from_run: str = option(
         "",
-        "Begin with the trained network, normalisation and tuned baselines of this finished run "
-        "folder; with --steps=0 only infer",
+        "Begin with the trained network, normalisation and tuned classical methods of this "
+        "finished run folder; with --steps=0 only infer",
     )
 
     @property
     def multiple(self) -> int:
-        """What each axis of an input must be divisible by."""
+        """Number by which each axis of an input must be divisible."""
         return 2**self.levels
 
     @property
     def patches_per_axis(self) -> tuple[int, int, int]:
-        """Patches along x, y, z."""
+        """Numbers of patches along x, y and z."""
         return self.patches_x, self.patches_y, self.patches_z
 
     def check(self) -> None:
-        """Raise UserError for values that do not go together."""
+        """Raise UserError for values that contradict each other."""
         super().check()
-        if self.window % 2 == 0 or self.window < 1:
-            raise UserError(f"--window={self.window} is even; expected an odd length; try 5")
+        options.check_window(self.window, 5)
         if self.patch < SMALLEST_PATCH:
             raise UserError(
                 f"--patch={self.patch} has no inner voxel, which the gradient loss needs; expected "

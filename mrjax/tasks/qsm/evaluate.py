@@ -6,6 +6,7 @@ import numpy as np
 
 from mrjax import metrics
 from mrjax.arrays import QsmSubject
+from mrjax.tasks import records
 
 METRICS = ("nrmse", "ssim", "psnr", "hfen")
 Maps = Mapping[str, np.ndarray]
@@ -14,17 +15,18 @@ Maps = Mapping[str, np.ndarray]
 def evaluate(chi: np.ndarray, subject: QsmSubject) -> dict[str, float]:
     """Compare one map with its subject's reference.
 
-    A susceptibility map is known up to a constant, so both maps lose their in-mask mean first.
+    A field determines a susceptibility map up to a constant, so the in-mask mean of both maps is
+    subtracted first.
 
     Args:
-        chi: [x y z], [ppm].
-        subject: with a reference.
+        chi: susceptibility [x y z], [ppm].
+        subject: a subject with a reference.
 
     Returns:
         nrmse, ssim and hfen as fractions, psnr in dB.
 
     Raises:
-        ValueError: if the subject has no reference.
+        ValueError: the subject has no reference.
     """
     if subject.chi is None:
         raise ValueError(f"subject {subject.name} has no reference")
@@ -39,22 +41,20 @@ def evaluate(chi: np.ndarray, subject: QsmSubject) -> dict[str, float]:
 
 
 def table(maps: Sequence[Maps], subjects: Sequence[QsmSubject]) -> dict[str, dict[str, list]]:
-    """Metrics of every method on every subject that has a reference.
+    """Return the metrics of every method on every subject that has a reference.
 
     Args:
-        maps: per subject, method to map [ppm].
-        subjects: in the same order.
+        maps: for each subject, method -> map [ppm].
+        subjects: the subjects in the same order.
 
     Returns:
-        method -> metric -> one value per subject.
+        method -> metric -> one value for each subject.
     """
-    rows = [
+    return records.by_method(
         {method: evaluate(chi, subject) for method, chi in found.items()}
         for found, subject in zip(maps, subjects, strict=True)
         if subject.chi is not None
-    ]
-    methods = rows[0] if rows else {}
-    return {m: {k: [row[m][k] for row in rows] for k in METRICS} for m in methods}
+    )
 
 
 def _demeaned(x: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The picture of a QSM run: truth, reconstructions and their errors in three planes."""
+"""The figure of a QSM run: truth, reconstructions and their errors in three planes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +13,12 @@ TITLES = {"network": "network", "tkd": "TKD", "l2": "L2"}
 
 
 def figure(path: Path, subject: QsmSubject, maps: Mapping[str, np.ndarray]) -> None:
-    """Write a PNG: rows are planes; columns truth, each method, then each method's error.
+    """Write a PNG: rows are planes; columns are truth, each method, then each method's error.
 
     Args:
         path: file to write.
-        subject: gives reference, mask and title.
-        maps: method to susceptibility map [ppm], each shown without its in-mask mean.
+        subject: subject, with mask, title and perhaps a reference.
+        maps: method -> susceptibility map [ppm], each shown without its in-mask mean.
     """
     columns = _columns(subject, maps)
     drawn = pictures.figure(1.9 * len(columns) + 0.9, 6.0)

@@ -1,4 +1,4 @@
-"""What a QSM run starts from: subjects, constants, initial weights."""
+"""The inputs of a QSM run: subjects, constants, initial weights."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,6 @@ from mrjax.arrays import QsmSubject
 from mrjax.data import pipeline
 from mrjax.data.qsm import subjects
 from mrjax.errors import UserError
-from mrjax.runs import digests
 from mrjax.tasks import evidence, trained
 from mrjax.tasks.qsm import classical, model, network
 from mrjax.tasks.qsm.config import Config
@@ -17,11 +16,11 @@ from mrjax.tasks.qsm.network import Constants
 
 
 class Inputs(NamedTuple):
-    """What training starts from.
+    """The inputs of a run.
 
     Attributes:
         train: training subjects; empty when a trained network only infers.
-        examples: patches of them; None when a trained network only infers.
+        examples: patches of the training subjects; None when a trained network only infers.
         test: held-out subjects.
         constants: normalisation and tuned classical methods.
         initial: parameters (and statistics, if trained before) by leaf path.
@@ -35,17 +34,17 @@ class Inputs(NamedTuple):
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
-    """Load or make the subjects and everything that depends on them alone.
+    """Load or make the subjects and everything that depends on the subjects alone.
 
     Args:
         config: the configuration.
         built: its model.
 
     Returns:
-        The inputs, such that training and evaluation will find no mistake of the user in them.
+        The inputs, checked so that neither training nor evaluation finds a user's mistake later.
 
     Raises:
-        UserError: for subjects, patches or a network that cannot be used.
+        UserError: subjects, patches or a network cannot be used.
     """
     train, test = subjects(config, need_train=config.steps > 0)
     check_test(test)
@@ -74,16 +73,7 @@ def check_test(found: Sequence[QsmSubject]) -> None:
 
 def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     """Return sha256 of `init`, `order` (of all patches) and `data` (all subjects)."""
-    count = len(inputs.examples) if inputs.examples is not None else 0
-    data = digests.content(_arrays(inputs))
-    return evidence.of_inputs(config, count, inputs.initial.params, data)
-
-
-def _arrays(inputs: Inputs) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    for split, several in (("train", inputs.train), ("test", inputs.test)):
-        for s in several:
-            found |= {f"{split}/{s.name}/field": s.field, f"{split}/{s.name}/mask": s.mask}
-            if s.chi is not None:
-                found[f"{split}/{s.name}/chi"] = s.chi
-    return found
+    data = evidence.of_subjects(
+        inputs.train, inputs.test, lambda s: {"field": s.field, "mask": s.mask, "chi": s.chi}
+    )
+    return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)

@@ -1,4 +1,4 @@
-"""The network of a QSM run with its loss, optimizer and initial state."""
+"""The network of a QSM run with its loss, optimiser and initial state."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,7 +19,7 @@ from mrjax.train.step import LossFunction
 
 
 class Model(TaskModel[Config, UNet]):
-    """A QSM network and what trains it."""
+    """A QSM network with its loss and optimiser."""
 
     @property
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -32,13 +32,19 @@ class Model(TaskModel[Config, UNet]):
     def loss_function(self, constants: Normalisation, geometry: QsmSubject) -> LossFunction:
         """Return (params, batch_stats, batch) -> (loss, new batch_stats).
 
+        L = l1(y, t) + model_weight model(chi, field, mask) + gradient_weight
+        gradient_difference(y, t), with the network's output y, the standardised reference t, the
+        susceptibility chi of y, and the terms of `mrjax.losses`.
+
         Args:
             constants: normalisation of the training subjects.
-            geometry: any training subject; gives voxel size and B0 direction of all.
+            geometry: any training subject; all have its voxel size and B0 direction.
 
         Returns:
-            The loss of Yoon et al.: L1 + model_weight x model + gradient_weight x gradient
-            difference, on batches of `field`, `chi` [ppm] and `mask`, each (b, x, y, z, 1).
+            The loss, a function of batches of `field`, `chi` [ppm] and `mask`, each
+            (b, x, y, z, 1).
+
+        Source: Yoon et al., NeuroImage 179 (2018), "Loss function".
         """
         config, ar, dtype = self.config, self.arithmetic, master_dtype(self.config)
         edge = (config.patch,) * 3
@@ -66,7 +72,7 @@ class Model(TaskModel[Config, UNet]):
         return loss
 
     def predictor(self, constants: Normalisation) -> Callable[[PyTree, PyTree, Array], Array]:
-        """Return the jitted map (params, batch_stats, field) -> chi, in ppm."""
+        """Return the jitted map (params, batch_stats, field) -> chi, both in ppm."""
         ar, dtype = self.arithmetic, master_dtype(self.config)
 
         @jax.jit

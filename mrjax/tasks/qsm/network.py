@@ -1,4 +1,4 @@
-"""A trained QSM network: weights together with the constants without which they mean nothing."""
+"""A trained QSM network: its weights, and the constants that give the weights a meaning."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ ARCHITECTURE = ("width", "levels", "window")
 
 
 class Constants(NamedTuple):
-    """What a network carries from its training subjects.
+    """The constants that a network keeps from its training subjects.
 
     Attributes:
         normalisation: means and standard deviations [ppm].
-        tuned: parameters of the classical inversions compared with it.
+        tuned: parameters of the classical inversions that the network is compared with.
     """
 
     normalisation: Normalisation
@@ -35,14 +35,14 @@ def load(config: Config, built: model.Model) -> tuple[trained.Weights, Constants
     """Read the network of --from_run.
 
     Args:
-        config: names the run folder and the architecture wanted.
+        config: configuration, with the run folder and the wanted architecture.
         built: a model of that architecture.
 
     Returns:
         Weights and constants.
 
     Raises:
-        UserError: if there is no finished run, or its network is another one.
+        UserError: there is no finished run, or its network has another architecture.
     """
     weights, content = trained.load("qsm", config, config.from_run, ARCHITECTURE, built.shapes)
     tuned = Tuned(**content["tuned"])
@@ -53,7 +53,7 @@ def check_geometry(subjects: Sequence[QsmSubject]) -> None:
     """Raise UserError unless all subjects share voxel size and B0 direction.
 
     The model loss uses one dipole kernel for all patches, as the authors do, who rotate and
-    resample first.
+    resample their subjects before.
     """
     first = subjects[0]
     for s in subjects[1:]:

@@ -1,4 +1,4 @@
-"""Noise in the shapes of a QSM training, to time a step without subjects."""
+"""Noise in the shapes of a QSM training, with which a step is timed without subjects."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def batch(config: Config) -> dict[str, np.ndarray]:
 
 
 def inputs(weights: trained.Weights) -> Inputs:
-    """Return what an engine is made from: the weights, and one empty subject."""
+    """Return inputs from which an engine can be made: the weights and one empty subject."""
     empty = np.zeros((8, 8, 8), np.float32)
     subject = QsmSubject(name="noise", field=empty, chi=empty, mask=empty == 0)
     plain = Normalisation(field_mean=0.0, field_std=1.0, chi_mean=0.0, chi_std=1.0)

@@ -1,4 +1,4 @@
-"""Files of a QSM run for people (PNG) and programs (NIfTI)."""
+"""The files of a QSM run: PNG figures for people, NIfTI volumes for programs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,16 +13,14 @@ from mrjax.tasks.qsm.figures import figure
 def write(
     folder: RunFolder, subjects: Sequence[QsmSubject], maps: Sequence[Mapping[str, np.ndarray]]
 ) -> None:
-    """Write a figure and the network's and the classical maps of every held-out subject.
+    """Write a figure and the maps of all methods for every held-out subject.
 
     Args:
-        folder: gets ``images/<subject>.png`` and
+        folder: run folder, which gets ``images/<subject>.png`` and
             ``predictions/<subject>_<method>_Chimap.nii.gz`` [ppm].
         subjects: held-out subjects.
-        maps: per subject, method to map [ppm].
+        maps: for each subject, method -> map [ppm].
     """
-    folder.images.mkdir(exist_ok=True)
-    folder.predictions.mkdir(exist_ok=True)
     for subject, found in zip(subjects, maps, strict=True):
         shown = {name: found[name] for name in ("network", "tkd")}
         figure(folder.images / f"{subject.name}.png", subject, shown)

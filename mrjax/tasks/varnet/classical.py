@@ -1,4 +1,4 @@
-"""CG-SENSE and the zero-filled image beside the network; tuned on training slices only."""
+"""CG-SENSE, tuned on training slices only, and the zero-filled image, to compare with."""
 
 import dataclasses
 import itertools
@@ -22,8 +22,8 @@ class Tuned:
     """Parameters of CG-SENSE.
 
     Attributes:
-        iterations: of conjugate gradients; stopping early regularises.
-        weight: of the Tikhonov penalty, where coil maps have unit root sum of squares.
+        iterations: number of conjugate gradient iterations; stopping early regularises.
+        weight: weight of the Tikhonov penalty, for coil maps with unit root sum of squares.
     """
 
     iterations: int = 8
@@ -37,7 +37,7 @@ def tune(acquisitions: Sequence[Acquisition]) -> Tuned:
         acquisitions: training slices with a reference; the first few are used.
 
     Returns:
-        The best pair of those tried.
+        The best of the tried pairs.
     """
     used = acquisitions[:SLICES_TO_TUNE_ON]
 
@@ -49,23 +49,23 @@ def tune(acquisitions: Sequence[Acquisition]) -> Tuned:
 
 
 def magnitude_nrmse(image: np.ndarray, reference: np.ndarray) -> float:
-    """NRMSE of magnitude images over the whole slice, as the studies report it."""
+    """Return the NRMSE of magnitude images over the whole slice."""
     return nrmse(np.abs(image), np.abs(reference), np.ones(reference.shape, bool))
 
 
 def zero_filled(acquisition: Acquisition) -> np.ndarray:
-    """Zero-filled image [row column] of one acquisition."""
+    """Return the zero-filled image [row column] of one acquisition."""
     return np.asarray(sense.zero_filled(*_batch(acquisition)))[0]
 
 
 def cg_sense(acquisition: Acquisition, tuned: Tuned) -> np.ndarray:
-    """CG-SENSE image [row column] of one acquisition."""
+    """Return the CG-SENSE image [row column] of one acquisition."""
     found = sense.cg_sense(*_batch(acquisition), iterations=tuned.iterations, weight=tuned.weight)
     return np.asarray(found)[0]
 
 
 def reconstruct(acquisition: Acquisition, tuned: Tuned) -> dict[str, np.ndarray]:
-    """Both images of one acquisition, by name."""
+    """Return both images of one acquisition, by name."""
     return {"zero_filled": zero_filled(acquisition), "cg_sense": cg_sense(acquisition, tuned)}
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
+from mrjax.tasks import options
 
 DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "bart")
 
@@ -35,37 +36,37 @@ class Config(RunConfig):
     )
     coils: int = option(6, "Receive coils of a synthetic slice", minimum=1)
     acceleration: int = option(
-        4, "Columns for each column acquired, where the data set fixes no mask", minimum=1
+        4, "Acquire one column in this many, where the data set fixes no mask", minimum=1
     )
     acs_lines: int = option(
         24, "Fully sampled columns in the middle of k-space", unit="columns", minimum=0
     )
     sampling: str = option(
         "regular",
-        "Undersampling: every n-th column and the ACS lines, or columns drawn anew for each slice "
-        "with density falling from the centre",
+        "Undersampling: every n-th column and the ACS lines, or columns drawn for each slice, with "
+        "a density that falls from the centre",
         choices=("regular", "random"),
     )
     maps: str = option(
         "acs",
-        "How coil sensitivity maps are estimated where files have none: from the low-pass image "
+        "How coil sensitivity maps are estimated if the files have none: from the low-pass image "
         "of the ACS lines, or by ESPIRiT (needs sigpy)",
         choices=("acs", "espirit"),
     )
     width: int = option(24, "Complex filters of each stage", minimum=1)
-    stages: int = option(10, "Gradient steps, each with parameters of its own", minimum=1)
+    stages: int = option(10, "Gradient steps, each with its own parameters", minimum=1)
     window: int = option(11, "Edge of a filter, odd", unit="pixels", minimum=1)
     nodes: int = option(31, "Radial basis functions of each activation function", minimum=2)
     optimizer: str = option(
         "adam",
-        "Update rule: Adam, or IIPG as in the public code, gradient descent with --momentum",
+        "Update rule: Adam, or the IIPG of the public code, gradient descent with --momentum",
         choices=("adam", "iipg"),
     )
-    momentum: float = option(0.0, "Inertia of --optimizer=iipg", minimum=0.0, maximum=0.9999)
+    momentum: float = option(0.0, "Momentum of --optimizer=iipg", minimum=0.0, maximum=0.9999)
     project: bool = option(
         True,
         "After each update give filters zero mean and unit norm and keep data weights from "
-        "falling below 0, as published; the public code means to do so under IIPG",
+        "falling below 0, as published; the public code intends this under IIPG only",
     )
     loss: str = option(
         "complex",
@@ -79,10 +80,9 @@ class Config(RunConfig):
     )
 
     def check(self) -> None:
-        """Raise UserError for values that do not go together."""
+        """Raise UserError for values that contradict each other."""
         super().check()
-        if self.window % 2 == 0:
-            raise UserError(f"--window={self.window} is even; expected an odd length; try 11")
+        options.check_window(self.window, 11)
         smallest = min(self.rows, self.columns)
         if self.dataset == "synthetic" and self.window > smallest:
             raise UserError(

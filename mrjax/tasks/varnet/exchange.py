@@ -1,4 +1,4 @@
-"""A variational network from elsewhere as a finished run, and a run's network for elsewhere."""
+"""Import a variational network as a finished run, and export the network of a run."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ import numpy as np
 
 from mrjax import config as configs
 from mrjax.errors import UserError
-from mrjax.runs import digests, environment, result
-from mrjax.runs.folder import RunFolder, open_run
+from mrjax.runs import digests, result
+from mrjax.runs.folder import RunFolder
 from mrjax.tasks import records, trained
 from mrjax.tasks.varnet.classical import Tuned
 from mrjax.tasks.varnet.config import PRESETS, Config
@@ -20,17 +20,17 @@ Leaves = Mapping[str, np.ndarray]
 
 
 def describe(leaves: Leaves) -> Config:
-    """Return the configuration of a network, read off its leaves.
+    """Return the configuration of a network, which follows from the shapes of its leaves.
 
     Args:
         leaves: ``stage{i}/kernel`` [window window 2 f], ``stage{i}/rbf`` [f n] and
             ``stage{i}/data_weight``.
 
     Returns:
-        That of the paper preset with the network's sizes, checked.
+        The checked configuration of the paper preset with the network's sizes.
 
     Raises:
-        UserError: filters that are not square with an odd edge, or a size out of range.
+        UserError: filters are not square with an odd edge, or a size is out of range.
     """
     rows, columns, _, width = leaves["stage0/kernel"].shape
     if rows != columns or rows % 2 == 0:
@@ -51,10 +51,10 @@ def describe(leaves: Leaves) -> Config:
 
 
 def advice(config: Config) -> list[str]:
-    """Return the flags that a run from the network needs beside ``--preset=paper``.
+    """Return the flags that a run with the network needs beside ``--preset=paper``.
 
     Args:
-        config: from `describe`.
+        config: configuration from `describe`.
 
     Returns:
         ``--name=value`` for each size that differs from the preset's.
@@ -68,30 +68,22 @@ def advice(config: Config) -> list[str]:
 
 
 def store(leaves: Leaves, workdir: Path, origin: str) -> Config:
-    """Write a network as the run folder that ``--from_run`` reads.
+    """Write a network as a run folder that ``--from_run`` can read.
 
     Args:
-        leaves: see `describe`.
+        leaves: the network's leaves, see `describe`.
         workdir: folder to write, empty or absent.
         origin: where the network comes from, for ``result.json``.
 
     Returns:
-        The configuration stored.
+        The stored configuration.
 
     Raises:
-        UserError: the folder cannot be written or holds another run, or as `describe`.
+        UserError: the folder cannot be written or holds another run, or as for `describe`.
     """
     config = dataclasses.replace(describe(leaves), workdir=str(workdir))
-    folder, status = open_run(
-        workdir,
-        flags_text=configs.to_flags(config),
-        config=configs.to_json(config),
-        config_digest=configs.digest(config),
-        environment=environment.capture({}, records.CODE_ROOT),
-        resume=False,
-        allow_mixed=False,
-    )
-    del status  # without resume an existing run is an error
+    # Without resume an existing run is an error.
+    folder, _ = records.opened(workdir, config, configs.to_flags(config), {}, resume=False)
     with folder:
         named = {f"params/{name}": leaf for name, leaf in leaves.items()}
         checkpoint.save(folder.checkpoints, 0, named)
@@ -131,10 +123,10 @@ def load(from_run: Path) -> dict[str, np.ndarray]:
         from_run: run folder of the variational network.
 
     Returns:
-        See `describe`.
+        The leaves, see `describe`.
 
     Raises:
-        UserError: no finished run, or none of a variational network.
+        UserError: there is no finished run, or it is a run of another network.
     """
     found = result.read(from_run)
     if found["experiment"] != "varnet":

@@ -1,4 +1,4 @@
-"""Pictures of a VarNet run."""
+"""The figure of a VarNet run: magnitudes and their errors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +18,8 @@ def figure(path: Path, one: SenseSlice, images: Images) -> None:
 
     Args:
         path: file to write.
-        one: gives reference and title.
-        images: method to complex image [row column].
+        one: slice, with the title and perhaps a reference.
+        images: method -> complex image [row column].
     """
     shown = {TITLES[name]: np.abs(images[name]) for name in TITLES}
     if one.reference is not None:

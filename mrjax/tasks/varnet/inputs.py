@@ -1,4 +1,4 @@
-"""What a VarNet run starts from: slices and their sampling, tuned CG-SENSE, initial weights."""
+"""The inputs of a VarNet run: slices and their sampling, tuned CG-SENSE, initial weights."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -17,13 +17,13 @@ ARCHITECTURE = ("width", "stages", "window", "nodes")
 
 
 class Inputs(NamedTuple):
-    """What training starts from.
+    """The inputs of a run.
 
     Attributes:
-        examples: training slices, undersampled when asked for; None to infer only.
+        examples: training slices, each undersampled when it is requested; None to infer only.
         train: the training slices; empty to infer only.
         test: held-out slices.
-        acquired: held-out slices as the scanner would have given them.
+        acquired: held-out slices, undersampled as by the scanner.
         tuned: parameters of CG-SENSE.
         initial: parameters by leaf path.
     """
@@ -37,17 +37,17 @@ class Inputs(NamedTuple):
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
-    """Load or make the slices and everything that depends on them alone.
+    """Load or make the slices and everything that depends on the slices alone.
 
     Args:
         config: the configuration.
         built: its model.
 
     Returns:
-        The inputs, such that training and evaluation will find no mistake of the user in them.
+        The inputs, checked so that neither training nor evaluation finds a user's mistake later.
 
     Raises:
-        UserError: for slices or a network that cannot be used.
+        UserError: slices or a network cannot be used.
     """
     train, test = sense.slices(config, need_train=config.steps > 0)
     acquired = [
@@ -90,24 +90,23 @@ def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> N
 
 
 def digest(config: Config, inputs: Inputs) -> dict[str, str]:
-    """Digest what determines a run.
+    """Return the digests of a run's inputs.
 
     Args:
         config: the configuration.
         inputs: slices and initial weights.
 
     Returns:
-        sha256 of `init`, `order` and `data`; the latter combines the digests of all training
-        slices and then of all held-out ones, with k-space as acquired, so another undersampling
-        mask is other data.
+        sha256 of `init`, `order` and `data`. `data` combines the digests of all training slices
+        and then of all held-out slices, with k-space as acquired, so another undersampling mask
+        is other data.
     """
-    count = len(inputs.examples) if inputs.examples is not None else 0
     data = digests.combine(_of_slices(inputs))
-    return evidence.of_inputs(config, count, inputs.initial.params, data)
+    return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
 def _of_slices(inputs: Inputs) -> Iterator[str]:
-    """One digest a slice: training slices are masked one by one, never all of them at once."""
+    """Yield one digest for each slice; training slices are masked one by one, to save memory."""
     for i, one in enumerate(inputs.train):
         assert inputs.examples is not None
         yield _of_slice(f"train/{one.name}", inputs.examples.get(i))

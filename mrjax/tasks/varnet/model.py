@@ -1,4 +1,4 @@
-"""The network of a VarNet run with its loss, optimizer and initial state."""
+"""The network of a VarNet run with its loss, optimiser and initial state."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ Acquired = Mapping[str, Any]
 
 
 class Model(TaskModel[Config, varnet.VarNet]):
-    """A variational network and what trains it."""
+    """A variational network with its loss, optimiser and projection."""
 
     @property
     def shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -35,14 +35,14 @@ class Model(TaskModel[Config, varnet.VarNet]):
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
-        """Adam or gradient descent with inertia, with the learning rate of `cooldown`."""
+        """Adam, or gradient descent with momentum, with the learning rate of `learning_rate`."""
         config, ar = self.config, self.arithmetic
         rate = learning_rate(ar, config.learning_rate, config.steps, config.cooldown)
         return ar.sgd(rate, config.momentum) if config.optimizer == "iipg" else ar.adam(rate)
 
     @property
     def project(self) -> Project | None:
-        """Projection of the parameters after each update; None if none was asked for."""
+        """Projection of the parameters after each update; None without ``--project``."""
         ar = self.arithmetic
         return (lambda params: varnet.project(ar, params)) if self.config.project else None
 
@@ -55,14 +55,17 @@ class Model(TaskModel[Config, varnet.VarNet]):
         }
 
     def reconstruct(self, params: PyTree, batch: Acquired) -> tuple[Array, Array]:
-        """Reconstruct a batch in the unit the network works in.
+        """Reconstruct a batch in the unit of the network.
+
+        With the zero-filled image z = A* f and the scale s = max |z| the network gets z / s and
+        f / s.
 
         Args:
-            params: of the network.
-            batch: `kspace`, `maps` [b coil row column], `mask` [b column].
+            params: parameters of the network.
+            batch: `kspace` f and `maps` [b coil row column], `mask` [b column].
 
         Returns:
-            Images [b row column], divided by the scale; and the scale [b 1 1], the largest
+            The images [b row column], divided by the scale; and the scale [b 1 1], the largest
             magnitude of each zero-filled image.
         """
         ar, dtype = self.arithmetic, master_dtype(self.config)
@@ -76,9 +79,11 @@ class Model(TaskModel[Config, varnet.VarNet]):
     def loss_function(self) -> LossFunction:
         """Return (params, no statistics, batch) -> (loss, no statistics).
 
-        Returns:
-            Mean squared error against `reference` [b row column], both divided by the largest
-            magnitude of the zero-filled image, of the kind `config.loss`.
+        L = complex_mse(u, r / s) or magnitude_mse(u, r / s) of `mrjax.losses`, as `config.loss`
+        says, with the network's image u, the `reference` r [b row column] and the scale s of
+        `reconstruct`.
+
+        Source: Hammernik et al. 2018, Eq. 7 (magnitudes).
         """
         ar, dtype = self.arithmetic, master_dtype(self.config)
         error = losses.complex_mse if self.config.loss == "complex" else losses.magnitude_mse

@@ -1,4 +1,4 @@
-"""Noise in the shapes of a VarNet training, to time a step without slices."""
+"""Noise in the shapes of a VarNet training, with which a step is timed without slices."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def _complex(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def inputs(weights: trained.Weights) -> Inputs:
-    """Return what an engine is made from: the weights, and one empty slice."""
+    """Return inputs from which an engine can be made: the weights and one empty slice."""
     empty = np.zeros((1, 8, 8), np.complex64)
     one = SenseSlice(name="noise", kspace=empty, maps=empty, reference=empty[0])
     return Inputs(None, [one], [], [], Tuned(), weights)

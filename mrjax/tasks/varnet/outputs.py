@@ -1,4 +1,4 @@
-"""Files of a VarNet run for people (PNG) and programs (HDF5)."""
+"""The files of a VarNet run: PNG figures for people, HDF5 images for programs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,13 +16,11 @@ def write(folder: RunFolder, slices: Sequence[SenseSlice], images: Sequence[Imag
     """Write a figure and the complex images of every held-out slice.
 
     Args:
-        folder: gets ``images/<slice>.png`` and ``predictions/<slice>.h5``, complex64 datasets
-            `network`, `zero_filled`, `cg_sense` and, where there is one, `reference`.
+        folder: run folder, which gets ``images/<slice>.png`` and ``predictions/<slice>.h5`` with
+            complex64 datasets `network`, `zero_filled`, `cg_sense` and, if known, `reference`.
         slices: held-out slices.
-        images: per slice, method to complex image [row column].
+        images: for each slice, method -> complex image [row column].
     """
-    folder.images.mkdir(exist_ok=True)
-    folder.predictions.mkdir(exist_ok=True)
     for one, found in zip(slices, images, strict=True):
         figure(folder.images / f"{one.name}.png", one, found)
         kept = dict(found) if one.reference is None else {**found, "reference": one.reference}

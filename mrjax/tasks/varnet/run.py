@@ -1,4 +1,4 @@
-"""A VarNet run: the network in JAX, and what is done with each held-out slice."""
+"""A VarNet run: the network in JAX, and how it is applied to each held-out slice."""
 
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.runs.folder import RunFolder
 from mrjax.tasks.engine import JaxEngine, Learning
-from mrjax.tasks.frame import Judged
 from mrjax.tasks.job import Apply, Outputs, SubjectJob
-from mrjax.tasks.varnet import classical, evaluate, model, outputs
+from mrjax.tasks.varnet import classical, model
 from mrjax.tasks.varnet.config import Config
 from mrjax.tasks.varnet.inputs import Inputs
 
 
 class Job(SubjectJob[Config, Inputs]):
-    """`kspace`, `maps` (1, coil, row, column), `mask` (1, column) to an image (1, row, column)."""
+    """Apply a network from `kspace`, `maps` (1, coil, row, column) and `mask` to an image."""
 
     @property
     def constants(self) -> Mapping[str, Any]:
@@ -25,36 +23,21 @@ class Job(SubjectJob[Config, Inputs]):
 
     @property
     def held_out(self) -> Sequence[classical.Acquisition]:
-        """Slices that the network has not seen, as the scanner would have given them."""
+        """Held-out slices, undersampled as by the scanner."""
         return self.inputs.acquired
 
     def shape(self, one: classical.Acquisition) -> Hashable:
-        """Shape of k-space."""
+        """Return the shape of k-space."""
         return np.shape(one["kspace"])
 
     def output(self, one: classical.Acquisition, apply: Apply) -> np.ndarray:
-        """The network's complex image [row column] of a slice."""
+        """Return the network's complex image [row column] of a slice."""
         batch = {k: np.asarray(one[k])[None] for k in ("kspace", "maps", "mask")}
         return apply(batch)[0].astype(np.complex64)
 
     def others(self, one: classical.Acquisition) -> Outputs:
-        """The zero-filled image and CG-SENSE's of a slice."""
+        """Return the zero-filled and the CG-SENSE image of a slice."""
         return classical.reconstruct(one, self.inputs.tuned)
-
-    def judge(
-        self, folder: RunFolder, networks: Sequence[np.ndarray], others: Sequence[Outputs]
-    ) -> Judged:
-        """Compare all images with the references, and write them."""
-        slices = self.inputs.test
-        images = [{"network": n, **more} for n, more in zip(networks, others, strict=True)]
-        table = evaluate.table(images, slices)
-        outputs.write(folder, slices, images)
-        return Judged(
-            # Slices without a reference get images and a digest, but no row in the tables.
-            subjects=[s.name for s in slices if s.reference is not None or not table],
-            table=table,
-            predictions={s.name: m["network"] for s, m in zip(slices, images, strict=True)},
-        )
 
 
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:

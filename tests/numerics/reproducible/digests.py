@@ -66,7 +66,7 @@ def step(ar, operation, arrays):
 
 
 def trained(ar, gradients):
-    """Parameters after three steps of each optimizer, whose rates change."""
+    """Parameters after three steps of each optimiser, whose rates change."""
     result = []
     for rule in (ar.adam(lambda n: ar.div(jnp.float32(0.1), n + 1)), ar.sgd(0.1, 0.9)):
         params = jnp.zeros_like(gradients[0])
@@ -84,7 +84,7 @@ def digest(tree):
 
 
 def spread(arrays, devices):
-    """Arrays that begin with the batch over all devices, the others copied to each."""
+    """Divide arrays that begin with the batch among the devices; copy the others to each device."""
     mesh = jax.make_mesh((devices,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
     shardings = [
         NamedSharding(mesh, PartitionSpec("batch" if a.shape[:1] == (BATCH,) else None))

@@ -6,15 +6,15 @@ SMALLEST = np.float32(2.0**-126)
 
 
 def flushed(x):
-    """Subnormal operands as zeros of their sign."""
+    """Replace subnormal operands by zeros of their sign."""
     return np.where(np.abs(x) < SMALLEST, np.copysign(np.float32(0), x), x)
 
 
 def apply(operation, *operands):
-    """A numpy operation on float32, one rounding, results below 2^-126 flushed, one kind of NaN.
+    """Apply a numpy operation to float32, with one rounding and one kind of NaN.
 
-    What is below 2^-126 even when rounded to 24 bits is flushed, as hardware does that flushes;
-    gradual underflow would round a little of it up to 2^-126.
+    A result below 2^-126 after rounding to 24 bits is flushed, as hardware that flushes does;
+    gradual underflow would round a few such results up to 2^-126.
     """
     operands = [flushed(np.asarray(x, np.float32)) for x in operands]
     with np.errstate(all="ignore"):
@@ -27,7 +27,7 @@ def apply(operation, *operands):
 
 
 def bits(x):
-    """Bit patterns, which tell zeros and kinds of NaN apart."""
+    """Bit patterns, which differ for +0 and -0 and for kinds of NaN."""
     return np.ascontiguousarray(x, np.float32).view(np.uint32)
 
 

@@ -16,7 +16,7 @@ CONDITIONS = [("AVX2", 2, 1, "lax"), ("SSE4_2", 1, 2, "products"), ("AVX", 2, 4,
 
 
 def digests(isa, threads, devices, form):
-    """What the program prints in a process of its own."""
+    """The output of the program in a process of its own."""
     flags = f"--xla_cpu_max_isa={isa} --xla_force_host_platform_device_count={devices}"
     environment = {
         **os.environ,
@@ -37,7 +37,7 @@ def found():
 
 
 def differing(found, kind):
-    """Operations whose digests are not the same everywhere."""
+    """Operations whose digests differ."""
     return {name for name in found[0][kind] if len({run[kind][name] for run in found}) > 1}
 
 

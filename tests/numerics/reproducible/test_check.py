@@ -1,4 +1,4 @@
-"""A device whose products are not exact is found out."""
+"""A device whose products are not exact is refused."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ def test_this_device_is_exact(form):
 
 
 def rounded(function):
-    """The function as a device would compute it that keeps 50 of 53 bits."""
+    """The function on a device that keeps 50 of 53 bits."""
 
     def imprecise(*arguments, **fields):
         return jax.lax.reduce_precision(function(*arguments, **fields), 11, 49)

@@ -101,7 +101,7 @@ def test_forms_agree_to_the_bit_and_with_float64(images, window, inputs, outputs
 
 
 def test_blocks_of_channels_keep_twenty_bits():
-    """Of 75,000 products at once 18 bits would be left, and all errors have the same sign here."""
+    """75,000 products at once would leave 18 bits, and here all errors have one sign."""
     value = np.float32(0.75 + 0.49 / 2**18)
     x, kernel = np.full((1, 5, 5, 5, 600), value), np.full((5, 5, 5, 600, 1), value)
     middle = float(conv(x, kernel, "lax")[0, 2, 2, 2, 0])
@@ -130,7 +130,7 @@ def test_matrix_products_are_the_convolution_of_integers(images, window):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_order_of_terms_has_no_effect(form):
-    """Other orders of samples, of input channels, and of the voxels that mirroring gives."""
+    """Samples, input channels and, by mirroring, voxels are put into other orders."""
     rng = np.random.default_rng(3)
     x, kernel, g = example(rng, (3, 40, 80), (3, 3), 4, 2)
     y, by_x, by_kernel = conv_and_gradients(x, kernel, g, form)

@@ -23,7 +23,7 @@ OPERATIONS = {
 
 
 def compare(ours, reference, arrays, rng, rtol):
-    """Value and gradients within rtol of the largest of float64's; the types of the operands."""
+    """Compare value and gradients with float64, relative to the largest, and their types."""
     value, pull = jax.vjp(jax.jit(ours), *arrays)
     expected, reference_pull = jax.vjp(reference, *(a.astype(WIDE[a.dtype]) for a in arrays))
     g = draw(rng, value.shape, value.dtype)
@@ -93,7 +93,7 @@ def test_not_a_number_spreads_over_its_sum_and_no_further():
 
 
 def test_gradients_of_copies_are_flushed_before_the_next_is_added():
-    """The last one's first: 1.5e-38 - 1.3e-38 is subnormal, and so nothing."""
+    """The last gradient is added first: 1.5e-38 - 1.3e-38 is subnormal and becomes zero."""
     x = jnp.zeros(1, jnp.float32)
     gradients = tuple(jnp.full(1, g, jnp.float32) for g in (1.2e-38, -1.3e-38, 1.5e-38))
     _, back = jax.vjp(lambda x: AR.copies(x, 3), x)

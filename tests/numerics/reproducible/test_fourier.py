@@ -27,7 +27,7 @@ def test_values(rng, name, axes, kind):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 64, 100])
 def test_error_of_one_axis(rng, n):
-    """As stated: relative to the power of two above the largest part of the line."""
+    """The error is relative to the power of two above the largest part of the line, as stated."""
     x = draw(rng, (50, n), np.complex64)
     bits = (52 - (n - 1).bit_length()) // 2
     largest = np.max(np.maximum(np.abs(x.real), np.abs(x.imag)), axis=1, keepdims=True)
@@ -46,7 +46,7 @@ def slow_sums(q: np.ndarray, bits: int) -> np.ndarray:
 
 
 def test_the_largest_sums_are_exact(rng, monkeypatch):
-    """Numbers of largest magnitude, signed as the cosines and sines of one frequency are."""
+    """The numbers have the largest magnitude and the signs of one frequency's cosines and sines."""
     seen, ours = [], fourier._sums
     monkeypatch.setattr(fourier, "_sums", lambda *a: seen.append((a, ours(*a))) or seen[-1][1])
     cosine, sine = (np.sign(m) for m in dft_matrices(64))

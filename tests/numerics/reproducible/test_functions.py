@@ -88,7 +88,7 @@ def test_gaussians_and_their_gradients(rng, nodes, shape):
 
 
 def test_the_gradient_by_weights_is_exact_before_it_is_rounded(rng, monkeypatch):
-    """A permutation of large terms would otherwise show in the last bits of float64."""
+    """In plain float64 a permutation of large terms shows in the last bits."""
     seen = []
     monkeypatch.setattr(rbf, "narrow", lambda x: seen.append(np.asarray(x)) or x)
     place, g = rng.uniform(-0.1, 0.1, (1024, 64)), rng.uniform(0.9, 1, (1024, 64))

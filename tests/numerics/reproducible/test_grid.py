@@ -77,7 +77,7 @@ def test_logarithms():
 @given(st.integers(1, 40), st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_coarse_blocks_add_exactly(blocks, random):
-    """Even the largest: every partial sum is a float64 integer times the step."""
+    """Even the largest blocks do: every partial sum is a float64 integer times the step."""
     q = np.array([random.choice([2**53, -(2**53), random.randrange(2**53)]) for _ in range(blocks)])
     q = np.asarray(grid.coarsen(jnp.asarray(q, jnp.float64), blocks)).astype(object)
     step = 1 << grid.log2_ceil(blocks)
@@ -93,7 +93,7 @@ def test_reductions_are_over_all_axes_given(rng):
 
 
 def test_the_graph_of_a_grid_has_no_float_reduction():
-    """The maximum is one of integers: of floats it would depend on how NaN is compared."""
+    """The maximum is of integers, because that of floats depends on how NaN is compared."""
     text = str(
         jax.make_jaxpr(lambda x: grid.quantise(x, 20, (0, 1)))(jnp.ones((4, 4), jnp.float32))
     )

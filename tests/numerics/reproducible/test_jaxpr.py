@@ -1,6 +1,6 @@
 """No float operation of a reproducible training step goes past the arithmetic, or breaks its rules.
 
-The step's jaxpr is walked, gradients, optimizer, projection and evidence included. Every primitive
+The step's jaxpr is walked, with gradients, optimiser, projection and evidence. Every primitive
 with floats among its operands or results either cannot round whatever compiles it, or was traced
 inside the arithmetic, whose rules carry the scope "order_free" and are checked as far as a graph
 shows them (graph.py).
@@ -50,13 +50,13 @@ def test_a_raw_product_and_sum_in_a_network_is_found(monkeypatch):
 
 
 def test_a_raw_magnitude_is_found(monkeypatch):
-    """Of a complex number it is a root, which differs between instruction sets."""
+    """The magnitude of a complex number is a root, which differs between instruction sets."""
     monkeypatch.setattr(losses, "magnitude", lambda ar, image, eps=0.0: jnp.abs(image))
     assert any(what.startswith("abs is past the arithmetic") for what in walked("varnet"))
 
 
 def test_native_arithmetic_is_found():
-    """The walk goes into what it should: a native step holds all of this."""
+    """Positive control of the walk: a native step has all of these operations."""
     names = {what.split()[0] for what in walked("breast", numerics="native")}
     assert {"conv_general_dilated", "dot_general", "reduce_sum", "sqrt", "logistic"} <= names
 
@@ -70,7 +70,7 @@ def test_inference_holds_nothing_else_either(task):
 
 
 def faults(operation, *arrays, scope=SCOPE) -> collections.Counter:
-    """What the walk finds in an operation traced under a scope."""
+    """The faults that the walk finds in an operation traced under a scope."""
     arrays = arrays or (jnp.ones((4, 4), jnp.float32), jnp.ones((4, 4), jnp.float32))
     return rounding(jax.make_jaxpr(jax.named_scope(scope)(operation))(*arrays))
 
@@ -95,7 +95,7 @@ def test_the_scope_counts_under_transformations():
 
 
 def used(times):
-    """Gradient of a value used so many times, whose gradients JAX adds."""
+    """Gradient of a value with so many uses, whose gradients JAX adds."""
 
     def operation(x, y):
         _, pull = jax.vjp(lambda v: [elementwise.mul(v, y) for _ in range(times)], x)
@@ -111,7 +111,7 @@ def test_a_sum_of_jax_that_is_added_to_is_found():
 
 
 def of_jax(x, y):
-    """A sum of two gradients that JAX adds; nothing is wrong with it."""
+    """A sum of two gradients that JAX adds, which is allowed."""
     return used(2)(x, y)[0]
 
 
@@ -137,7 +137,7 @@ def looped(x, y):
 
 
 def repeated(x, y):
-    """The same while something holds that is not known before."""
+    """The same in a while loop, whose number of turns is not known before."""
     start = jnp.zeros((4, 4))
     return jnp.sum(jax.lax.while_loop(lambda v: v[0, 0] < 3, lambda v: v + wide(x), start))
 

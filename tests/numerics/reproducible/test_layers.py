@@ -68,7 +68,7 @@ def bounds(x, scale, g, eps):
 
 
 def check_errors(x, scale, g, eps=EPS):
-    """That gradients of batch normalisation keep within the bounds."""
+    """Check that gradients of batch normalisation keep within the bounds."""
     x, scale, g = (np.float32(a) for a in (x, scale, g))
     arguments, gradients = (x, scale, 0 * scale), (g, 0 * scale, 0 * scale)
     wide = jax.tree.map(lambda a: a.astype(np.float64), (arguments, gradients))

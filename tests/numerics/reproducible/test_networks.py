@@ -38,14 +38,14 @@ def compiled(task: str):
 
 
 def trained(built):
-    """A state whose running statistics are those of some training: inference divides by them."""
+    """A state with trained running statistics, by which inference divides."""
     state = built.initial_state()
     return state._replace(batch_stats=jax.tree.map(jnp.ones_like, state.batch_stats))
 
 
 @pytest.mark.parametrize("task", networks.TASKS)
 def test_a_prediction_does_not_depend_on_its_neighbours(task, rng):
-    """Neighbours a million times as bright would move a grid that is not each sample's own."""
+    """Neighbours a million times as bright would change a grid that several samples share."""
     built, _, like = compiled(task)
     predict = jax.jit(networks.predictor_of(task, built))
     state, first, second = trained(built), drawn(rng, like), drawn(rng, like)
@@ -108,7 +108,7 @@ def test_what_is_not_finite_is_named(task, rng):
 
 @pytest.mark.parametrize("task", ["qsm", "breast"])
 def test_an_overflow_behind_all_normalisation_is_named(task, rng):
-    """A sigmoid of infinity would be 1, and hide it."""
+    """A sigmoid of infinity would be 1 and hide the overflow."""
     built, step, like = compiled(task)
     batch = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
     start = built.initial_state()
@@ -134,7 +134,7 @@ def test_the_unit_of_k_space_does_not_matter(rng, factor):
 
 
 def test_a_scale_that_overflows_is_named(rng):
-    """What is finite, divided by an infinite scale, would be a batch of zeros."""
+    """Finite numbers divided by an infinite scale would be a batch of zeros."""
     built, step, like = compiled("varnet")
     good = drawn(rng, like) | {"mask": np.ones(like["mask"].shape, np.float32)}
     batch = scaled(good, 1e30, ("kspace", "maps"))

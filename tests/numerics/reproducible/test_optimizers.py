@@ -14,7 +14,7 @@ STEPS = 12
 
 
 def gradients(rng):
-    """Twenty decades, so that squares are subnormal; some are zero."""
+    """Gradients over twenty decades, so that some squares are subnormal; some are zero."""
     values = rng.standard_normal((STEPS, 400)) * 10.0 ** rng.uniform(-23, 3, (STEPS, 400))
     values[:, :20] = 0
     return values.astype(np.float32)
@@ -100,7 +100,7 @@ def test_adam_is_optaxs_adam(rng):
 
 @pytest.mark.parametrize("rule", [AR.adam(0.1), AR.sgd(0.1, 0.9)])
 def test_tensors_do_not_know_of_each_other(rng, rule):
-    """All are updated in one row: each as if it were alone, in its own place and shape."""
+    """All tensors are updated in one row, each as if it were alone, and keep their shapes."""
     shapes = {"kernel": (3, 4), "scalar": (), "bias": (5,)}
     grads = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
     start = jax.tree.map(jnp.zeros_like, grads)
@@ -114,7 +114,7 @@ def test_tensors_do_not_know_of_each_other(rng, rule):
 
 @pytest.mark.parametrize("rule", [AR.adam(schedule), AR.sgd(schedule, 0.9)])
 def test_states_are_single_precision_and_own_their_buffers(rule):
-    """A training step donates them all; a schedule finds the count."""
+    """A training step donates all leaves; a schedule finds the count."""
     state = rule.init({"w": jnp.zeros(3, jnp.float32)})
     leaves = jax.tree.leaves(state)
     assert all(leaf.dtype == jnp.float32 for leaf in leaves)

@@ -1,8 +1,8 @@
 """Terms in any order and any groups give the same bits, where a float64 sum of them does not.
 
-Rounding to float32 hides nearly every difference of two float64 sums. So the terms are such that
-it cannot: what is large cancels and leaves what another order has lost, or the sum is a tie of
-float32. In each test the same terms in plain float64 are the control.
+Rounding to float32 hides nearly every difference of two float64 sums. The terms here are chosen so
+that it cannot: large terms cancel and leave small ones, which another order has lost, or the sum is
+a tie of float32. In each test the same terms in plain float64 are the control.
 """
 
 import jax
@@ -26,7 +26,7 @@ BLOCKS = ((0, 1, 2, 3), (0, 2, 1, 3), (3, 2, 1, 0), (2, 3, 0, 1), (1, 3, 0, 2))
 
 
 def orders(rng):
-    """As they come, the last term second, backwards, and two at random."""
+    """Five orders: unchanged, the last term second, backwards, and two at random."""
     second = np.array([0, N - 1, *range(1, N - 1)])
     return [np.arange(N), second, second[::-1], rng.permutation(N), rng.permutation(N)]
 
@@ -37,7 +37,7 @@ def cancelling(rng):
 
 
 def only(values):
-    """The one value that all are, by their bits."""
+    """Return the value that all have, bit for bit."""
     values = {np.asarray(value).tobytes() for value in values}
     assert len(values) == 1, f"{len(values)} results"
     return values
@@ -81,7 +81,7 @@ def batch_norm_and_gradients(implementation, x, g):
 def test_batch_norm(rng):
     """Channels whose mean, whose variance and whose gradients show an order."""
     signs = np.where(np.arange(N) % 2, -1.0, 1.0)
-    signs[[0, 1, -1, -2]] = 1, -1, 1, -1  # the huge gradients are of one sign of x
+    signs[[0, 1, -1, -2]] = 1, -1, 1, -1  # the huge gradients belong to x of one sign
     squares = signs * np.array([TIE] * 2 + [TINY] * 4 + [0] * (N - 6))
     seed = rng.integers(2**30)
     x, g = (
@@ -109,8 +109,7 @@ def test_batch_norm(rng):
 def four_blocks(rng, size):
     """Factors (4, size) of 20 bits: sums of products of nearly 53 bits that nearly cancel.
 
-    A block's sum is exact. That of the first two is not, so it depends on the order of blocks
-    which of them meet.
+    A block's sum is exact. The sum of two blocks is not, so it depends on the order of the blocks.
     """
     x = rng.integers(2**20 - 2**12, 2**20, (2, size))
     w = rng.integers(2**20 - 2**12, 2**20, (2, size))
@@ -121,7 +120,7 @@ def four_blocks(rng, size):
 
 
 def plain_sums(x, w):
-    """Each order of the blocks' exact sums, added in float64."""
+    """Add the blocks' exact sums in float64, in each order."""
     sums = np.sum(x * w, axis=1)
     assert np.max(np.abs(sums)) < 2**53
     results = []
@@ -180,7 +179,7 @@ def test_kernel_gradient_over_slabs(rng, form):
 def test_transform_of_renumbered_points(rng):
     """Where points j are points a j modulo n, frequencies a k are frequencies k.
 
-    Of a wave all frequencies but one are what is left of terms that cancel.
+    For a wave all frequencies but one are remainders of terms that cancel.
     """
     n, a = 61, 17
     j = np.arange(n)

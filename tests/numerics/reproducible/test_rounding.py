@@ -53,7 +53,7 @@ def test_operands_keep_their_sign_and_nothing_below_the_normal_numbers():
 
 
 def test_flush(rng):
-    """A gradient that JAX has added up becomes what a product by 1 makes of it."""
+    """A gradient that JAX has added up becomes its product with 1."""
     x = np.concatenate([strict.any_float(rng, 100_000), strict.SPECIAL])
     expected = strict.bits(strict.apply(np.multiply, x, np.float32(1)))
     np.testing.assert_array_equal(strict.bits(jax.jit(AR.flush)(x)), expected)

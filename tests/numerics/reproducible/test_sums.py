@@ -1,4 +1,4 @@
-"""Exact sums and products: no order, no grouping; within the stated error of the true value."""
+"""Exact sums and products depend on no order or grouping, and keep the stated error."""
 
 import functools
 from fractions import Fraction
@@ -92,7 +92,7 @@ def test_bits_of_products():
 
 @pytest.mark.parametrize("shape", [(300, 700), (3 * BLOCK + 7,), (5, 20, BLOCK), (BLOCK + 1, 3)])
 def test_more_products_than_add_exactly(rng, shape):
-    """Blocks: against integers of any size, by the definition of the grid, and in float64."""
+    """Blocks agree with integers of any size, by the definition of the grid, and with float64."""
     x, w = draw(rng, (*shape, 2), np.float32), draw(rng, shape, np.float32)
     letters = "abc"[: len(shape)]
     result = np.asarray(product(f"{letters}o,{letters}->o", x, w))
@@ -104,7 +104,7 @@ def test_more_products_than_add_exactly(rng, shape):
 
 
 def test_blocks_keep_twenty_bits():
-    """Of 819,200 products at once 16 bits would be left, and all errors have the same sign here."""
+    """819,200 products at once would leave 16 bits, and here all errors have one sign."""
     shape = (5, 20, BLOCK)
     x = np.full(shape, 0.75 + 0.49 / 2**18, np.float32)
     error = Fraction(float(product("abc,abc->", x, x))) - x.size * Fraction(float(x.flat[0])) ** 2

@@ -1,6 +1,6 @@
-"""What is computed in float64 before it is rounded: operation by operation, against numpy.
+"""The float64 values before rounding, operation by operation, against numpy.
 
-A float32 result tells one float64 value from its neighbour once in 2^28 times. Here all 64 bits
+A float32 result shows a change of a float64 value's last bit once in 2^28 times. Here all 64 bits
 are compared.
 """
 
@@ -29,7 +29,7 @@ def x(rng):
 
 
 def reciprocal(x, y):
-    """What a compiler makes of a quotient by a constant or a repeated number."""
+    """The product with a reciprocal, which compilers put in place of some quotients."""
     return x * (1 / y)
 
 
@@ -67,7 +67,7 @@ def test_roots_and_what_is_made_of_them(x):
 
 
 def sealed(x):
-    """Without its last bit."""
+    """Clear the last bit."""
     return (x.view(np.int64) & -2).view(np.float64)
 
 
@@ -109,7 +109,7 @@ def test_gaussians_hold_nothing_to_fuse(rng, monkeypatch, function):
 
 
 def integers(rng, bits, *shape):
-    """Of all bits, and of one sign for the most part: sums fill a significand."""
+    """Draw integers of all bits that mostly have one sign, so that sums fill a significand."""
     values = rng.integers(2 ** (bits - 1), 2**bits, shape, endpoint=True)
     return values * np.where(rng.uniform(size=shape) < 0.05, -1, 1)
 
@@ -119,7 +119,7 @@ def floats(*arrays):
 
 
 def fills(sums):
-    """Sums use the last bits of a significand, and so may be odd."""
+    """Whether sums use the last bits of a significand, so that some are odd."""
     assert 2**51 < np.max(np.abs(sums)) <= 2**53
     assert np.any(sums % 2)
 
@@ -157,7 +157,7 @@ def test_sums_of_a_convolution(rng, form):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shape", [(2, 8, 16, 16), (3, 4, 64, 64)])
 def test_sums_of_a_kernel_gradient(rng, form, shape):
-    """One block; and slabs of two planes of one sample, whose sums become multiples of eight."""
+    """One block, or slabs of two planes of a sample, whose sums become multiples of eight."""
     plan = correlate.slabs(shape, 3)
     assert plan.blocks == {2: 1, 3: 6}[shape[0]]
     bits = product_bits(plan.terms)

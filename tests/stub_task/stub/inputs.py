@@ -32,4 +32,4 @@ def prepare(config, built):
 
 def digest(config, inputs):
     data = digests.content({"x": inputs.examples.x})
-    return evidence.of_inputs(config, len(inputs.examples), inputs.initial.params, data)
+    return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
