@@ -17,9 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from unittest import mock
 
-import absl.app
 import jax
-from absl import flags
 from compiled import quickly
 from experiments_helpers import environment
 from helpers import ROOT
@@ -72,7 +70,6 @@ def _as_a_program(words: Sequence[str], output: io.StringIO, errors: io.StringIO
             mock.patch.object(sys, "orig_argv", words),
             mock.patch.dict(os.environ, environ, clear=True),
             mock.patch.object(os, "execve", _restart),
-            mock.patch.object(absl.app, "run", _run),
             contextlib.chdir(ROOT),
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(errors),
@@ -87,15 +84,10 @@ def _restart(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> None
     raise _Restart(path, argv, environ)
 
 
-def _run(main: Callable, flags_parser: Callable) -> None:
-    """What `absl.app.run` does, without handlers for the rest of this process."""
-    sys.exit(main(flags_parser(sys.argv)))
-
-
 def _exit_code(module: str) -> int:
     """Run the program, a second time in its environment if it asks for that."""
     try:
-        with warnings.catch_warnings(), _flags_of_absl():
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*found in sys.modules.*")
             runpy.run_module(module, run_name="__main__", alter_sys=True)
     except _Restart as again:
@@ -110,18 +102,6 @@ def _exit_code(module: str) -> int:
             return 1
         return end.code or 0
     return 0
-
-
-@contextlib.contextmanager
-def _flags_of_absl() -> Iterator[None]:
-    """Flags that a program defines for its whole process, which its next start defines again."""
-    before = set(flags.FLAGS)
-    try:
-        yield
-    finally:
-        for name in set(flags.FLAGS) - before:
-            if "experiments" in flags.FLAGS.find_module_defining_flag(name):
-                delattr(flags.FLAGS, name)
 
 
 @contextlib.contextmanager
