@@ -4,7 +4,8 @@ A user's run plans an environment, starts itself again in it and imports JAX the
 longer than a small training. Here the second start is this process, in which JAX is up already.
 Nothing is taken on trust: a run reads back what JAX and XLA run with, so one that needs XLA flags,
 devices or another framework's settings of its own is refused here. Such a run, one that is killed,
-and one of each kind for the whole way, belong into a process: `experiments_helpers.call`.
+and one of each kind for the whole way, belong into a process: `experiments_helpers.call`. Figures,
+which take longer to draw than these networks to train, are empty files unless they are asked for.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from unittest import mock
 
 import jax
@@ -22,6 +24,7 @@ from compiled import quickly
 from experiments_helpers import environment
 from helpers import ROOT
 from jax.experimental.compilation_cache import compilation_cache
+from matplotlib.figure import Figure
 
 from mrjax import children
 
@@ -35,7 +38,11 @@ class _Restart(BaseException):
 
 
 def here(
-    experiment: str, *flags: str, check: bool = True, merged: bool = False
+    experiment: str,
+    *flags: str,
+    check: bool = True,
+    merged: bool = False,
+    figures: bool = False,
 ) -> subprocess.CompletedProcess:
     """Run ``experiments.<experiment>`` in this process.
 
@@ -44,6 +51,7 @@ def here(
         *flags: its command line.
         check: fail, and show what the program wrote, if its exit code is not 0.
         merged: both streams are one, as a program that starts others reads them.
+        figures: draw them.
 
     Returns:
         What `subprocess.run` would return.
@@ -51,7 +59,8 @@ def here(
     words = [sys.executable, "-m", f"experiments.{experiment}", *flags]
     output = io.StringIO()
     errors = output if merged else io.StringIO()
-    with _as_a_program(words, output, errors):
+    drawn = contextlib.nullcontext() if figures else mock.patch.object(Figure, "savefig", _empty)
+    with _as_a_program(words, output, errors), drawn:
         code = _exit_code(words[2])
     done = subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
     if check:
@@ -78,6 +87,10 @@ def _as_a_program(words: Sequence[str], output: io.StringIO, errors: io.StringIO
         ):
             stack.enter_context(change)
         yield
+
+
+def _empty(figure: Figure, path: Path, **options: object) -> None:
+    path.touch()
 
 
 def _restart(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -30,8 +30,8 @@ def folds_here():
         yield
 
 
-def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
-    return here("breast", *micro("breast"), *flags, check=check)
+def call(*flags: str, **options: bool) -> subprocess.CompletedProcess:
+    return here("breast", *micro("breast"), *flags, **options)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_the_real_slice_is_segmented_by_a_trained_fold(base, tmp_path):
     path = shared("data/dce_invivo.mat")
     real = ("--steps=0", "--dataset=mat", f"--data_dir={path}", "--shrink=6")
     workdir = tmp_path / "real"
-    call(*real, f"--from_run={base / FOLDS[0]}", f"--workdir={workdir}")
+    call(*real, f"--from_run={base / FOLDS[0]}", f"--workdir={workdir}", figures=True)
     assert result(workdir)["subjects"] == ["dce_invivo"] and not result(workdir)["metrics"]
     assert (workdir / "images" / "dce_invivo.png").stat().st_size > 1e4
     done = call(*real, f"--from_run={base}", f"--workdir={tmp_path / 'w'}", check=False)

@@ -73,7 +73,9 @@ def assert_same_bits(found: Path, expected: Path) -> None:
 
 
 def test_a_repeatable_run_says_so_and_by_what(program, base):
+    assert all(path.stat().st_size > 5e3 for path in base.rglob("*.png"))
     for folder in {base, *trainings(base)}:
+        assert list((folder / "images").glob("*.png"))
         assert result(folder)["level"] == "run_to_run"
         backend = json.loads((folder / "environment.json").read_text())["backend"]
         assert SWITCHES[program] in json.dumps(backend)

@@ -16,14 +16,14 @@ from mrjax.runs import ledger
 from mrjax.tasks.varnet.config import Config
 
 
-def varnet(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
-    return here("varnet", *micro("varnet"), *flags, check=check)
+def varnet(*flags: str, **options: bool) -> subprocess.CompletedProcess:
+    return here("varnet", *micro("varnet"), *flags, **options)
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("varnet") / "base"
-    varnet(f"--workdir={workdir}")
+    varnet(f"--workdir={workdir}", figures=True)
     return workdir
 
 
@@ -35,7 +35,7 @@ def test_a_run_leaves_everything_the_contract_names(base):
         assert all(len(values) == 2 and np.isfinite(values).all() for values in table.values())
     assert set(found["baselines"]) == {"zero_filled", "cg_sense"}
     assert [row["step"] for row in ledger.read(base / "ledger.jsonl")] == list(range(1, 7))
-    assert sum(1 for _ in (base / "images").glob("*.png")) == 2
+    assert [path.stat().st_size > 1e4 for path in (base / "images").glob("*.png")] == [True] * 2
     for path in (base / "predictions").glob("*.h5"):
         with h5py.File(path) as file:
             assert {"network", "reference", "zero_filled", "cg_sense"} == set(file)
