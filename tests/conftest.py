@@ -7,6 +7,7 @@ CI sets it, so that a missing installation there cannot pass for a green run.
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,6 @@ os.environ["JAX_THREEFRY_PARTITIONABLE"] = "1"
 # A stored executable is a source of variation of its own; runs record that there is none.
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
-import jax
 import numpy as np
 import pytest
 from compiled.quickly import FOLDER
@@ -33,10 +33,6 @@ LONGEST = (
     "experiments/test_study.py",
 )
 """Files that take longest, the longest first: begun last, one of them alone would set the end."""
-OPTIMISED = ("numerics", "test_backend.py")
-"""Tests of bits and of the compiler's flags. All others compile in half the time without most
-optimisations: what they compare is within a tolerance, or was compiled in the same way."""
-QUICKLY = "jax_disable_most_optimizations"
 LARGE = 2 * 2**30
 """Resident memory of a process [bytes] from which on compiled programs are dropped."""
 
@@ -89,12 +85,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiler(request: pytest.FixtureRequest) -> None:
-    """How the programs of a file are compiled; those of other files are forgotten in time."""
-    quickly = request.path.relative_to(TESTS).parts[0] not in OPTIMISED
-    if quickly != jax.config.values[QUICKLY] or _resident() > LARGE:
-        jax.config.update(QUICKLY, quickly)
-        jax.clear_caches()
+def bounded_memory() -> None:
+    """Forget compiled programs in time: JAX keeps them all, and those of other files are no use."""
+    if "jax" in sys.modules and _resident() > LARGE:
+        sys.modules["jax"].clear_caches()
         gc.collect()
 
 
