@@ -18,7 +18,7 @@ def roots(tmp_path_factory) -> list[str]:
 
 
 def compare(*words: str, check: bool = True):
-    return here("study", "compare", *words, check=check)
+    return here("study", "compare", *words, check=check, figures=True)
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
