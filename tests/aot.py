@@ -8,13 +8,12 @@ read once per process, and the plugin must not be seen by the other tests.
 What this cannot show: which cuDNN engine or cuBLASLt algorithm runs (they are chosen by timing on
 a device; the compiled call has ``algo_id`` -1), and anything that happens at run time.
 
-Run by hand: ``python tests/aot.py OUT BUILD/h100 BUILD/h200``, BUILD being ``module:function`` or
+Run by hand: ``python tests/aot.py BUILD OUT h100 h200``, BUILD being ``module:function`` or
 ``file.py:function``, a function without arguments that returns ``(function, arguments)``;
-arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives one folder for each.
+arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives one folder per GPU.
 """
 
 import dataclasses
-import functools
 import importlib
 import importlib.util
 import os
@@ -66,35 +65,29 @@ def child(*arguments: str, xla_flags: str = "") -> str:
     return done.stdout
 
 
-def compile_all(
-    wanted: Iterable[tuple[str, str]], out: Path, *, xla_flags: str = ""
-) -> dict[tuple[str, str], Compiled]:
-    """Compile what builds return, each for a GPU; skips where the plugin is absent.
+def compile_for(
+    gpus: Iterable[str], build: str, out: Path, *, xla_flags: str = ""
+) -> dict[str, Compiled]:
+    """Compile what ``build`` returns, for each GPU; skips where the plugin is absent.
 
     One process for all: importing and tracing cost as much as compiling a small step.
 
     Args:
-        wanted: (``module:function`` or ``file.py:function``, key of `gpu_targets.GPUS`), see the
-            module's docstring.
+        gpus: keys of `gpu_targets.GPUS`.
+        build: ``module:function`` or ``file.py:function``, see the module's docstring.
         out: empty folder for the dumps.
         xla_flags: more XLA flags, for example a level's.
     """
-    wanted = list(wanted)
-    print(child(__file__, str(out), *map("/".join, wanted), xla_flags=xla_flags))
-    return {(build, gpu): read(out / folder(build, gpu)) for build, gpu in wanted}
+    print(child(__file__, build, str(out), *gpus, xla_flags=xla_flags))
+    return {gpu: read(out / gpu) for gpu in gpus}
 
 
-def folder(build: str, gpu: str) -> str:
-    """Name of the folder for XLA's dumps."""
-    return f"{build.rsplit(':', 1)[1]}_{gpu}"
-
-
-def read(dumps: Path) -> Compiled:
+def read(folder: Path) -> Compiled:
     """The dumps of one compilation."""
 
     def text(pattern: str) -> str:
-        found = sorted(dumps.glob(pattern))
-        assert found, f"XLA left no {pattern} in {dumps}: a search in it could not fail"
+        found = sorted(folder.glob(pattern))
+        assert found, f"XLA left no {pattern} in {folder}: a search in it could not fail"
         return "\n".join(file.read_text() for file in found)
 
     return Compiled(
@@ -104,9 +97,8 @@ def read(dumps: Path) -> Compiled:
     )
 
 
-@functools.cache
 def load(build: str):
-    """What the function that ``build`` names returns, its function under `jax.jit`."""
+    """The function that ``build`` names."""
     place, name = build.rsplit(":", 1)
     if place.endswith(".py"):
         spec = importlib.util.spec_from_file_location("built", place)
@@ -114,10 +106,7 @@ def load(build: str):
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(place)
-    import jax
-
-    function, arguments = getattr(module, name)()
-    return jax.jit(function), arguments
+    return getattr(module, name)
 
 
 def place(gpu: str):
@@ -131,21 +120,22 @@ def place(gpu: str):
     return jax.sharding.SingleDeviceSharding(topology.devices[0])
 
 
-def main(out: str, *wanted: str) -> None:
-    """The child process: compile each build for its GPU, with a folder for XLA's dumps."""
+def main(build: str, out: str, *gpus: str) -> None:
+    """The child process: compile for each GPU, each with a folder for XLA's dumps."""
     import jax
 
-    for build, gpu in (words.rsplit("/", 1) for words in wanted):
+    function, arguments = load(build)()
+    jitted = jax.jit(function)
+    for gpu in gpus:
         start, cpu, sharding = time.monotonic(), time.process_time(), place(gpu)
-        function, arguments = load(build)
         on_gpu = jax.tree.map(
             lambda leaf, at=sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at),
             arguments,
         )
-        dumps = {"xla_dump_to": str(Path(out, folder(build, gpu))), "xla_dump_emitter_re": "ptx"}
-        function.lower(*on_gpu).compile(compiler_options=dumps)
+        dumps = {"xla_dump_to": str(Path(out, gpu)), "xla_dump_emitter_re": "ptx"}
+        jitted.lower(*on_gpu).compile(compiler_options=dumps)
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu
-        print(f"{build} for {gpu}: {seconds:.1f} s, {cpu:.1f} s of CPU time", flush=True)
+        print(f"{build} for {gpu}: {seconds:.1f} s, {cpu:.1f} s of CPU time")
 
 
 if __name__ == "__main__":

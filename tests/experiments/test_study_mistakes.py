@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import pytest
-from experiments_helpers import refused
-from programs_here import here
+from experiments_helpers import call, refused
 from study import synthetic_runs as made
 
 from mrjax.study.gather.loading import load_roots
 
 
 def study(action: str, path: Path, *words: str):
-    return here("study", action, *words, f"--study={path}", check=False)
+    return call("study", action, *words, f"--study={path}", check=False)
 
 
 @pytest.fixture
