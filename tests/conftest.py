@@ -4,9 +4,12 @@
 CI sets it, so that a missing installation there cannot pass for a green run.
 """
 
+import gc
 import os
 import shutil
+import sys
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "1"
@@ -18,16 +21,27 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 import numpy as np
 import pytest
+from compiled.quickly import FOLDER
 
-COMPILED = "MRJAX_TEST_COMPILED"
-"""Folder of what programs under test compiled (tests/compiled), shared by pytest's processes."""
+TESTS = Path(__file__).parent
+LONGEST = (
+    "test_aot.py",
+    "experiments/test_contract.py",
+    "numerics/reproducible/test_jaxpr.py",
+    "numerics/reproducible/test_conv.py",
+    "experiments/test_pytorch.py",
+    "experiments/test_study.py",
+)
+"""Files that take longest, the longest first: begun last, one of them alone would set the end."""
+LARGE = 2 * 2**30
+"""Resident memory of a process [bytes] from which on compiled programs are dropped."""
 
 REQUIRED = tuple(word for word in os.environ.get("MRJAX_REQUIRE", "").split(",") if word)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if COMPILED not in os.environ:
-        os.environ[COMPILED] = folder = tempfile.mkdtemp(prefix="mrjax-compiled-")
+    if FOLDER not in os.environ:  # a second process of pytest has the first one's
+        os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="mrjax-compiled-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
@@ -62,3 +76,26 @@ def pytest_make_collect_report(collector):
 def rng() -> np.random.Generator:
     """A fixed generator: a test that fails must fail again."""
     return np.random.default_rng(20221165)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; --no-loadscope-reorder makes pytest-xdist keep this order."""
+    rank = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory() -> None:
+    """Forget compiled programs in time: JAX keeps them all, and those of other files are no use."""
+    if "jax" in sys.modules and _resident() > LARGE:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+
+
+def _resident() -> int:
+    """Memory of this process [bytes]; where Linux does not tell, as if it were large."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return LARGE + 1
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -14,16 +14,13 @@ from helpers import ROOT
 SECONDS = 300
 
 
-COMPILED_QUICKLY = "--xla_backend_optimization_level=0"
-"""XLA_FLAGS for programs that are compiled for longer than they run: a third less CPU time."""
-
-
-def environment(xla_flags: str = COMPILED_QUICKLY, anew: bool = False) -> dict[str, str]:
+def environment(xla_flags: str = "", anew: bool = False) -> dict[str, str]:
     """This process's environment, without what would reach JAX but XLA_FLAGS.
 
     Args:
-        anew: compile every program, as users' runs do, instead of taking what another program
-            under test has compiled (tests/compiled).
+        xla_flags: value of XLA_FLAGS.
+        anew: compile every program, as users' runs do, with all optimisations, instead of taking
+            what another program under test has compiled (tests/compiled).
     """
     found = {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
     path = [] if anew else [str(ROOT / "tests" / "compiled")]
@@ -35,7 +32,7 @@ def call(
     experiment: str,
     *flags: str,
     check: bool = True,
-    xla_flags: str = COMPILED_QUICKLY,
+    xla_flags: str = "",
     anew: bool = False,
 ) -> subprocess.CompletedProcess:
     """Run ``python -m experiments.<experiment>``; a failure shows what it wrote."""
@@ -105,6 +102,13 @@ def digests(workdir: Path) -> dict[str, str]:
     return result(workdir)["digests"]
 
 
+def changed(before: Path, after: Path) -> set[str]:
+    """Names of the digests in which two finished runs differ."""
+    ours, theirs = digests(before), digests(after)
+    assert ours.keys() == theirs.keys()
+    return {name for name in ours if ours[name] != theirs[name]}
+
+
 def only_the_instruction_set_changes_bits(folder: Path, experiment: str, *flags: str) -> None:
     """Compiled as users' programs are: the same command, the same bits; elsewhere others.
 
@@ -119,8 +123,7 @@ def only_the_instruction_set_changes_bits(folder: Path, experiment: str, *flags:
         {p.name: p.read_bytes() for p in (w / "predictions").iterdir()} for w in (first, again)
     ]
     assert images[0] == images[1] and images[0]
-    before, after = digests(first), digests(elsewhere)
-    assert {k for k in before if before[k] != after[k]} == {"params", "predictions"}
+    assert changed(first, elsewhere) == {"params", "predictions"}
 
 
 def refused(done: subprocess.CompletedProcess, *words: str) -> None:

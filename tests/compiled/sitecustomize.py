@@ -1,9 +1,6 @@
-"""Python runs this first where tests/compiled is on the path: programs share what they compiled.
+"""Python runs this first where tests/compiled is on the path: programs compile as in quickly.py.
 
-A run never uses JAX's persistent compilation cache, because kernels of an earlier process would
-be a source of variation of their own. Tests start the same small programs a hundred times; most
-of their time would go into compiling them again. So the cache is switched on behind the run's
-back, as soon as it has imported jax, and the run records that it was.
+The settings are changed as soon as the program has imported jax.
 """
 
 import importlib.abc
@@ -11,11 +8,11 @@ import importlib.machinery
 import os
 import sys
 
-FOLDER = "MRJAX_TEST_COMPILED"
+import quickly
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads jax, then points it to the folder."""
+    """Loads jax, then changes its settings."""
 
     def __init__(self, loader: importlib.abc.Loader):
         self._loader = loader
@@ -25,23 +22,7 @@ class _Loader(importlib.abc.Loader):
 
     def exec_module(self, module):
         self._loader.exec_module(module)
-        for name, value in {
-            "enable_compilation_cache": True,
-            "compilation_cache_dir": os.environ[FOLDER],
-            "persistent_cache_min_compile_time_secs": 0.0,
-            "persistent_cache_min_entry_size_bytes": -1,
-        }.items():
-            module.config.update(f"jax_{name}", value)
-        from jax._src import lru_cache
-
-        lru_cache.LRUCache.put = _put
-
-
-def _put(self, key: str, value: bytes) -> None:
-    """Store in one step: programs run side by side, and some are killed in the middle."""
-    path = self.path / f"{key}.{os.getpid()}"
-    path.write_bytes(value)
-    path.replace(self.path / f"{key}-cache")
+        quickly.apply(module)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -57,5 +38,5 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-if FOLDER in os.environ:
+if quickly.FOLDER in os.environ:
     sys.meta_path.insert(0, _Finder())

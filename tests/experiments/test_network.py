@@ -72,20 +72,3 @@ def test_an_imported_network_reconstructs(tmp_path):
     assert result(tmp_path / "w")["digests"]["params"] == result(run)["digests"]["params"]
     other = f"--workdir={tmp_path / 'other'}"
     refused(call("varnet", *flags, *sizes, other, check=False), "--width=48")
-
-
-@pytest.mark.parametrize(
-    "flags, words",
-    [
-        ([], ["--import_varnet", "--export_varnet"]),
-        (["--import_varnet=/nowhere"], ["--workdir"]),
-        (["--import_varnet=/nowhere", "--workdir=w"], ["/nowhere"]),
-        (["--export_varnet=f", "--from_run=/nowhere"], ["/nowhere"]),
-        (["--import_varnet=/nowhere", "--workdir=w", "--from_run=r"], ["--from_run"]),
-        (["--export_varnet=f", "--from_run=r", "--workdir=w"], ["--workdir"]),
-        ([f"--import_varnet={'x' * 300}", "--workdir=w"], ["xxx"]),
-        (["--wrong"], ["wrong"]),
-    ],
-)
-def test_mistakes_end_in_one_line(flags, words):
-    refused(call("network", *flags, check=False), *words)

@@ -1,41 +1,37 @@
-"""`python -m experiments.pytorch` beside the same runs in JAX, as a user runs both."""
+"""`python -m experiments.pytorch` beside JAX's runs; test_contract.py has the processes."""
 
 import json
-import random
 import subprocess
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-from experiments_helpers import call as run_experiment
-from experiments_helpers import digests, kill, refused, result, without_torch
+from experiments_helpers import changed, digests, refused, result, without_torch
+from micro_runs import micro
+from programs_here import child_here, here
 
+from mrjax import children
 from mrjax.runs import ledger
 
 pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
-# Networks of a few hundred weights: what is tested is the run, not the images.
-MICRO = {
-    "qsm": "--width=2 --levels=1 --volume=16 --patch=8 --n_train=2 --n_test=2",
-    "varnet": "--width=2 --stages=2 --window=3 --rows=24 --columns=24 --coils=2 --acs_lines=8 "
-    "--n_train=4 --n_test=2",
-    "breast": "--width=2 --levels=1 --rows=16 --columns=16 --slices=2 --n_patients=4",
-}
-COMMON = "--preset=tiny --steps=6 --checkpoint_every=2 --batch_size=2 --platform=cpu".split()
 LABELS = {"init", "order", "data"}
 
 
-def flags(task: str, *more: str) -> list[str]:
-    return [*COMMON, *MICRO[task].split(), *more]
+@pytest.fixture(scope="module", autouse=True)
+def runs_of_runs_here():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(children, "run", child_here)
+        yield
 
 
 def in_torch(task: str, *more: str, check: bool = True) -> subprocess.CompletedProcess:
-    return run_experiment("pytorch", f"--task={task}", *flags(task, *more), check=check)
+    return here("pytorch", f"--task={task}", *micro(task), *more, check=check)
 
 
 def in_jax(task: str, *more: str) -> subprocess.CompletedProcess:
-    return run_experiment(task, *flags(task, *more))
+    return here(task, *micro(task), *more)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +59,7 @@ def losses(workdir: Path) -> list[float]:
 
 def check_pair(torch: Path, jax: Path, rtol: float = 1e-4) -> None:
     """Same start, same batches, nearly the same numbers, other bits."""
-    ours, theirs = digests(torch), digests(jax)
-    assert {k for k in ours if ours[k] == theirs[k]} == LABELS
+    assert changed(torch, jax) == digests(torch).keys() - LABELS
     assert batches(torch) == batches(jax) and len(set(batches(torch))) > 1
     np.testing.assert_allclose(losses(torch), losses(jax), rtol=rtol)
 
@@ -87,38 +82,11 @@ def test_both_frameworks_start_from_the_same_bits(base, jax_base):
     assert recorded["switches"]["deterministic_algorithms"] and recorded["threads"] >= 1
 
 
-def test_the_same_command_gives_the_same_bits_and_another_thread_count_does_not(base, tmp_path):
-    again = tmp_path / "again"
-    in_torch("qsm", "--deterministic_algorithms", f"--workdir={again}")
-    assert digests(again) == digests(base)
-    assert (again / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()
+def test_another_number_of_threads_changes_the_network_alone(base, tmp_path):
     threads = json.loads((base / "environment.json").read_text())["backend"]["threads"]
     other = "--cpu_threads=1" if threads > 1 else "--cpu_threads=2"
     in_torch("qsm", "--deterministic_algorithms", other, f"--workdir={tmp_path / 'threads'}")
-    before, after = digests(base), digests(tmp_path / "threads")
-    assert {k for k in before if before[k] != after[k]} == {"params", "predictions"}
-
-
-def test_killed_at_random_a_run_continues_bit_for_bit(base, tmp_path):
-    workdir = tmp_path / "killed"
-    asked = flags("qsm", "--deterministic_algorithms", f"--workdir={workdir}")
-    started = (workdir / "ledger.jsonl").exists
-    moment = random.Random(0)
-    codes = [
-        kill("pytorch", "--task=qsm", *asked, sign=started, after=moment.uniform(0, 0.2))
-        for _ in range(2)
-    ]
-    assert codes[0] == -9
-    in_torch("qsm", "--deterministic_algorithms", f"--workdir={workdir}")
-    assert digests(workdir) == digests(base)
-    assert (workdir / "ledger.jsonl").read_bytes() == (base / "ledger.jsonl").read_bytes()
-
-
-def test_a_runs_own_flags_find_it_finished(base):
-    before = {p: p.stat().st_mtime_ns for p in base.rglob("*")}
-    done = run_experiment("pytorch", f"--flagfile={base / 'flags.txt'}", f"--workdir={base}")
-    assert "already finished" in done.stderr
-    assert {p: p.stat().st_mtime_ns for p in base.rglob("*")} == before
+    assert changed(base, tmp_path / "threads") == {"params", "predictions"}
 
 
 def maps(workdir: Path) -> list[np.ndarray]:
@@ -181,36 +149,16 @@ def test_a_breast_cross_validation_in_both(tmp_path):
     torch, jax = tmp_path / "torch", tmp_path / "jax"
     assert result(torch)["framework"] == "pytorch" and result(jax)["framework"] == "jax"
     assert result(torch)["baselines"] == result(jax)["baselines"]
-    ours, theirs = digests(torch), digests(jax)
-    assert {k for k in ours if ours[k] == theirs[k]} == LABELS
+    assert changed(torch, jax) == digests(torch).keys() - LABELS
     for child in result(torch)["children"]:
         check_pair(torch / child, jax / child)
         assert result(torch / child)["framework"] == "pytorch"
     assert "torch" in json.dumps(json.loads((torch / "environment.json").read_text())["backend"])
 
 
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        ([], ["--task is not given", "qsm, varnet, breast"]),
-        (["--task=brain"], ["--task=brain is not allowed", "qsm, varnet, breast"]),
-        (["--task=qsm", "--stages=3"], ["unknown flag --stages"]),
-        (["--task=qsm", "--devices=2"], ["--devices=2 in PyTorch"]),
-        (["--task=varnet", "--numerics=reproducible"], ["--numerics=reproducible", "JAX"]),
-        (["--task=breast", "--fold=9"], ["--fold=9"]),
-        (["--task=qsm", "--sweep=task=qsm,varnet"], ["--task=varnet is not allowed"]),
-        (["--task=qsm", "--platform=gpu", "--device_index=99"], ["--device_index=99", "GPUs"]),
-        (["--task=qsm", "--dataset=nifti", "--data_dir=/nowhere"], ["/nowhere"]),
-    ],
-)
-def test_mistakes_end_in_one_line(tmp_path, asked, words):
-    done = run_experiment("pytorch", *asked, f"--workdir={tmp_path / 'w'}", check=False)
-    refused(done, *words)
-
-
 @pytest.mark.parametrize("task", ["qsm", "breast"])
 def test_without_torch_it_says_how_to_install_it(tmp_path, task):
-    done = without_torch("pytorch", f"--task={task}", *flags(task, f"--workdir={tmp_path / 'w'}"))
+    done = without_torch("pytorch", f"--task={task}", *micro(task), f"--workdir={tmp_path / 'w'}")
     refused(done, "PyTorch is not installed", 'pip install "mrjax[torch]"')
     assert not (tmp_path / "w").exists()
 
