@@ -11,6 +11,7 @@ import pytest
 from helpers import ROOT
 
 ORDER = (
+    ("recorder",),
     ("errors",),
     ("arrays",),
     ("config",),
@@ -52,9 +53,9 @@ REGISTRY = "mrjax.tasks.registry"
 """The one module of the tasks that those may import too: it imports nothing."""
 
 HOMES = {
-    "torch": {"pytorch"},
+    "torch": {"pytorch", "recorder"},
     "jax": set(RANK)
-    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
+    - {"recorder", "errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
     "flax": {"numerics", "nets", "train", "tasks", "pytorch", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),

@@ -1,4 +1,4 @@
-"""The recorder of PyTorch trainings: its digests, its folder, and that it never harms a training."""
+"""The recorder of PyTorch trainings: its digests, its folder, and that it harms no training."""
 
 import ast
 import json
@@ -18,6 +18,11 @@ from mrjax.recorder import Recorder, RecorderError  # noqa: E402
 from mrjax.recorder import recorder as module  # noqa: E402
 from mrjax.runs import digests, ledger, result  # noqa: E402
 
+WRONG = """#!/bin/sh
+for word in "$@"; do last=$word; done
+sed -i s/0x94D049BB133111EBULL/1ULL/ "$last"
+exec /usr/bin/cc "$@"
+"""
 FILE = ROOT / "mrjax" / "recorder" / "recorder.py"
 
 
@@ -50,7 +55,11 @@ ARRAYS = {
 }
 
 
-def test_digests_are_those_of_the_rule():
+@pytest.mark.parametrize("compiler", [True, False])
+def test_digests_are_those_of_the_rule(monkeypatch, compiler):
+    if not compiler:
+        monkeypatch.setattr(module, "_compiled", lambda: None)
+    assert (module._compiled() is not None) == compiler
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in ARRAYS.items()}
     assert module.content(tensors) == digests.content(ARRAYS)
     for name, array in ARRAYS.items():
@@ -61,6 +70,19 @@ def test_digests_are_those_of_the_rule():
     turned = torch.from_numpy(ARRAYS["float32"]).T
     expected = digests.fingerprint({"w": ARRAYS["float32"].T})
     assert module._hex(module.fingerprint({"w": turned})) == digests.hex64(expected)
+
+
+@pytest.mark.parametrize("broken", ["no compiler", "exit 1", "wrong"])
+def test_without_a_compiler_that_works_torch_computes_the_digest(monkeypatch, tmp_path, broken):
+    """No compiler, one that fails, and one that makes something else than the sum."""
+    (tmp_path / "cc").write_text("#!/bin/sh\nexit 1\n" if broken == "exit 1" else WRONG)
+    (tmp_path / "cc").chmod(0o755)
+    path = tmp_path if broken != "no compiler" else tmp_path / "none"
+    which = {"cc": str(path / "cc")} if broken != "no compiler" else {}
+    monkeypatch.setattr(module.shutil, "which", which.get)
+    module._compiled.cache_clear()
+    assert module._compiled() is None
+    module._compiled.cache_clear()
 
 
 def test_a_run_folder_that_mrjax_reads(tmp_path):
@@ -190,10 +212,10 @@ def test_a_full_disk_ends_the_record_and_not_the_training(tmp_path, monkeypatch,
     assert not (tmp_path / "a" / "result.json").exists()
 
 
-def test_a_folder_that_cannot_be_made_ends_the_record_and_not_the_training(tmp_path, capsys):
+def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
     (tmp_path / "file").touch()
-    train(tmp_path / "file" / "a")
-    assert "cannot be written" in capsys.readouterr().err
+    with pytest.raises(RecorderError, match="cannot be read or written"):
+        Recorder(tmp_path / "file" / "a", training.network(0.0))
 
 
 def test_not_finite_losses_and_odd_settings_are_recorded(tmp_path):
