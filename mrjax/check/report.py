@@ -12,6 +12,7 @@ from mrjax.check.known import OUTPUTS, Known
 from mrjax.check.parts import Part
 from mrjax.prove.interpreters import ROOT
 from mrjax.runs import atomic, code
+from mrjax.runs.text import aligned
 
 FILE = "check.json"
 LOGS = "logs.txt"
@@ -161,11 +162,7 @@ def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
     """Columns under a title; nothing for no lines."""
     if not lines:
         return ""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows_ = (
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in lines
-    )
-    return "\n".join([title, *(f"  {row}".rstrip() for row in rows_)])
+    return "\n".join([title, *(f"  {row}".rstrip() for row in aligned(lines))])
 
 
 def line_of(row: Mapping[str, Any]) -> str:

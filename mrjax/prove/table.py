@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mrjax.prove.conditions import LEVELS, Condition
+from mrjax.runs.text import aligned
 
 ARITHMETICS = ("native", "reproducible")
 OUTPUTS = ("params", "predictions")
@@ -25,11 +26,7 @@ def table(conditions: Sequence[Condition], found: Found) -> str:
         versions = [condition.python.version, condition.python.jax]
         outputs = [_shown(found[a][i], o) for a in ARITHMETICS for o in OUTPUTS]
         lines.append([str(i), condition.platform + mode, *settings, *versions, *outputs])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(aligned(lines))
 
 
 def _shown(digests: Digests | None, output: str) -> str:

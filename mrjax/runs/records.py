@@ -11,6 +11,7 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic, environment, jsonfile
+from mrjax.runs.text import listed
 
 FLAGS = "flags.txt"
 CONFIG = "config.json"
@@ -81,7 +82,7 @@ def _check_environment(folder: Path, asked: Request) -> list[str]:
     differing = environment.differences(last, asked.environment)
     if differing and not asked.allow_mixed:
         raise UserError(
-            f"{folder} holds a run from elsewhere ({_listed(differing)}); expected the same code "
+            f"{folder} holds a run from elsewhere ({listed(differing)}); expected the same code "
             f"and environment; go back to them, {_ADVICE}, or mix knowingly with --allow_mixed"
         )
     return differing
@@ -100,10 +101,4 @@ def _settings(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         for name in {**there, **config}
         if name not in _NOT_IN_DIGEST and there.get(name) != config.get(name)
     ]
-    return _listed(differing) or "another digest"
-
-
-def _listed(phrases: list[str]) -> str:
-    """The first three phrases in one line."""
-    more = [f"{len(phrases) - 3} more"] if len(phrases) > 3 else []
-    return "; ".join(phrases[:3] + more).replace("\n", " ")
+    return listed(differing) or "another digest"

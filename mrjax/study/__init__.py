@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mrjax.study.gather.csvfiles import frame
-    from mrjax.study.gather.loading import load, load_roots
+    from mrjax.study.gather.loading import load
+    from mrjax.study.gather.unplanned import load_roots
     from mrjax.study.report.analysis import analyse
     from mrjax.study.report.build import write as write_report
 
@@ -32,7 +33,7 @@ _HOMES = {
     "analyse": ("report.analysis", "analyse"),
     "frame": ("gather.csvfiles", "frame"),
     "load": ("gather.loading", "load"),
-    "load_roots": ("gather.loading", "load_roots"),
+    "load_roots": ("gather.unplanned", "load_roots"),
     "write_report": ("report.build", "write"),
 }
 

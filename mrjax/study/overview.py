@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from mrjax.runs.text import aligned
 from mrjax.study import directory
 from mrjax.study.records import Arm, Run, Study
 
@@ -43,15 +44,10 @@ def status(study_dir: str | os.PathLike[str], study: Study, runs: Sequence[Run])
 
 
 def _table(study: Study, counts: Mapping[str, str], title: str) -> str:
-    """One line an arm."""
+    """One line for each arm."""
     rows = [("arm", "source", "kind", title, "flags")]
     rows += [(a.name, a.source, a.kind, counts[a.name], _flags(study, a)) for a in study.arms]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]])
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(aligned(rows))
 
 
 def _flags(study: Study, arm: Arm) -> str:

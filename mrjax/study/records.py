@@ -1,4 +1,4 @@
-"""The study directory: what is to be run, written once by the plan and read by all who follow.
+"""The study directory: what is to be run, written once by ``plan`` and read by all other actions.
 
 ``study.json``
     `Study`: the baseline, the arms, how often, in which order. Sorted keys, the same bytes for
@@ -100,7 +100,7 @@ class Study:
         name: of the study.
         experiment: the program, ``python -m experiments.<experiment>``.
         baseline: flags of every arm, before its own.
-        arms: the first is always the baseline.
+        arms: the first is always the baseline; none before the study is planned.
         replicates: of each arm.
         pairing: "seed": replicate r of every arm has seeds r; "repetition": all seeds are equal.
         cross: values of each crossed factor; empty unless crossed.
@@ -117,7 +117,7 @@ class Study:
     name: str
     experiment: str
     baseline: tuple[str, ...]
-    arms: tuple[Arm, ...]
+    arms: tuple[Arm, ...] = ()
     replicates: int
     pairing: str
     cross: Mapping[str, tuple[int, ...]]

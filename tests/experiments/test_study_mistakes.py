@@ -6,7 +6,7 @@ import pytest
 from experiments_helpers import call, refused
 from study import synthetic_runs as made
 
-from mrjax.study.gather.loading import load_roots
+from mrjax.study.gather.unplanned import load_roots
 
 
 def study(action: str, path: Path, *words: str):

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from study import synthetic_runs as made
 
+from mrjax import study
+from mrjax.study.gather import csvfiles
 from mrjax.study.records import Study
 
 ARMS = (
@@ -95,8 +97,13 @@ def make_crossed(folder: Path, levels: int = 4) -> Path:
     return folder
 
 
-if __name__ == "__main__":
-    from mrjax.study import report
+def reported(folder: Path) -> Path:
+    """Write tables and report of a study as the command ``report`` does; returns the page."""
+    found = study.load(folder)
+    csvfiles.write(folder, found)
+    return study.write_report(folder / "report", found)
 
-    print(report.report(make(Path(sys.argv[1]) / "levels")))
-    print(report.report(make_crossed(Path(sys.argv[1]) / "crossed")))
+
+if __name__ == "__main__":
+    print(reported(make(Path(sys.argv[1]) / "levels")))
+    print(reported(make_crossed(Path(sys.argv[1]) / "crossed")))

@@ -14,8 +14,9 @@ from study import synthetic_runs as made
 from mrjax.errors import UserError
 from mrjax.runs import digests, result
 from mrjax.study.gather import csvfiles
-from mrjax.study.gather.loading import collect, load, load_roots
+from mrjax.study.gather.loading import load
 from mrjax.study.gather.reading import facts
+from mrjax.study.gather.unplanned import load_roots
 from mrjax.study.report import overview
 from mrjax.study.report.analysis import analyse
 
@@ -40,7 +41,8 @@ def rows(path):
 
 
 def test_a_row_for_each_run_and_subject(study_dir):
-    found = collect(study_dir)
+    found = load(study_dir)
+    csvfiles.write(study_dir, found)
     table = rows(study_dir / "results.csv")
     assert len(table) == 4 * 3 * 8
     one = table[8 + 3]  # second run of the baseline, fourth subject
@@ -312,7 +314,8 @@ def test_folders_from_anywhere_tell_inference_from_training(study_dir, tmp_path)
     analysis = analyse(found)
     assert [effect.arm.name for effect in analysis.effects] == ["init", "same"]
     (inference,) = analysis.inferences
-    assert inference.reference.key == ("baseline", "000", "")
+    reference = inference.reference
+    assert (reference.arm, reference.label, reference.part) == ("baseline", "000", "")
     shutil.copytree(runs / "infer", tmp_path / "a/again")
     alone = analyse(load_roots([runs / "infer", tmp_path / "a"], baseline="infer"))
     assert not alone.effects and [one.arm.name for one in alone.inferences] == ["again"]

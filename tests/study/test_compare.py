@@ -11,7 +11,7 @@ from study import two_sets
 from mrjax.errors import UserError
 from mrjax.study import compare
 from mrjax.study.compare import summary, words
-from mrjax.study.gather import loading
+from mrjax.study.gather import unplanned
 from mrjax.study.gather.collected import means
 from mrjax.study.report.analysis import analyse
 
@@ -77,7 +77,7 @@ def test_a_set_compared_with_itself_is_identical(roots):
     found = analyse(same.collected).effects[0]
     assert same.arm == "B" and found.identical and same.equal["params"] == 4
     assert same.collected.study.arm("B").source == "repetition"
-    told = words.findings(same, analyse(same.collected), compare.weights.compute(same))
+    told = words.findings(same, analyse(same.collected), compare.distances.compute(same))
     assert "trained weights are equal in 4 of 4 pairs, outputs in 4" in told[0]
     assert "agree in every step" in told[1] and "identical, bit for bit" in told[2]
 
@@ -107,7 +107,7 @@ def test_times_of_a_busy_machine_are_no_ratio(sides, copies, load, reason):
     assert table(spoiled)["peak memory [MB]"][2] == "B/A 0.33"
     for one, expected in ((spoiled, True), (sides, False)):
         found = analyse(one.collected)
-        told = " ".join(words.findings(one, found, compare.weights.compute(one)))
+        told = " ".join(words.findings(one, found, compare.distances.compute(one)))
         for text in (told, summary.table(one, found).title, compare.speed.table(one).title):
             assert ("not meaningful" in text) is expected and (reason in text) is expected
 
@@ -130,7 +130,7 @@ def test_unfinished_and_unmatched_runs_are_left_out_and_named(copies):
     problems = {(p.arm, p.label): p.what for p in sides.collected.problems}
     assert set(problems) == {("baseline", "000"), ("pytorch", "002")}
     assert "not finished" in problems["baseline", "000"]
-    told = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
+    told = words.findings(sides, analyse(sides.collected), compare.distances.compute(sides))
     assert "(c) Too few runs to speak of a spread." in told
     assert any(line.startswith("(b)") and "too few runs" in line for line in told)
 
@@ -145,7 +145,7 @@ def test_a_damaged_first_run_is_left_out_and_named(copies):
 def test_folds_of_an_unfinished_run_are_no_runs(copies):
     fold = shutil.copytree(copies[0] / "001", copies[0] / "000" / "fold_00")
     (copies[0] / "000" / "result.json").unlink()
-    assert fold not in set(loading.run_folders(copies[0]))
+    assert fold not in set(unplanned.run_folders(copies[0]))
     assert [a.label for a, _ in compare.load(*copies).pairs] == ["001", "002", "003"]
 
 

@@ -52,8 +52,8 @@ def test_the_page_says_all_that_was_found(page):
         "Equivalence within the margin (2 % of the baseline&#39;s mean",
         "Pitman-Morgan",
         "takes 10 ms in A and 20 ms in B, 2.00 times as long",
-        "Peak memory: 900 MB in A, 300 MB in B (medians over runs). Counted is, in A: the whole "
-        "process; in B: the whole process, JAX in it.",
+        "Peak memory: 900 MB in A, 300 MB in B (medians over runs). In A, memory is that of "
+        "the whole process; in B, that of the whole process, JAX in it.",
         "Without a true gradient, and apart: running means",
         "torch 2.13.0 in B only",
         "the 95th percentile is one of these averages",
@@ -96,8 +96,8 @@ def test_memory_of_a_gpu_is_its_allocators(roots, tmp_path):
     for run in (run for root in copies for run in root.iterdir()):
         two_sets.change(run / "environment.json", backend={"platform": "gpu"})
     sides = compare.load(*copies)
-    said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
-    assert "Counted is, in A and B: what the framework's allocator had in use" in said[-1]
+    said = words.findings(sides, analyse(sides.collected), compare.distances.compute(sides))
+    assert "In A and B, memory is what the framework's allocator had in use" in said[-1]
 
 
 def test_a_draw_is_no_shift(roots, tmp_path):
@@ -107,7 +107,7 @@ def test_a_draw_is_no_shift(roots, tmp_path):
         other = dict.fromkeys(("init", "params", "predictions"), run.name[-1] * 64)
         two_sets.change(run / "result.json", digests=other, metrics={"nrmse": [0.5] * 8})
     sides = compare.load(*copies)
-    said = words.findings(sides, analyse(sides.collected), compare.weights.compute(sides))
+    said = words.findings(sides, analyse(sides.collected), compare.distances.compute(sides))
     assert "0.5 in B; not tested, because what differs (weight initialisation) is a" in said[2]
 
 
@@ -118,9 +118,9 @@ def test_times_of_steps(roots):
     assert speed.median_step(unit) == 20.0
     # A checkpoint after every third step of 20 ms.
     lines = [{"step": s, "seconds": (0.0, 0.04, 0.02)[s % 3]} for s in range(1, 31)]
-    (unit.training / speed.TIMING).write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (unit.training / "timing.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     assert speed.median_step(unit) == 20.0
-    (unit.training / speed.TIMING).write_text("torn\n")
+    (unit.training / "timing.jsonl").write_text("torn\n")
     first, rest = speed.step_times(unit)
     assert np.isnan(first) and rest.size == 0 and speed.median_step(unit) is None
 

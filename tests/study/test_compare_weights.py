@@ -7,7 +7,7 @@ import pytest
 from study import two_sets
 
 from mrjax.study import compare
-from mrjax.study.compare import weights
+from mrjax.study.compare import distances, weights
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def roots(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(roots):
-    return weights.compute(compare.load(*roots))
+    return distances.compute(compare.load(*roots))
 
 
 def leaves(root, run: str, step: int, *names: str) -> np.ndarray:
@@ -33,9 +33,9 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
     "name, kind",
     [
         ("params/down0_0/conv/kernel", "convolution kernels"),
-        ("params/down0_0/conv/bias", "biases before normalization"),
-        ("params/down0_0/norm/scale", "normalization scale and shift"),
-        ("params/down0_0/norm/bias", "normalization scale and shift"),
+        ("params/down0_0/conv/bias", "biases before normalisation"),
+        ("params/down0_0/norm/scale", "normalisation scale and shift"),
+        ("params/down0_0/norm/bias", "normalisation scale and shift"),
         ("params/out/bias", "biases"),
         ("params/plain/conv/bias", "biases"),
         ("params/up0/transposed_kernel", "convolution kernels"),
@@ -48,25 +48,27 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
     ],
 )
 def test_kind_of_a_leaf(name, kind):
-    assert weights.kind(name, [*two_sets.SHAPES, name]) == kind
+    assert distances.kind(name, [*two_sets.SHAPES, name]) == kind
 
 
 def test_distances_are_those_of_all_leaves_of_a_kind_together(roots, found):
     names = ("params/down0_0/norm/scale", "params/down0_0/norm/bias")
     for step in two_sets.STEPS:
         values = [apart(*(leaves(r, f"00{i}", step, *names) for r in roots)) for i in range(3)]
-        assert found.of("normalization scale and shift", step) == pytest.approx(values, rel=1e-6)
+        assert found.of("normalisation scale and shift", step) == pytest.approx(values, rel=1e-6)
         assert max(values) < 1e-5
     trained = [n for n in two_sets.SHAPES if n.startswith("params/") and not n.endswith("v/bias")]
     value = apart(*(leaves(root, "001", 60, *trained) for root in roots))
-    assert found.of(weights.ALL, 60)[1] == pytest.approx(value, rel=1e-6)
+    assert found.of(distances.ALL, 60)[1] == pytest.approx(value, rel=1e-6)
 
 
 def test_biases_before_normalisation_are_apart(found):
-    assert found.kinds[0] == weights.ALL
-    assert found.kinds[-3:] == list(weights.APART)
+    assert found.kinds[0] == distances.ALL
+    assert found.kinds[-3:] == list(distances.APART)
     assert sorted(set(found.kinds)) == sorted(found.kinds)
-    assert min(found.of("biases before normalization", 60)) > 1e-2 > max(found.of(weights.ALL, 60))
+    assert (
+        min(found.of("biases before normalisation", 60)) > 1e-2 > max(found.of(distances.ALL, 60))
+    )
 
 
 def test_two_trainings_give_the_scale(roots, found):
@@ -81,8 +83,8 @@ def test_only_steps_that_both_kept_and_what_is_left_out_is_said(roots, tmp_path)
     (copies[1] / "000/checkpoints/step_00000060.npz").unlink()
     (copies[1] / "001/checkpoints/step_00000060.npz").write_bytes(b"torn")
     shutil.rmtree(copies[0] / "002/checkpoints")
-    found = weights.compute(compare.load(*copies))
-    assert len(found.of(weights.ALL, 40)) == 2 and found.of(weights.ALL, 60) == []
+    found = distances.compute(compare.load(*copies))
+    assert len(found.of(distances.ALL, 40)) == 2 and found.of(distances.ALL, 60) == []
     assert "001: step_00000060.npz is damaged" in found.remark
     assert "002: no checkpoint of the same step in both" in found.remark
 
@@ -93,7 +95,7 @@ def test_networks_of_other_shapes_are_left_out(roots, tmp_path):
         for step in two_sets.STEPS:
             path = copies[1] / f"00{i}/checkpoints/step_{step:08d}.npz"
             np.savez(path, **{"params/out/kernel": np.zeros((1, 1, 5, 1))})
-    found = weights.compute(compare.load(*copies))
+    found = distances.compute(compare.load(*copies))
     assert found.pairs == () and "000, 001, 002: the networks have different" in found.remark
     assert weights.figures(tmp_path, found) == []
 
@@ -104,6 +106,6 @@ def test_weights_in_another_unit_are_as_the_title_says(roots, tmp_path):
         with np.load(path) as content:
             np.savez(path, **{name: 2 * content[name] for name in content.files})
     sides = compare.load(*copies)
-    found = weights.compute(sides)
-    assert found.of(weights.ALL, 60) == [0.0] * 3
+    found = distances.compute(sides)
+    assert found.of(distances.ALL, 60) == [0.0] * 3
     assert "0 for weights equal up to scale" in weights.table(sides, found).title

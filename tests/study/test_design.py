@@ -9,22 +9,25 @@ import pytest
 from mrjax.errors import UserError
 from mrjax.study import directory
 from mrjax.study.plan import design, expansion
-from mrjax.study.plan.arms import parse
+from mrjax.study.plan.arms import Spec, parse
 from mrjax.study.plan.machine import Machine
-from mrjax.study.plan.recipe import Recipe
+from mrjax.study.records import Study
 
 HERE = Machine(gpus=(), gpu_software=False, cpu_features=frozenset({"avx2"}), packages=frozenset())
+
+
+Recipe = tuple[Study, list[Spec]]
 
 
 def recipe(*arms: str, infer: tuple[str, ...] = (), **changes) -> Recipe:
     specs = [parse(text, "training") for text in arms]
     specs += [parse(text, "inference") for text in infer]
-    plain = Recipe(
-        name="s", experiment="qsm", baseline=("--preset=tiny",), arms=tuple(specs), replicates=2,
+    plain = Study(
+        name="s", experiment="qsm", baseline=("--preset=tiny",), replicates=2,
         pairing="seed", cross={}, seed=0, platform="cpu", metric="nrmse", margin=0.02,
         margin_kind="relative", command="",
     )  # fmt: skip
-    return dataclasses.replace(plain, **changes)
+    return dataclasses.replace(plain, **changes), specs
 
 
 def settings(experiment: str, flags) -> dict:
@@ -36,7 +39,7 @@ def settings(experiment: str, flags) -> dict:
 
 
 def plan(asked: Recipe, where=HERE):
-    return design.plan(asked, settings, where)
+    return design.plan(*asked, settings, where)
 
 
 def argv(runs, arm: str, replicate: int = 0) -> tuple[str, ...]:
@@ -156,7 +159,7 @@ def test_a_foreign_program_gets_its_own_flags_only():
     study, runs = plan(asked)
     assert argv(runs, "other", 1) == ("--seed_init=2", "--seed_order=2", "--a=2")
     assert study.arm("other").command == "x"
-    _, runs = design.plan(recipe("a: --bad=1", command="x {flags}"), None, HERE)
+    _, runs = design.plan(*recipe("a: --bad=1", command="x {flags}"), None, HERE)
     assert argv(runs, "a") == ("--preset=tiny", "--seed_init=1", "--seed_order=1", "--bad=1")
 
 

@@ -11,8 +11,8 @@ from study import synthetic_runs as made
 
 from mrjax import study
 from mrjax.errors import UserError
-from mrjax.study import report
-from mrjax.study.report import curves, images, overview, shares, voxels, words
+from mrjax.study.report import curves, images, methods, overview, shares, voxels, words
+from mrjax.study.report import page as pages
 from mrjax.study.report.analysis import analyse
 
 pytest.importorskip("jinja2", reason="needs the extra report")
@@ -21,7 +21,7 @@ pytest.importorskip("jinja2", reason="needs the extra report")
 @pytest.fixture(scope="module")
 def study_dir(tmp_path_factory):
     folder = example_study.make(tmp_path_factory.mktemp("study") / "s", replicates=3)
-    report.report(folder)
+    example_study.reported(folder)
     return folder
 
 
@@ -35,7 +35,7 @@ def test_the_same_runs_give_the_same_bytes(study_dir, tmp_path):
     shutil.copytree(study_dir, other)
     stale = other / "report/loss_gone.png"
     stale.write_bytes(b"")
-    report.report(other)
+    example_study.reported(other)
     assert not stale.exists()
     first, second = (
         {p.name: p.read_bytes() for p in (d / "report").iterdir()} for d in (study_dir, other)
@@ -103,7 +103,7 @@ def test_one_replicate_and_no_ledger_still_make_a_report(tmp_path):
     made.make(tmp_path, made.study([made.arm("a", "dtype")], 1), steps=5)
     for path in tmp_path.glob("runs/*/*/ledger.jsonl"):
         path.unlink()
-    text = report.report(tmp_path).read_text()
+    text = example_study.reported(tmp_path).read_text()
     assert "too few runs" in text and 'id="curves"' not in text
 
 
@@ -111,15 +111,15 @@ def test_a_report_without_the_baseline(tmp_path):
     made.make(tmp_path, made.study([made.arm("a", "dtype")], 2), steps=5)
     for path in tmp_path.glob("runs/baseline/*/result.json"):
         path.unlink()
-    text = report.report(tmp_path).read_text()
+    text = example_study.reported(tmp_path).read_text()
     assert "not finished" in text and 'id="training"' not in text
 
 
 def test_nothing_is_said_of_runs_without_a_plan_that_is_not_known(study_dir):
-    text = " ".join(words.methods(analyse(study.load_roots([study_dir]))))
+    text = " ".join(methods.paragraphs(analyse(study.load_roots([study_dir]))))
     assert "run folders without a plan. Runs were not compared in pairs" in text
     assert "same seeds" not in text and "random (seed" not in text
-    planned = " ".join(words.methods(analyse(study.load(study_dir))))
+    planned = " ".join(methods.paragraphs(analyse(study.load(study_dir))))
     assert "same seeds" in planned and "random (seed 0)" in planned
 
 
@@ -160,7 +160,7 @@ def test_mixtures_are_said(study_dir, tmp_path):
 def test_a_missing_extra_is_one_line(study_dir, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UserError, match=r'pip install "mrjax\[report\]"') as caught:
-        report.page.publish(study_dir / "page", "t", "s", lambda folder: [])
+        pages.publish(study_dir / "page", "t", "s", lambda folder: [])
     assert "\n" not in str(caught.value)
 
 
@@ -168,7 +168,7 @@ def test_an_unwritable_report_is_one_line(tmp_path):
     made.make(tmp_path, made.study([], 1), steps=5)
     (tmp_path / "report").write_text("")
     with pytest.raises(UserError, match="not writable"):
-        report.report(tmp_path)
+        example_study.reported(tmp_path)
 
 
 def test_a_crossed_study_has_shares(tmp_path):
@@ -182,7 +182,7 @@ def test_a_crossed_study_has_shares(tmp_path):
     assert "Share of each source" in text
     told = " ".join(words.findings(analyse(found)))
     assert "gave the same network, bit for bit, in 0 of 9 combinations" in told
-    assert "initialisation" in told and "Welch" not in " ".join(words.methods(analyse(found)))
+    assert "initialisation" in told and "Welch" not in " ".join(methods.paragraphs(analyse(found)))
     next(tmp_path.glob("runs/crossed/*/result.json")).unlink()
     assert "lacks 1 of 18 runs" in shares.compute(study.load(tmp_path))
 

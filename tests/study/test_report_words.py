@@ -5,7 +5,7 @@ import pytest
 from study import synthetic_runs as made
 
 from mrjax.study.gather.loading import load
-from mrjax.study.report import inference, overview, questions, words
+from mrjax.study.report import inference, methods, overview, questions, words
 from mrjax.study.report.analysis import analyse
 
 
@@ -38,14 +38,14 @@ def test_a_changed_spread_is_said_with_its_size(folder):
 
 def test_tests_are_named_that_were_made(folder):
     """Runs without a partner are not compared in pairs, whatever the plan says."""
-    text = words.methods(analyse(load(folder)))[2]
+    text = methods.paragraphs(analyse(load(folder)))[2]
     assert "paired t-tests over runs, effect" in text and "Welch" not in text
     assert "two one-sided" in text and "All tests but those of equivalence are two-sided" in text
     for place, run in (("baseline", "000"), ("baseline", "001"), ("baseline", "002")):
         (folder / f"runs/{place}/{run}/result.json").unlink()
     for run in ("003", "004"):
         (folder / f"runs/wide/{run}/result.json").unlink()
-    text = words.methods(analyse(load(folder)))[2]
+    text = methods.paragraphs(analyse(load(folder)))[2]
     assert "Welch's t-test over runs, effect" in text and "paired t-tests over runs" not in text
     assert "the F test of variances" in text and "Pitman" not in text
 
@@ -55,7 +55,7 @@ def test_a_plan_without_margin_tests_no_equivalence(tmp_path):
     made.make(tmp_path, made.study(arms, 3, margin=0.0), steps=5, change=shifted)
     found = analyse(load(tmp_path))
     assert found.margin is None and found.effects[0].margin is None
-    assert "equivalence: not tested" in words.methods(found)[2]
+    assert "equivalence: not tested" in methods.paragraphs(found)[2]
     assert questions.shift_table(found).rows
 
 

@@ -9,6 +9,7 @@ from mrjax.config import sources as table
 from mrjax.errors import UserError
 from mrjax.study.plan import arms, machine, sources
 from mrjax.study.plan.machine import Machine
+from mrjax.study.records import Arm
 
 HERE = Machine(
     gpus=(), gpu_software=False, cpu_features=frozenset({"avx", "avx2"}), packages=frozenset()
@@ -133,10 +134,11 @@ def test_gpus_that_may_be_used(monkeypatch):
 
 def test_an_arm_is_read():
     text = "a-1 [device]: --x='b c' python=/p resource=far command='run {flags}' requires=z"
-    assert arms.parse(text, "training") == arms.Spec(
+    arm = Arm(
         name="a-1", source="device", flags=("--x=b c",), kind="training", python="/p",
-        resource="far", command="run {flags}", requires="z",
+        resource="far", command="run {flags}",
     )  # fmt: skip
+    assert arms.parse(text, "training") == arms.Spec(arm, requires="z")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_an_arm_is_read():
     ],
 )
 def test_an_arm_says_its_source(text, source):
-    assert arms.parse(text, "training").source == source
+    assert arms.parse(text, "training").arm.source == source
 
 
 @pytest.mark.parametrize(
@@ -197,6 +199,6 @@ def test_an_arm_that_cannot_be_meant(text, words):
 
 @pytest.mark.parametrize("flag", ["--steps=5", "--from_run=x"])
 def test_an_inference_arm_trains_nothing(flag):
-    assert arms.parse(f"a: {flag}", "training").flags == (flag,)
+    assert arms.parse(f"a: {flag}", "training").arm.flags == (flag,)
     with pytest.raises(UserError, match=f"arm a: {flag} is not for an inference arm"):
         arms.parse(f"a: {flag}", "inference")

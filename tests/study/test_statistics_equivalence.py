@@ -105,49 +105,8 @@ def test_margins():
         equivalence.margin(0.0, "absolute", [0.3])
 
 
-@pytest.mark.parametrize("paired", [True, False])
-@pytest.mark.parametrize("effect", [0.3, 1.0, 3.0])
-def test_size_for_a_difference_is_that_of_statsmodels(paired, effect):
-    power = pytest.importorskip("statsmodels.stats.power", reason="needs statsmodels")
-    test = power.TTestPower() if paired else power.TTestIndPower()
-    n = sizes.for_difference(0.01 * effect, 0.01, paired=paired)
-    exact = sizes.difference_power(n, effect, 1.0, paired=paired)
-    assert exact == pytest.approx(test.power(effect, n, 0.05), rel=1e-8)
-    assert exact >= 0.8
-    assert n == 2 or test.power(effect, n - 1, 0.05) < 0.8
-
-
-def test_sizes_at_their_ends():
-    assert sizes.for_difference(1.0, 0.0, paired=True) == 2
-    assert sizes.for_difference(0.0, 1.0, paired=True) is None
+def test_a_tiny_margin_takes_more_runs_than_anyone_has():
     assert sizes.for_equivalence_paired(1e-9, 1.0) is None
-    assert sizes.for_difference(1000.0, 1.0, paired=False) == 2
-    with pytest.raises(ValueError, match="power between 0 and 1"):
-        sizes.for_difference(1.0, 1.0, paired=True, power=1.0)
-    with pytest.raises(ValueError, match="positive"):
-        sizes.for_ratio(0.0)
-
-
-def test_size_for_a_ratio_of_spreads():
-    n = sizes.for_ratio(2.0)
-    rng = np.random.default_rng(3)
-
-    def found(n):
-        a, b = rng.normal(size=(2, 40_000, n))
-        ratio = (2 * b).var(axis=1, ddof=1) / a.var(axis=1, ddof=1)
-        f = stats.f(n - 1, n - 1)
-        return np.mean((ratio > f.isf(0.025)) | (ratio < f.ppf(0.025)))
-
-    assert found(n) == pytest.approx(0.8, abs=0.03) and found(n - 3) < 0.78
-    assert sizes.for_ratio(0.5) == n
-
-
-def test_size_for_a_standard_deviation():
-    """Twenty runs leave the standard deviation uncertain by half (textbooks' table)."""
-    n = sizes.for_sigma(0.5)
-    assert np.sqrt((n - 1) / stats.chi2.ppf(0.025, n - 1)) <= 1.5
-    assert np.sqrt((n - 2) / stats.chi2.ppf(0.025, n - 2)) > 1.5
-    assert 15 < n < 25
 
 
 def test_smallest_searches_every_number():

@@ -26,17 +26,6 @@ def test_arms_of_different_length_have_no_pairs():
         ids.identity([], ["a"])
 
 
-def test_groups_give_the_identity_matrix():
-    assert ids.groups(["x", "y", "x", "z", "y"]) == (0, 1, 0, 2, 1)
-
-
-def test_first_difference():
-    assert ids.first_difference("abcd", "abxd") == 2
-    assert ids.first_difference("abcd", "abc") is None
-    assert ids.first_difference("abcd", "abcd") is None
-    assert ids.first_difference("bbcd", "abcd") == 0
-
-
 def test_holm_is_that_of_statsmodels():
     multitest = pytest.importorskip("statsmodels.stats.multitest", reason="needs statsmodels")
     p = {"order": 0.011, "init": 0.04, "dtype": 0.03, "device": 0.9, "threads": 0.0005}

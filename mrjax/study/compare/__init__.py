@@ -2,8 +2,8 @@
 
 The sets are any folders of run folders, matched by the label of the runs. Where the runs of every
 pair have equal digests of initial weights, order and data, the analysis is paired; where the
-settings of the method are equal, too, what differs is the arithmetic alone. All tests and most
-figures are those of a study.
+settings of the method are equal, too, only the arithmetic differs. All tests and most figures are
+those of a study.
 """
 
 from mrjax.study.compare.build import write

@@ -1,11 +1,13 @@
-"""Settings of paired runs: which of them make two methods, and which only how one computes."""
+"""Settings of paired runs: which of them make two methods, and which only say how to compute."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mrjax.config import sources
-from mrjax.runs import jsonfile, records
+from mrjax.runs import jsonfile
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Unit
+from mrjax.study.report import names
 
 Pairs = Sequence[tuple[Unit, Unit]]
 
@@ -24,7 +26,7 @@ ALONE: Mapping[str, Any] = {
 
 def of(unit: Unit) -> dict[str, Any]:
     """What a run was asked for, without values that are null."""
-    config = jsonfile.read(unit.training / records.CONFIG, "a record of a run", "repeat the run")
+    config = jsonfile.read(RunFolder(unit.training).config, "a record of a run", "repeat the run")
     given = config.get("config")
     given = given if isinstance(given, dict) else {}
     return {n: v for n, v in given.items() if v is not None}
@@ -33,7 +35,7 @@ def of(unit: Unit) -> dict[str, Any]:
 def changed(pairs: Pairs) -> dict[str, Any]:
     """Settings with unequal values in a pair, and the last value of B.
 
-    Between two frameworks, what one of them alone has counts as part of the framework.
+    Between two frameworks, a setting that only one of them has counts as part of the framework.
     """
     found: dict[str, Any] = {}
     for a, b in pairs:
@@ -47,8 +49,9 @@ def changed(pairs: Pairs) -> dict[str, Any]:
 def of_method(pairs: Pairs) -> dict[str, tuple[str, str]]:
     """Settings that make A and B two methods, and not one method computed in two ways.
 
-    Of those that both records have: learning rate, weights of losses, sizes and so on. Devices,
-    data types and switches of the libraries are ways to compute; seeds are judged by digests.
+    Such are learning rate, weights of losses, sizes and so on, where both records have them.
+    Devices, data types and switches of the libraries are ways to compute; whether seeds agree is
+    told by digests.
 
     Returns:
         Setting to its values in A and in B, as text.
@@ -74,5 +77,4 @@ def differ(a: Unit, b: Unit) -> bool:
 
 
 def _text(values: Iterable[str]) -> str:
-    each = sorted(values)
-    return ", ".join(each[:4]) + (f" and {len(each) - 4} more" if len(each) > 4 else "")
+    return names.listed(sorted(values), most=4)

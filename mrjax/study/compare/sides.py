@@ -1,4 +1,4 @@
-"""Finds two sets of runs, matches them by label, and refuses what cannot be compared."""
+"""Finds two sets of runs, matches them by label, and refuses those that cannot be compared."""
 
 import dataclasses
 import os
@@ -9,10 +9,10 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import result
+from mrjax.runs.folder import RunFolder
 from mrjax.study.compare import settings, surroundings
-from mrjax.study.gather import loading
+from mrjax.study.gather import loading, unplanned
 from mrjax.study.gather.collected import Collected, Unit, paired
-from mrjax.study.gather.reading import Origin
 from mrjax.study.records import BASELINE, Arm
 
 DRAWN = ("init", "order", "data")
@@ -70,7 +70,7 @@ def load(
         b: another one. A run's label is its path below the folder.
         metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
         margin: of equivalence; 0: the usual one of the metric.
-        margin_kind: as in `mrjax.study.gather.loading.load_roots`.
+        margin_kind: as in `mrjax.study.gather.unplanned.load_roots`.
 
     Returns:
         The finished runs of both; unfinished and damaged ones are named in the problems.
@@ -84,14 +84,14 @@ def load(
     _check_labels(roots, found)
     labels = sorted(set(found[0]) | set(found[1]))
     arms = (BASELINE, _arm_name(*(root.resolve().name for root in roots)))
-    places = [
-        (Origin(arm, label, labels.index(label), {}), side[label])
+    runs = [
+        unplanned.assembled(arm, label, labels.index(label), side[label])
         for arm, side in zip(arms, found, strict=True)
         for label in side
     ]
-    study = loading.unplanned(
+    study = unplanned.study_of(
         f"{arms[1]} against {roots[0].resolve().name}",
-        loading.first_result(path for path in found[0].values() if _finished(path)),
+        unplanned.first_result(path for path in found[0].values() if RunFolder(path).finished),
         [Arm(name=arm, source=BASELINE, flags=(), kind="training") for arm in arms],
         replicates=max(map(len, found)),
         pairing="",
@@ -99,11 +99,11 @@ def load(
         margin=margin,
         margin_kind=margin_kind,
     )
-    return _matched(roots, loading.gather(study, places))
+    return _matched(roots, loading.gather(study, runs))
 
 
 def _labelled(root: Path) -> dict[str, Path]:
-    return {path.relative_to(root).as_posix(): path for path in loading.run_folders(root)}
+    return {path.relative_to(root).as_posix(): path for path in unplanned.run_folders(root)}
 
 
 def _check_one_arm(root: Path, labels: Iterable[str]) -> None:
@@ -115,12 +115,8 @@ def _check_one_arm(root: Path, labels: Iterable[str]) -> None:
         )
 
 
-def _finished(folder: Path) -> bool:
-    return (folder / result.NAME).exists()
-
-
 def _check_labels(roots: Sequence[Path], found: Sequence[Mapping[str, Path]]) -> None:
-    done = [{label for label, path in side.items() if _finished(path)} for side in found]
+    done = [{label for label, path in side.items() if RunFolder(path).finished} for side in found]
     for root, labels in zip(roots, done, strict=True):
         _check_one_arm(root, labels)
         if not labels:

@@ -7,26 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from mrjax.runs.folder import RunFolder
 from mrjax.study.compare.sides import Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
-from mrjax.study.report import style
+from mrjax.study.report import overview, style
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
-
-TIMING = "timing.jsonl"
 
 
 def step_times(unit: Unit) -> tuple[float, np.ndarray]:
     """Durations of a run's steps.
 
-    A step is recorded while the next one runs, but at once before a checkpoint: a step there is
-    credited with two and another with none, so each is averaged with the one after it.
+    A step is recorded while the next one runs, but before a checkpoint at once: there one record
+    covers two steps and the next none. So each step is averaged with the one after it.
 
     Returns:
-        That of the first step, and those of all others [ms]; nan and none without a record.
+        The duration of the first step, and those of all others [ms]; nan and an empty array where
+        the run has no record of them.
     """
     try:
-        lines = (unit.training / TIMING).read_text(encoding="utf-8").splitlines()
+        lines = RunFolder(unit.training).timing.read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
         values = {int(row["step"]): 1e3 * float(row["seconds"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
@@ -44,8 +45,8 @@ def median_step(unit: Unit) -> float | None:
 def reservation(sides: Sides) -> str:
     """Why ratios of time mean nothing, "" where nothing is known against them.
 
-    Other work on the machine slows frameworks down by different factors. A run alone may itself
-    load all cores and a little more.
+    Other work on the machine slows different frameworks down by different factors. One run may
+    itself load all cores and a little more, which does not count.
     """
     units = [u for arm in (BASELINE, sides.arm) for u in sides.collected.of(arm)]
     known = [u.result["load"] for u in units if u.result["load"]]
@@ -99,12 +100,20 @@ def table(sides: Sides) -> Table:
     )
 
 
-def figures(folder: Path, sides: Sides) -> list[str]:
-    """Write the figure: every run's step, training, inference and memory.
+def section(folder: Path, sides: Sides) -> Section:
+    """Time and memory of both sets, as a figure and tables."""
+    steps = table(sides)
+    caption = "Time and memory of every run (circles) and their medians (bars), from zero."
+    return Section(
+        "speed",
+        "Time and memory",
+        figures=((_figure(folder, sides), caption),),
+        tables=(*((steps,) if steps.rows else ()), overview.speed(sides.collected)),
+    )
 
-    Returns:
-        Names of the files without ending.
-    """
+
+def _figure(folder: Path, sides: Sides) -> str:
+    """Write the figure: every run's step, training, inference and memory."""
     arms = (BASELINE, sides.arm)
     units = [sides.collected.of(arm) for arm in arms]
     panels = {
@@ -117,7 +126,7 @@ def figures(folder: Path, sides: Sides) -> list[str]:
         axes = drawn.subplots(1, len(panels))
         for axis, (title, values) in zip(axes, panels.items(), strict=True):
             _panel(axis, title, values, arms)
-    return ["speed"]
+    return "speed"
 
 
 def _megabytes(unit: Unit) -> float | None:

@@ -9,8 +9,7 @@ from mrjax.study.compare import settings, speed, words
 from mrjax.study.compare.sides import Sides
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
-from mrjax.study.report import names
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
 from mrjax.study.report.tables import NOTHING, Column, Table
 
 Row = tuple[str, str, str, str]
@@ -35,7 +34,7 @@ def table(sides: Sides, analysis: Analysis) -> Table:
 
 
 def _reservations(sides: Sides) -> str:
-    """What the caption must say, for the numbers not to be taken for more than they are."""
+    """What the caption must say, so that the numbers are not taken for more than they are."""
     found = ", paired: equal digests of init, order and data" if sides.shared else ""
     if sides.settings:
         found += f"; two methods, settings differ: {settings.sentence(sides.settings)}"
@@ -46,7 +45,7 @@ def _reservations(sides: Sides) -> str:
 
 
 def _results(analysis: Analysis) -> Iterator[Row]:
-    effect, metric = analysis.effects[0], names.metric(analysis.collected.study.metric)
+    effect, metric = analysis.effects[0], analysis.metric
     tested = effect.shift is not None and effect.shift.status == "tested"
     a, b = (f"{side.mean():.4g}" for side in (effect.baseline, effect.runs))
     told = words.change(analysis, effect) if tested else effect.verdict
@@ -85,7 +84,7 @@ def _costs(sides: Sides, units: Sequence[Sequence[Unit]]) -> Iterator[Row]:
 
 
 def _inference(units: Sequence[Sequence[Unit]]) -> str:
-    """What the time of inference is of: in older records, of more than the network."""
+    """What the time of inference includes: in older records more than the network."""
     alone = all(result.CLASSICAL in unit.result["seconds"] for side in units for unit in side)
     return "inference [s]" if alone else "inference, first use and classical methods [s]"
 

@@ -1,172 +1,44 @@
-"""How far the weights of pairs of runs lie apart, by kind of leaf and step.
+"""Distances of weights on the page of a comparison: figure, table and how they were taken."""
 
-Biases of convolutions before batch normalisation have no true gradient: the normalisation takes
-out whatever is added before it, so what drives them is rounding error alone, which Adam scales to
-full steps. Running means follow these biases. Both say nothing about the network. Running variances
-are moved by no gradient either, but they follow the kernels and the network's output depends on
-them: where they lie apart, the networks do. All three are kept apart from what a gradient moves.
-"""
-
-import itertools
 import statistics as middle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mrjax.study.compare.distances import APART, Distances
 from mrjax.study.compare.sides import Sides
-from mrjax.study.gather import checkpoints
-from mrjax.study.gather.collected import Unit
 from mrjax.study.report import style
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
-from mrjax.study.statistics import images as statistics
 
-ALL = "all with a gradient"
-APART = ("running means", "running variances", "biases before normalization")
-"""Kinds that no true gradient moves; of these only the running variances change the output."""
-
-_KINDS = {
-    "kernel": "convolution kernels",
-    "transposed_kernel": "convolution kernels",
-    "bias": "biases",
-    "scale": "normalization scale and shift",
-    "rbf": "activation functions",
-    "data_weight": "data weights",
-    "mean": "running means",
-    "var": "running variances",
-}
-
-Leaves = Mapping[str, np.ndarray]
+METHOD = (
+    "Distances of weights are normalised L2 distances, taken over all leaves of a kind together, "
+    "from the checkpoints that both runs of a pair kept (of a cross-validation, those of the first "
+    "fold); they are 0 for weights equal up to scale. Reported apart is what no true gradient "
+    "moves: biases of convolutions before batch normalisation and the running means that follow "
+    "them, without effect on the output, and running variances, which have one."
+)
+"""How distances were taken, for the methods section of a paper."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Distance:
-    """Weights of one kind in one pair of runs, after one step.
-
-    Attributes:
-        kind: of the leaves, as people read it.
-        step: updates done.
-        n: numbers compared.
-        value: normalised L2 distance; None where either side is zero.
-    """
-
-    kind: str
-    step: int
-    n: int
-    value: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Distances:
-    """All distances between two sets of runs.
-
-    Attributes:
-        pairs: of runs with equal labels, at every step of which both have a checkpoint.
-        between: of successive runs of A, at their last checkpoints: the scale of two trainings.
-        remark: what was left out and why, "" if nothing.
-    """
-
-    pairs: tuple[Distance, ...]
-    between: tuple[Distance, ...]
-    remark: str
-
-    @property
-    def kinds(self) -> list[str]:
-        """Kinds that occur, those without a gradient last."""
-        found = dict.fromkeys(one.kind for one in self.pairs)
-        order = (ALL, *dict.fromkeys(_KINDS.values()), *found)
-        present = [kind for kind in dict.fromkeys(order) if kind in found and kind not in APART]
-        return [*present, *(kind for kind in APART if kind in found)]
-
-    @property
-    def steps(self) -> list[int]:
-        """Steps compared, ascending."""
-        return sorted({one.step for one in self.pairs})
-
-    def of(self, kind: str, step: int) -> list[float]:
-        """Distances of a kind after a step, one a pair."""
-        return _values(one for one in self.pairs if (one.kind, one.step) == (kind, step))
-
-    def scale(self, kind: str) -> float | None:
-        """Median distance between successive runs of A."""
-        found = _values(one for one in self.between if one.kind == kind)
-        return middle.median(found) if found else None
-
-
-def _values(found: Iterable[Distance]) -> list[float]:
-    return [one.value for one in found if one.value is not None]
-
-
-def compute(sides: Sides) -> Distances:
-    """Compare the checkpoints of all pairs."""
-    found: list[Distance] = []
-    left_out: dict[str, list[str]] = {}
-    for a, b in sides.pairs:
-        try:
-            found += _pair(a, b)
-        except ValueError as error:
-            left_out.setdefault(str(error), []).append(f"{a.label} {a.part}".strip())
-    first = [a for a, _ in sides.pairs]
-    between: list[Distance] = []
-    for a, b in itertools.pairwise(first):
-        try:
-            between += _pair(a, b, last=True)
-        except ValueError:  # named above, as part of a pair
-            continue
-    reasons = "; ".join(f"{', '.join(runs)}: {why}" for why, runs in left_out.items())
-    remark = f"Left out: {reasons}." if left_out else ""
-    return Distances(pairs=tuple(found), between=tuple(between), remark=remark)
-
-
-def _pair(a: Unit, b: Unit, *, last: bool = False) -> Iterator[Distance]:
-    """Distances of two runs at the steps both have kept."""
-    files = checkpoints.find(a), checkpoints.find(b)
-    steps = sorted(files[0].keys() & files[1].keys())
-    if not steps:
-        raise ValueError("no checkpoint of the same step in both")
-    for step in steps[-1:] if last else steps:
-        yield from _apart(step, *(_read(side[step]) for side in files))
-
-
-def _read(path: Path) -> Leaves:
-    found = checkpoints.read(path, checkpoints.PARAMS, checkpoints.STATISTICS)
-    if found is None:
-        raise ValueError(f"{path.name} is damaged")
-    return found
-
-
-def _apart(step: int, a: Leaves, b: Leaves) -> Iterator[Distance]:
-    if {n: x.shape for n, x in a.items()} != {n: x.shape for n, x in b.items()}:
-        raise ValueError("the networks have different weights")
-    groups: dict[str, list[str]] = {}
-    for name in a:
-        found = kind(name, a)
-        if found is not None:
-            groups.setdefault(found, []).append(name)
-    groups[ALL] = [n for k, names in groups.items() if k not in APART for n in names]
-    for word, names in groups.items():
-        one = statistics.weights({n: a[n] for n in names}, {n: b[n] for n in names})
-        yield Distance(kind=word, step=step, n=one.n, value=one.normalised_l2)
-
-
-def kind(name: str, names: Iterable[str]) -> str | None:
-    """Kind of a leaf; None for what only counts steps.
-
-    Args:
-        name: of the leaf, ``params/down0_0/conv/bias``.
-        names: of all leaves of the network.
-    """
-    *path, last = name.split("/")
-    if last == "bias" and path[-1] == "norm":
-        return _KINDS["scale"]
-    sibling = "/".join([*path[:-1], "norm", ""])
-    if last == "bias" and path[-1] == "conv" and any(n.startswith(sibling) for n in names):
-        return APART[-1]
-    if last == "weight" and path[0] == "batch_stats":
-        return None  # of the running averages: the same function of the step in all
-    return _KINDS.get(last, last)
+def section(folder: Path, sides: Sides, found: Distances) -> Section:
+    """Distances of weights, as a figure and a table."""
+    caption = (
+        f"Distance of weights between {sides.arm} and baseline by kind. Left: every pair after "
+        "the last step; grey bars: two runs of A, so two trainings; shaded: kinds that no true "
+        "gradient moves. Right: median of pairs over the steps whose checkpoints were kept, "
+        "colours as on the left"
+    )
+    rows = table(sides, found)
+    return Section(
+        "weights",
+        "Weights",
+        paragraphs=(found.remark,) if found.remark else (),
+        figures=captioned(figures(folder, found), caption),
+        tables=(rows,) if rows.rows else (),
+    )
 
 
 def table(sides: Sides, found: Distances) -> Table:
@@ -190,7 +62,7 @@ def table(sides: Sides, found: Distances) -> Table:
             ))  # fmt: skip
     return Table(
         "weights",
-        f"Normalized L2 distance of weights in pairs of {sides.arm} and baseline, "
+        f"Normalised L2 distance of weights in pairs of {sides.arm} and baseline, "
         "|a/|a| - b/|b||: 0 for weights equal up to scale, 1.4 for unrelated ones",
         columns,
         tuple(rows),
@@ -198,11 +70,7 @@ def table(sides: Sides, found: Distances) -> Table:
 
 
 def figures(folder: Path, found: Distances) -> list[str]:
-    """Write the figure: distance by kind at the end, and over the steps that were kept.
-
-    Returns:
-        Names of the files without ending.
-    """
+    """Write the figure: distance by kind at the end, and over the steps that were kept."""
     kinds = found.kinds
     if not any(one.value for one in found.pairs):
         return []
@@ -219,22 +87,18 @@ def _ends(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
         values = [value for value in found.of(name, step) if value]
         axis.plot(
             values, np.full(len(values), place), "o", ms=3.5, mfc="none", mew=0.8,
-            color=_colour(place), label="pairs of A and B" if place == 0 else None,
+            color=style.shade(place), label="pairs of A and B" if place == 0 else None,
         )  # fmt: skip
         scale = found.scale(name)
         if scale:
             label = "two runs of A (median)" if place == 0 else None
             axis.plot(scale, place, "|", ms=11, mew=1.6, color=style.GREY, label=label)
     axis.set_xscale("log")
-    axis.set_yticks(range(len(kinds)), [style.plain(name) for name in kinds])
-    axis.set_ylim(len(kinds) - 0.5, -0.5)
-    axis.tick_params(axis="y", length=0)
-    for place in range(1, len(kinds)):
-        axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
+    style.label_rows(axis, [style.plain(name) for name in kinds], edge=0.5)
     apart = sum(name in APART for name in kinds)
     if apart:
         axis.axhspan(len(kinds) - apart - 0.5, len(kinds) - 0.5, color="0.96", zorder=-1)
-    axis.set_xlabel(f"normalized L2 distance after step {step}")
+    axis.set_xlabel(f"normalised L2 distance after step {step}")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.3)
 
 
@@ -243,14 +107,10 @@ def _course(axis: Any, found: Distances, kinds: Sequence[str]) -> None:
         points = [(step, found.of(name, step)) for step in found.steps]
         points = [(step, middle.median(values)) for step, values in points if any(values)]
         axis.plot(
-            *zip(*points, strict=True), color=_colour(place), linestyle=style.line(place),
+            *zip(*points, strict=True), color=style.shade(place), linestyle=style.line(place),
             marker="o", ms=3, label=style.plain(name),
         )  # fmt: skip
     axis.set_yscale("log")
     axis.set_xlabel("step")
-    axis.set_ylabel("normalized L2 distance\n(median of pairs)")
+    axis.set_ylabel("normalised L2 distance\n(median of pairs)")
     axis.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _colour(place: int) -> str:
-    return style.BLACK if place == 0 else style.colour(place - 1)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrjax.study.compare import settings, speed
+from mrjax.study.compare.distances import ALL, APART, Distances
 from mrjax.study.compare.sides import DRAWN, Sides
-from mrjax.study.compare.weights import ALL, APART, Distances
 from mrjax.study.gather.collected import Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names, tables
-from mrjax.study.report.analysis import Analysis, Effect
-
-_FIELDS = {"loss_hex": "loss", "grads": "gradients", "params": "parameters", "end": "length"}
+from mrjax.study.report.effects import Analysis, Effect
 
 
 def about(sides: Sides) -> list[str]:
@@ -37,7 +35,7 @@ def about(sides: Sides) -> list[str]:
             f"A and B are two methods, since settings differ: {settings.sentence(sides.settings)}. "
             "What is found below is their effect as much as that of how the two compute."
         )
-    elif sides.shared:
+    elif sides.fair:
         found.append("All settings of the method are equal: what differs is how the two compute.")
     return found
 
@@ -77,7 +75,7 @@ def _parting(effect: Effect) -> list[str]:
         return [f"The ledgers of all {len(effect.first_steps)} pairs agree in every step."]
     first, last = min(apart), max(apart)
     when = f"in step {first}" if first == last else f"between steps {first} and {last}"
-    fields = Counter(_FIELDS.get(name, name) for name in effect.first_fields)
+    fields = Counter(names.FIELDS.get(name, name) for name in effect.first_fields)
     what = ", ".join(f"{name} ({count})" for name, count in sorted(fields.items()))
     return [
         f"{len(apart)} of {len(effect.first_steps)} pairs part {when}; what differs there first: "
@@ -86,12 +84,8 @@ def _parting(effect: Effect) -> list[str]:
 
 
 def _shift(analysis: Analysis, effect: Effect) -> str:
-    study, found = analysis.collected.study, effect.shift
-    metric = names.metric(study.metric)
-    start = (
-        f"(b) Mean {metric} of runs: {effect.baseline.mean():.4g} in A, {effect.runs.mean():.4g} "
-        "in B"
-    )
+    found, a, b = effect.shift, effect.baseline.mean(), effect.runs.mean()
+    start = f"(b) Mean {analysis.metric} of runs: {a:.4g} in A, {b:.4g} in B"
     if found is None and not effect.identical:
         source = names.source(effect.arm.source)
         return f"{start}; not tested, because what differs ({source}) is a draw, not a level."
@@ -107,7 +101,7 @@ def _shift(analysis: Analysis, effect: Effect) -> str:
 
 def change(analysis: Analysis, effect: Effect) -> str:
     """Change of the mean of runs with its interval, where one was tested."""
-    study, found = analysis.collected.study, effect.shift
+    study, found = analysis.study, effect.shift
     assert found is not None and found.low is not None and found.high is not None
     middle, low, high = (
         names.change(study, value, found.baseline)
@@ -119,14 +113,13 @@ def change(analysis: Analysis, effect: Effect) -> str:
 
 def equivalence(analysis: Analysis, effect: Effect) -> str:
     """What two one-sided tests say, with their power."""
-    study, near = analysis.collected.study, effect.margin
+    study, near = analysis.study, effect.margin
     if near is None or near.equivalent is None or near.power is None:
         return "Equivalence was not tested."
-    share = f"{100 * study.margin:g} % of the baseline's mean, "
-    margin = f"{share if study.margin_kind == 'relative' else ''}{near.margin:.3g}"
     needed = near.needed if near.needed is not None else "more than a million"
     return (
-        f"Equivalence within the margin ({margin}): {'shown' if near.equivalent else 'not shown'}; "
+        f"Equivalence within the margin ({names.margin(study, near.margin)}): "
+        f"{'shown' if near.equivalent else 'not shown'}; "
         f"power of that test {near.power:.2f}, runs needed for 0.8: {needed}."
     )
 
@@ -156,11 +149,10 @@ def _conditional(effect: Effect, analysis: Analysis) -> list[str]:
     found = effect.conditional
     if found is None or found.p is None:
         return []
-    metric = names.metric(analysis.collected.study.metric)
     return [
-        f"(a) The networks of run {effect.pair[0]} differ by {found.difference:+.3g} {metric} over "
-        f"{found.n} subjects (paired t-test p {_p(found.p)}, Wilcoxon p {_p(found.wilcoxon_p)}): "
-        "conditional on these two trainings."
+        f"(a) The networks of run {effect.pair[0]} differ by {found.difference:+.3g} "
+        f"{analysis.metric} over {found.n} subjects (paired t-test p {_p(found.p)}, Wilcoxon p "
+        f"{_p(found.wilcoxon_p)}): conditional on these two trainings."
     ]
 
 
@@ -179,7 +171,7 @@ def _weights(distances: Distances) -> list[str]:
     ]
     tail = f" Without a true gradient, and apart: {', '.join(apart)}." if apart else ""
     return [
-        f"Normalized L2 distance of all weights with a gradient after step {step}: "
+        f"Normalised L2 distance of all weights with a gradient after step {step}: "
         f"{np.median(values):.2g} (median of pairs){beside}.{tail}"
     ]
 
@@ -206,7 +198,7 @@ def _speed(sides: Sides) -> list[str]:
 def _measures(sides: Sequence[Sequence[Unit]]) -> str:
     """What was counted as memory on either side."""
     a, b = (" or ".join(sorted({_measure(unit) for unit in side})) for side in sides)
-    return f"Counted is, in A and B: {a}." if a == b else f"Counted is, in A: {a}; in B: {b}."
+    return f"In A and B, memory is {a}." if a == b else f"In A, memory is {a}; in B, {b}."
 
 
 def _measure(unit: Unit) -> str:
@@ -214,9 +206,9 @@ def _measure(unit: Unit) -> str:
     if framework not in ("jax", "pytorch") or platform not in ("cpu", "gpu"):
         return "what its program recorded"
     if platform == "gpu":
-        return "what the framework's allocator had in use on the GPU, without libraries' own"
-    # JAX draws weights and order there.
-    return f"the whole process{', JAX in it' if framework == 'pytorch' else ''}"
+        return "what the framework's allocator had in use on the GPU, without that of libraries"
+    # With PyTorch, too, JAX draws initial weights and the order of examples.
+    return f"that of the whole process{', JAX in it' if framework == 'pytorch' else ''}"
 
 
 def medians(units: Sequence[Unit]) -> float | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Unit
 
 PARAMS, STATISTICS = "params/", "batch_stats/"
@@ -19,7 +20,7 @@ _DAMAGE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.err
 
 def find(unit: Unit) -> dict[int, Path]:
     """Step -> checkpoint, ascending; of a cross-validation, those of its first fold."""
-    files = (unit.training / "checkpoints").glob("step_*.npz")
+    files = RunFolder(unit.training).checkpoints.glob("step_*.npz")
     found = ((_NAME.fullmatch(path.name), path) for path in files)
     return dict(sorted((int(name[1]), path) for name, path in found if name))
 

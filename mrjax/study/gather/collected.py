@@ -48,8 +48,8 @@ class Unit:
             cross-validation.
         result: ``result.json`` without what the other fields hold; of ``children`` their number.
         subjects: names of the held-out subjects.
-        metrics: metric -> one value a subject; nan where there is none.
-        baselines: classical method -> the same.
+        metrics: metric -> one value for each subject; nan where there is none.
+        classical: classical method -> the same; ``baselines`` in ``result.json``.
         digests: ``init``, ``order``, ``data``, ``params``, ``predictions``.
         config_digest: of the settings.
         environment: facts of ``environment.json``, by column of environment.csv.
@@ -67,17 +67,12 @@ class Unit:
     result: Mapping[str, Any]
     subjects: tuple[str, ...]
     metrics: Mapping[str, np.ndarray]
-    baselines: Mapping[str, Mapping[str, np.ndarray]]
+    classical: Mapping[str, Mapping[str, np.ndarray]]
     digests: Mapping[str, str]
     config_digest: str
     environment: Mapping[str, str]
     curve: Curve | None = None
     reference: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What names the unit in a study."""
-        return self.arm, self.label, self.part
 
     def mean(self, metric: str) -> float:
         """Mean of a metric over the subjects that have a value; nan if none has."""
@@ -140,5 +135,5 @@ def paired(a: Iterable[Unit], b: Iterable[Unit]) -> list[tuple[Unit, Unit]]:
 
 
 def means(units: Iterable[Unit], metric: str) -> np.ndarray:
-    """Run means of a metric, one a unit."""
+    """Run means of a metric, one for each unit."""
     return np.array([unit.mean(metric) for unit in units])

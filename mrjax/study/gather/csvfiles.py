@@ -17,7 +17,7 @@ RESULTS, DIGEST_TABLE = "results.csv", "digests.csv"
 TIMING, ENVIRONMENT = "timing.csv", "environment.csv"
 
 _WHO = ("arm", "label", "part", "replicate", "factors")
-_LOAD = ("cores", "load_begin", "load_end")
+_LOAD = {"cores": "cores", "load_begin": "begin", "load_end": "end"}
 _WHAT = ("experiment", "framework", "level")
 
 
@@ -59,7 +59,7 @@ def write(study_dir: str | os.PathLike[str], collected: Collected) -> list[Path]
 
 
 def _remove_leftovers(root: Path) -> None:
-    """Remove what killed writers of these tables began; those alive on this machine go on."""
+    """Remove what killed writers of these tables began, but nothing of a writer that is alive."""
     for name in (RESULTS, DIGEST_TABLE, TIMING, ENVIRONMENT):
         for path in root.glob(f".{name}.*.tmp"):
             process = path.name.split(".")[-2]
@@ -101,10 +101,8 @@ def factors_text(unit: Unit) -> str:
 def _results(collected: Collected) -> Iterable[Sequence[Any]]:
     yield *_WHO, *_WHAT, "subject", *METRICS, "params", "predictions"
     for unit in collected.units:
-        head, tail = (
-            (*_who(unit), *_what(unit)),
-            (unit.digests["params"], unit.digests["predictions"]),
-        )
+        head = (*_who(unit), *(unit.result[name] for name in _WHAT))
+        tail = (unit.digests["params"], unit.digests["predictions"])
         columns = [unit.metrics[m].tolist() if m in unit.metrics else None for m in METRICS]
         for place, subject in enumerate(unit.subjects):
             yield *head, subject, *(c[place] if c else None for c in columns), *tail
@@ -120,11 +118,14 @@ def _timing(collected: Collected) -> Iterable[Sequence[Any]]:
     phases = (*SECONDS, CLASSICAL)
     yield *_WHO, "steps", *(f"{name}_seconds" for name in phases), "memory_bytes", "host", *_LOAD
     for unit in collected.units:
-        seconds = unit.result["seconds"]
+        seconds, load = unit.result["seconds"], unit.result["load"] or {}
         yield (
-            *(*_who(unit), unit.result["steps"], *(seconds.get(name) for name in phases)),
-            *(unit.result["memory_bytes"], unit.environment["host"]),
-            *((unit.result["load"] or {}).get(name.split("_")[-1]) for name in _LOAD),
+            *_who(unit),
+            unit.result["steps"],
+            *(seconds.get(name) for name in phases),
+            unit.result["memory_bytes"],
+            unit.environment["host"],
+            *(load.get(name) for name in _LOAD.values()),
         )
 
 
@@ -138,10 +139,6 @@ def _environment(collected: Collected) -> Iterable[Sequence[Any]]:
 
 def _who(unit: Unit) -> tuple[Any, ...]:
     return unit.arm, unit.label, unit.part, unit.replicate, factors_text(unit)
-
-
-def _what(unit: Unit) -> tuple[Any, ...]:
-    return tuple(unit.result[name] for name in _WHAT)
 
 
 def _cell(value: Any) -> Any:

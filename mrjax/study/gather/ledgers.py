@@ -1,8 +1,8 @@
 """Ledgers as arrays: fast enough for tens of thousands of runs, and small enough to keep.
 
-`mrjax.runs.ledger` gives a dictionary a step and names what is wrong; this gives columns. What
-is not written exactly as mrjax writes it goes through `mrjax.runs.ledger`, so both accept and
-refuse the same files.
+`mrjax.runs.ledger` returns a dictionary for each step and names what is wrong; this module returns
+columns. A file that is not written exactly as mrjax writes it is read by `mrjax.runs.ledger`, so
+both accept and refuse the same files.
 """
 
 import dataclasses

@@ -1,35 +1,15 @@
-"""Reads the run folders of a study, or of any folders, each file once."""
+"""Reads the run folders of a study, each file once."""
 
 import dataclasses
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from mrjax.errors import UserError
-from mrjax.runs import records, result
-from mrjax.study.gather import csvfiles, ledgers, reading
+from mrjax.runs.folder import RunFolder
+from mrjax.study.gather import ledgers, reading
 from mrjax.study.gather.collected import Collected, Problem, Unit
-from mrjax.study.gather.reading import Found, Origin
-from mrjax.study.plan import options
-from mrjax.study.records import BASELINE, Arm, Study, read_runs, read_study
-
-FOREIGN = "other"  # source of an arm that no plan describes
-
-
-def collect(study_dir: str | os.PathLike[str]) -> Collected:
-    """Read what a study has found so far, and write its tables (`mrjax.study.gather.csvfiles`).
-
-    Args:
-        study_dir: a planned study.
-
-    Raises:
-        UserError: as `load`, or the tables cannot be written.
-    """
-    found = load(study_dir)
-    csvfiles.write(study_dir, found)
-    return found
+from mrjax.study.records import BASELINE, Run, Study, read_runs, read_study
 
 
 def load(study_dir: str | os.PathLike[str]) -> Collected:
@@ -45,123 +25,17 @@ def load(study_dir: str | os.PathLike[str]) -> Collected:
         UserError: there is no study, or none of its runs is finished.
     """
     root = Path(study_dir)
-    study, runs = read_study(root), read_runs(root)
-    places = [
-        (Origin(run.arm, run.label, run.replicate, run.factors, run.requires), root / run.workdir)
-        for run in runs
-    ]
-    logs = {(run.arm, run.label): root / run.log for run in runs}
-    return gather(study, places, logs)
+    return gather(read_study(root), read_runs(root), root)
 
 
-def load_roots(
-    roots: Iterable[str | os.PathLike[str]],
-    *,
-    baseline: str = "",
-    paired: bool = False,
-    metric: str = "",
-    margin: float = 0.0,
-    margin_kind: str = "",
-) -> Collected:
-    """Read the finished runs in any folders, made by a study or not, by mrjax or not.
-
-    A run folder ``<anything>/<arm>/<label>`` belongs to the arm its parent is called after; arms
-    of one name in several roots are one arm.
-
-    Args:
-        roots: folders that hold run folders, or are one.
-        baseline: the arm that others are compared with; "": ``baseline``, or else the first.
-        paired: whether runs with equal labels share their seeds, so that they make pairs.
-        metric: that is judged; "": ``nrmse`` if the first run has it, or else its first.
-        margin: of equivalence; 0: the usual one of the metric.
-        margin_kind: "relative" to the baseline's mean, "absolute", or "" for the metric's.
-
-    Raises:
-        UserError: there is no such folder, no finished run in it, no such baseline, or no run
-            has the metric.
-    """
-    every = {path.resolve() for root in roots for path in run_folders(Path(root))}
-    found = sorted(path for path in every if (path / result.NAME).exists())
-    names = sorted({path.parent.name for path in found})
-    if not found:
-        raise UserError(
-            "no finished run found; expected folders that hold a result.json; see mrjax/runs"
-        )
-    if baseline and baseline not in names:
-        raise UserError(
-            f"no run of the baseline {baseline!r}; expected one of {', '.join(names)}; "
-            "name one of them"
-        )
-    first = baseline or (BASELINE if BASELINE in names else names[0])
-    arms = _arm_names(names, first)
-    places = list(_foreign_places(found, arms))
-    study = unplanned(
-        found[0].parent.parent.name or "runs",
-        first_result(found),
-        [_foreign_arm(name) for name in sorted(arms.values())],
-        replicates=max(Counter(path.parent.name for path in found).values()),
-        pairing="seed" if paired else "",
-        metric=metric,
-        margin=margin,
-        margin_kind=margin_kind,
-    )
-    gathered = _with_inference(gather(study, places))
-    known = sorted({name for unit in gathered.units for name in unit.metrics})
-    if metric and metric not in known:
-        raise UserError(
-            f"no run has the metric {metric}; expected one of these runs' ({', '.join(known)}); "
-            "choose it by --metric"
-        )
-    return gathered
-
-
-def first_result(found: Iterable[Path]) -> Mapping[str, Any]:
-    """The first result that can be read.
-
-    Raises:
-        UserError: none can.
-    """
-    damage: list[UserError] = []
-    for folder in found:
-        try:
-            return result.read(folder)
-        except UserError as error:
-            damage.append(error)
-    raise damage[0]
-
-
-def _with_inference(found: Collected) -> Collected:
-    """The same, arms that train nothing told apart, each run with the one whose network it uses."""
-    folders = {unit.folder: f"{unit.arm}/{unit.label}" for unit in found.units}
-
-    def resolved(unit: Unit) -> Unit:
-        path = Path(unit.reference).resolve()
-        run = next((folders[place] for place in (path, *path.parents) if place in folders), "")
-        return dataclasses.replace(unit, reference=run)
-
-    training = {unit.arm for unit in found.units if not unit.reference}
-    arms = tuple(
-        arm if arm.name in training else dataclasses.replace(arm, kind="inference")
-        for arm in found.study.arms
-    )
-    return dataclasses.replace(
-        found,
-        study=dataclasses.replace(found.study, arms=arms),
-        units=tuple(resolved(unit) if unit.reference else unit for unit in found.units),
-    )
-
-
-def gather(
-    study: Study,
-    places: Iterable[tuple[Origin, Path]],
-    logs: Mapping[tuple[str, str], Path] | None = None,
-) -> Collected:
-    """Read the run folders of a study, planned or made up.
+def gather(study: Study, runs: Iterable[Run], root: Path | None = None) -> Collected:
+    """Read the run folders of a study, planned or assembled afterwards.
 
     Args:
         study: its arms say in which order units come.
-        places: what each run folder is, and where it is.
-        logs: (arm, label) -> what the run wrote, where it may be unfinished for a reason.
+        runs: of the study.
+        root: the directory of a planned study; None: the runs were assembled afterwards, and their
+            `workdir` says where they are.
 
     Raises:
         UserError: none of the runs is finished.
@@ -172,17 +46,16 @@ def gather(
     units: list[Unit] = []
     partners = _Partners(study)
     # The baseline first, because the others' curves are compared with its.
-    for origin, folder in sorted(places, key=lambda p: (order.get(p[0].arm, -1), p[0].label)):
-        planned[origin.arm] = planned.get(origin.arm, 0) + 1
-        if not (folder / result.NAME).exists():
-            reason = _unfinished((logs or {}).get((origin.arm, origin.label)))
-            problems.append(Problem(origin.arm, origin.label, reason))
-            continue
+    for run in sorted(runs, key=lambda run: (order.get(run.arm, -1), run.label)):
+        planned[run.arm] = planned.get(run.arm, 0) + 1
+        folder = Path(root or "", run.workdir)
         try:
-            read = reading.read(folder, origin, planned=logs is not None)
-            units += partners.with_curves(read)
+            if not RunFolder(folder).finished:
+                raise UserError(_unfinished(root / run.log if root else None))
+            for unit, ledger in reading.read(folder, run, planned=root is not None):
+                units.append(partners.with_curve(unit, ledger))
         except UserError as error:
-            problems.append(Problem(origin.arm, origin.label, str(error)))
+            problems.append(Problem(run.arm, run.label, str(error)))
     if not units:
         why = next((f" ({p.arm} {p.label}: {p.what})" for p in problems if p.label), "")
         raise UserError(
@@ -201,13 +74,8 @@ class _Partners:
         self._pairing = study.pairing
         self._kept: dict[tuple[int, str], tuple[str, ledgers.Columns]] = {}
 
-    def with_curves(self, found: Found) -> list[Unit]:
-        """The units of a run folder, with curves."""
-        return [
-            self._one(u, columns) for u, columns in zip(found.units, found.ledgers, strict=True)
-        ]
-
-    def _one(self, unit: Unit, columns: ledgers.Columns | None) -> Unit:
+    def with_curve(self, unit: Unit, columns: ledgers.Columns | None) -> Unit:
+        """The unit with its curve, if it has a ledger."""
         if columns is None:
             return unit
         first = next(iter(self._kept.values()), ("", None))
@@ -230,86 +98,3 @@ def _unfinished(log: Path | None) -> str:
         return "not finished: it has no log, so it was not started"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"not finished; its log ends: {lines[-1][:300]}" if lines else "not finished"
-
-
-def run_folders(root: Path) -> Iterator[Path]:
-    """Run folders below a folder, finished or not, without the children of those.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    if not root.is_dir():
-        raise UserError(
-            f"{root} is no folder; expected one that holds run folders; correct the path"
-        )
-    for folder, below, files in os.walk(root):
-        if result.NAME in files or records.CONFIG in files:
-            below.clear()
-            yield Path(folder)
-
-
-def _foreign_places(found: list[Path], names: Mapping[str, str]) -> Iterator[tuple[Origin, Path]]:
-    """Where runs without a plan stand; equal arms and labels, in several roots, are numbered."""
-    seen: Counter[tuple[str, str]] = Counter()
-    labelled = []
-    for path in found:
-        arm = path.parent.name
-        seen[arm, path.name] += 1
-        again = seen[arm, path.name]
-        labelled.append((arm, path.name + (f"~{again}" if again > 1 else ""), path))
-    labels = sorted({label for _, label, _ in labelled})
-    place = {label: number for number, label in enumerate(labels)}
-    for arm, label, path in labelled:
-        yield Origin(names[arm], label, place[label], {}), path
-
-
-def _arm_names(folders: list[str], baseline: str) -> dict[str, str]:
-    """Name of a folder of runs -> name of the arm; the baseline is called so in every study."""
-    names = {name: f"{name}_" if name == BASELINE else name for name in folders}
-    return names | {baseline: BASELINE}
-
-
-def _foreign_arm(name: str) -> Arm:
-    source = BASELINE if name == BASELINE else FOREIGN
-    return Arm(name=name, source=source, flags=(), kind="training")
-
-
-def unplanned(
-    name: str,
-    first: Mapping[str, Any],
-    arms: Iterable[Arm],
-    *,
-    replicates: int,
-    pairing: str,
-    metric: str,
-    margin: float,
-    margin_kind: str = "",
-) -> Study:
-    """A study of runs that no plan describes.
-
-    Args:
-        name: of the study.
-        first: result of one of the runs: its experiment and its metrics.
-        arms: of which one is the baseline.
-        replicates: most runs of an arm.
-        pairing: as in `Study`, "" for runs that do not make pairs.
-        metric: as in `load_roots`.
-        margin: likewise.
-        margin_kind: likewise.
-    """
-    measured = first["metrics"]
-    metric = metric or ("nrmse" if "nrmse" in measured else min(measured, default="nrmse"))
-    judged = options.judged("runs", metric, margin or None, margin_kind or None)
-    return Study(
-        name=name,
-        experiment=first["experiment"],
-        baseline=(),
-        arms=tuple(sorted(arms, key=lambda arm: arm.name != BASELINE)),
-        replicates=replicates,
-        pairing=pairing,
-        cross={},
-        seed=0,
-        platform="",
-        command="",
-        **judged._asdict(),
-    )

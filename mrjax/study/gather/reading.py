@@ -1,6 +1,5 @@
 """One run folder -> units, or one line that says why not. Nothing is guessed, nothing repaired."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -11,64 +10,49 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import digests, jsonfile, records, result
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather import ledgers
 from mrjax.study.gather.collected import Unit
+from mrjax.study.records import Run
 
 _KEPT = ("experiment", "framework", "level", "steps", "seconds", "memory_bytes")
 
 
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """Where a run stands in a study; what it decides of a `collected.Unit`."""
-
-    arm: str
-    label: str
-    replicate: int
-    factors: Mapping[str, int]
-    reference: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """A run folder's units without their curves, and the ledgers these come from.
-
-    Attributes:
-        units: one, or one for each repetition of a cross-validation.
-        ledgers: as many; None where there is none.
-    """
-
-    units: tuple[Unit, ...]
-    ledgers: tuple[ledgers.Columns | None, ...]
-
-
-def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
+def read(
+    folder: Path, run: Run, *, planned: bool = False
+) -> list[tuple[Unit, ledgers.Columns | None]]:
     """Read a finished run.
 
     Args:
         folder: the run folder.
-        origin: what it is in the study.
+        run: what it is in the study.
         planned: whether the run was made to be in this folder.
+
+    Returns:
+        The unit, or one for each repetition of a cross-validation, without their curves; and the
+        ledgers that these come from, None where there is none.
 
     Raises:
         UserError: a file is missing or damaged; the folder must be left out.
     """
     found = result.read(folder)
-    config = jsonfile.read(folder / records.CONFIG, "the settings of a run", result.AGAIN)
+    path = RunFolder(folder).config
+    config = jsonfile.read(path, "the settings of a run", result.AGAIN)
     if not re.fullmatch("[0-9a-f]{64}", str(config.get("digest"))):
         raise UserError(
-            f"{folder / records.CONFIG} has no digest of 64 hex digits; expected one, see "
-            "mrjax/runs; correct the program that wrote it"
+            f"{path} has no digest of 64 hex digits; expected one, see mrjax/runs; correct the "
+            "program that wrote it"
         )
     asked = _object(config, "config")
     _check_place(folder, found, config["digest"], asked if planned else {})
-    if not origin.reference and not found["steps"]:
-        origin = dataclasses.replace(origin, reference=_text(asked.get("from_run")))
-    parts = [
-        {**part, "training": _training(folder, found, part["part"])}
-        for part in _parts(folder, found)
-    ]
+    network = "" if found["steps"] else _text(asked.get("from_run"))
+    parts = list(_parts(folder, found))
     common = {
-        **{field.name: getattr(origin, field.name) for field in dataclasses.fields(origin)},
+        "arm": run.arm,
+        "label": run.label,
+        "replicate": run.replicate,
+        "factors": run.factors,
+        "reference": run.requires or network,
         "folder": folder,
         "result": {name: found[name] for name in _KEPT}
         | {"load": found.get("load")}
@@ -76,16 +60,18 @@ def read(folder: Path, origin: Origin, *, planned: bool = False) -> Found:
         "config_digest": config["digest"],
         "environment": _environment(folder, found),
     }
-    units = tuple(Unit(**common, **part) for part in parts)
-    return Found(units, tuple(_ledger(found, unit) for unit in units))
+    units = [
+        Unit(**common, **part, training=_training(folder, found, part["part"])) for part in parts
+    ]
+    return [(unit, _ledger(found, unit)) for unit in units]
 
 
 def _check_place(
     folder: Path, found: Mapping[str, Any], digest: str, asked: Mapping[str, Any]
 ) -> None:
-    """Refuse what was copied here from another run: its result, or all of it."""
+    """Refuse a folder whose result, or all of whose content, was copied from another run."""
     there = Path(_text(asked.get("workdir"))).parts[-2:]
-    moved = bool(there) and there != folder.parts[-2:] and (folder / records.FLAGS).exists()
+    moved = bool(there) and there != folder.parts[-2:] and RunFolder(folder).flags.exists()
     if moved or found.get("config", digest) != digest:
         whose = f"{folder} holds the run of {'/'.join(there)}"
         other = f"{folder / result.NAME} is of a run with other settings than {records.CONFIG}"
@@ -102,7 +88,7 @@ def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "part": "",
             "subjects": tuple(found["subjects"]),
             "metrics": _arrays(found["metrics"]),
-            "baselines": {name: _arrays(table) for name, table in found["baselines"].items()},
+            "classical": {name: _arrays(table) for name, table in found["baselines"].items()},
             "digests": found["digests"],
         }
         return
@@ -117,7 +103,7 @@ def _parts(folder: Path, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "part": name if several else "",
             "subjects": tuple(patients["network"]),
             "metrics": tables.pop("network"),
-            "baselines": tables,
+            "classical": tables,
             "digests": _combined(folder, found, name) if several else found["digests"],
         }
 
@@ -155,21 +141,21 @@ def _ledger(found: Mapping[str, Any], unit: Unit) -> ledgers.Columns | None:
     """The ledger of a run; of a cross-validation, that of its first fold."""
     own = unit.training == unit.folder
     steps = found["steps"] if own else result.read(unit.training)["steps"]
-    path = unit.training / "ledger.jsonl"
+    run = RunFolder(unit.training)
     # Another program may keep none.
-    if not steps or not (path.exists() or (unit.training / records.FLAGS).exists()):
+    if not steps or not (run.ledger.exists() or run.flags.exists()):
         return None
-    columns = ledgers.read(path)
-    ledgers.check_length(path, columns, steps)
+    columns = ledgers.read(run.ledger)
+    ledgers.check_length(run.ledger, columns, steps)
     return columns
 
 
 def _environment(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
-    """Facts of a run; a summary of others computes nothing itself, so its first child fills in."""
+    """Facts of a run; what a cross-validation's summary lacks is taken from its first fold."""
 
     def read(folder: Path) -> dict[str, str]:
         expected = "the environment of a run"
-        return facts(jsonfile.read(folder / records.ENVIRONMENT, expected, result.AGAIN))
+        return facts(jsonfile.read(RunFolder(folder).environment, expected, result.AGAIN))
 
     own = read(folder)
     child = read(folder / found["children"][0]) if found.get("children") else {}

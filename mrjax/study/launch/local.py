@@ -1,4 +1,4 @@
-"""Runs on this machine: a thread a slot, a process a run."""
+"""Runs on this machine: a thread for each slot, a process for each run."""
 
 import datetime
 import os
@@ -141,9 +141,9 @@ def environment(environ: Mapping[str, str], kind: str, slot: int, slots: Slots) 
     if gpus:
         own["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     if gpus and slots.number > len(gpus):
-        # Else JAX takes three quarters of a GPU when it starts, and leaves too little for others.
+        # By default JAX takes three quarters of a GPU when it starts: too much to share it.
         own.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if slots.cpu_threads:
-        # JAX takes the one, PyTorch the other.
+        # JAX reads the first variable, PyTorch the second.
         own["NPROC"] = own["OMP_NUM_THREADS"] = str(slots.cpu_threads)
     return own

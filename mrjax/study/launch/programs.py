@@ -48,8 +48,3 @@ def command(
 
 def _template(study: Study, arm: Arm) -> str:
     return arm.command or study.command or f"{_OURS}{study.experiment}"
-
-
-def is_ours(study: Study, run: Run) -> bool:
-    """Whether a run is made by a program of mrjax."""
-    return _template(study, study.arm(run.arm)).startswith(_OURS)

@@ -1,4 +1,4 @@
-"""What a launcher tells its user: one line a finished run, and what failed, at the end."""
+"""What a launcher tells its user: a line for each run that ended, and at the end what failed."""
 
 import sys
 import time

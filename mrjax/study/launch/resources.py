@@ -1,4 +1,4 @@
-"""Classes of resources of a cluster: what an arm's runs need from Slurm."""
+"""Classes of resources of a cluster: which nodes the runs of an arm need from Slurm."""
 
 import re
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Resource(NamedTuple):
 
 
 def parse(specifications: Sequence[str]) -> dict[str, Resource]:
-    """Read ``name: --partition=gpu --gres=gpu:1 python=/path/to/python``, one a class.
+    """Read ``name: --partition=gpu --gres=gpu:1 python=/path/to/python``, once for each class.
 
     Returns:
         {name: class}; the default class is always there.
@@ -55,12 +55,12 @@ def _resource(name: str, text: str) -> Resource:
         elif not word.startswith("--"):
             raise UserError(
                 f"--resource {name}: {word!r} is no option; expected --option=value of sbatch, or "
-                "python=; mend it"
+                "python=; correct it"
             )
         elif word.lstrip("-").partition("=")[0] in _TAKEN:
             raise UserError(
-                f"--resource {name}: the launcher sets {word} itself; expected what the nodes "
-                "must be; drop it"
+                f"--resource {name}: the launcher sets {word} itself; expected options that "
+                "choose nodes; drop it"
             )
         else:
             options.append(word)

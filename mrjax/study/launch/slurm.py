@@ -70,7 +70,7 @@ def launch(study_dir: Path, study: Study, runs: Sequence[Run], cluster: Cluster)
         study_dir: the study, on a file system that the nodes share.
         study: its plan.
         runs: that are not finished, in their order.
-        cluster: how.
+        cluster: how it is used.
 
     Returns:
         0, or, after waiting, 1 if runs did not finish.
@@ -89,7 +89,13 @@ def launch(study_dir: Path, study: Study, runs: Sequence[Run], cluster: Cluster)
         progress.say(f"{len(runs) - len(new)} runs are queued already")
     for job, size, resource in submission.submit(new, waiting):
         progress.say(f"job {job}: {size} runs, resource {resource}")
-    return _wait(study_dir, runs, submission, cluster.poll, progress) if cluster.wait else 0
+    if not cluster.wait:
+        return 0
+    try:
+        return _wait(study_dir, runs, submission, cluster.poll, progress)
+    except KeyboardInterrupt:
+        progress.say("the jobs that were submitted go on")
+        raise
 
 
 def _check(study: Study, runs: Sequence[Run], cluster: Cluster) -> None:
@@ -107,7 +113,8 @@ def _wait(
     """Stay until no run is queued; say what finished and what did not."""
     left = list(runs)
     while True:
-        waiting = _asked(submission, poll, progress)  # first: what leaves the queue has ended
+        # Asked before looking at the runs: a run that has left the queue has ended.
+        waiting = _asked(submission, poll, progress)
         for run in [run for run in left if directory.finished(study_dir, run.workdir)]:
             left.remove(run)
             progress.ended(run, "done")
@@ -217,7 +224,7 @@ def _stages(runs: Sequence[Run]) -> Iterator[list[Run]]:
     while left:
         unfinished = {run.workdir for run in left}
         waiting = [run for run in left if run.requires in unfinished]
-        if len(waiting) == len(left):  # they wait for each other: each will say what it lacks
+        if len(waiting) == len(left):  # they wait for each other: the log of each will say so
             yield left
             return
         yield [run for run in left if run.requires not in unfinished]
@@ -227,7 +234,7 @@ def _stages(runs: Sequence[Run]) -> Iterator[list[Run]]:
 def _dependencies(runs: Sequence[Run], tasks: Mapping[str, str], previous: str) -> list[str]:
     """Tasks that must end first: those that runs wait for, and the array before this one.
 
-    The latter keeps the throttle, which Slurm knows for single arrays only.
+    Waiting for the array before keeps the throttle, which Slurm applies to each array alone.
     """
     needed = {tasks[run.requires] for run in runs if run.requires in tasks}
     return sorted(needed) + ([previous] if previous else [])

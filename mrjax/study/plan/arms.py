@@ -1,6 +1,6 @@
-"""One line of a recipe: ``name [source]: --flag=value ... key=value ...``.
+"""One arm of a recipe: ``name [source]: --flag=value ... key=value ...``.
 
-The source may be left out where the flags tell it. Keys, for what is no flag of the run:
+The source may be left out where the flags tell it. Keys stand for what is no flag of the run:
 ``python=INTERPRETER`` (another software version), ``resource=NAME`` (a class of cluster nodes,
 another device model), ``experiment=pytorch`` (the same task in PyTorch), ``command="PROGRAM ..."``
 (a foreign program that writes run folders), ``requires=ARM`` (runs of this arm wait for replicate 1
@@ -13,7 +13,7 @@ import shlex
 
 from mrjax.errors import UserError
 from mrjax.study.plan import sources
-from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE
+from mrjax.study.records import BASELINE, CROSSED, INFER_BASELINE, Arm
 from mrjax.tasks.registry import FORMERLY, PYTORCH
 
 KEYS = ("python", "resource", "experiment", "command", "requires")
@@ -27,29 +27,17 @@ _INFERENCE = ("steps", "from_run")
 _OURS = ("workdir", "resume", "allow_mixed", "sweep", "help", "flagfile", "undefok")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """An arm as a recipe asks for it.
 
     Attributes:
-        name: of the arm.
-        source: that it changes.
-        flags: of the arm, ``--name=value``.
-        kind: "training" or "inference".
-        python: as in `mrjax.study.records.Arm`.
-        resource: likewise.
-        command: likewise.
+        arm: the arm, before it is known whether it can run.
         experiment: `PYTORCH` for the study's task in PyTorch, "" for the study's own program.
         requires: name of the arm whose first replicate must be finished first, "" for none.
     """
 
-    name: str
-    source: str
-    flags: tuple[str, ...]
-    kind: str
-    python: str = ""
-    resource: str = ""
-    command: str = ""
+    arm: Arm
     experiment: str = ""
     requires: str = ""
 
@@ -77,15 +65,16 @@ def parse(text: str, kind: str) -> Spec:
         source = _source(source, flags, keys)
     except UserError as error:
         raise UserError(f"arm {name}: {error}") from error
-    return Spec(name=name, source=source, flags=flags, kind=kind, **keys)
+    beside = {key: keys.pop(key) for key in ("experiment", "requires") if key in keys}
+    return Spec(Arm(name=name, source=source, flags=flags, kind=kind, **keys), **beside)
 
 
 def _check_inference(flags: tuple[str, ...]) -> None:
     for flag in flags:
         if sources.flag_name(flag) in _INFERENCE:
             raise UserError(
-                f"{flag} is not for an inference arm to say; expected what changes inference with "
-                "the baseline's network; make it a training arm"
+                f"{flag} is not for an inference arm; expected what changes inference with the "
+                "baseline's network; make it a training arm"
             )
 
 
@@ -103,8 +92,8 @@ def _check_name(name: str) -> None:
         )
     if name in (BASELINE, INFER_BASELINE, CROSSED):
         raise UserError(
-            f"arm {name}: this name is taken; expected another one (the baseline's flags are "
-            "those of --baseline); rename it"
+            f"arm {name}: this name is taken; expected another one; rename it (flags of the "
+            "baseline are given by --baseline)"
         )
 
 
@@ -122,14 +111,16 @@ def split(text: str) -> tuple[tuple[str, ...], dict[str, str]]:
             check_flag(word)
             other = flags.setdefault(sources.flag_name(word), word)
             if other is not word:
-                raise UserError(f"{other} and {word} contradict; expected one of them; drop one")
+                raise UserError(
+                    f"{other} and {word} contradict each other; expected one of them; drop one"
+                )
         elif not equals or name not in KEYS:
             raise UserError(
                 f"{word!r} is no flag; expected --flag=value, or one of "
-                f"{', '.join(f'{key}=' for key in KEYS)}; mend it"
+                f"{', '.join(f'{key}=' for key in KEYS)}; correct it"
             )
         elif name in keys or not value:
-            raise UserError(f"{word!r} is empty or given twice; expected one value; mend it")
+            raise UserError(f"{word!r} is empty or given twice; expected one value; correct it")
         else:
             keys[name] = value
     return tuple(flags.values()), keys
@@ -145,7 +136,7 @@ def words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise UserError(
-            f"{error} in {text.strip()}; expected words as in a shell; mend it"
+            f"{error} in {text.strip()}; expected words as in a shell; correct it"
         ) from error
 
 
@@ -156,10 +147,11 @@ def check_flag(flag: str) -> None:
         UserError: it is one of these.
     """
     if not _FLAG.fullmatch(flag):
-        raise UserError(f"{flag!r} is no flag; expected --flag=value; mend it")
+        raise UserError(f"{flag!r} is no flag; expected --flag=value; correct it")
     if sources.flag_name(flag) in _OURS:
         raise UserError(
-            f"{flag} is not for an arm to say; expected flags of the run alone; drop it"
+            f"{flag} is not for an arm, because the study sets it; expected other flags of the "
+            "run; drop it"
         )
 
 

@@ -17,13 +17,13 @@ _PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine, as far as arms ask.
+    """What a plan needs to know of a machine.
 
     Attributes:
         gpus: identifiers of the GPUs that may be used, as in CUDA_VISIBLE_DEVICES.
         gpu_software: whether JAX could use them.
         cpu_features: as Linux names them; empty where it does not say.
-        packages: of those that arms need beside mrjax, the ones installed.
+        packages: those installed here, of all that an arm may need beside mrjax.
     """
 
     gpus: tuple[str, ...]
@@ -84,7 +84,8 @@ def problem(
         flags: of its runs.
         platform: "cpu" or "gpu".
         python: its interpreter, "" for the present one.
-        torch: whether it runs in PyTorch; what another interpreter has is found out there.
+        torch: whether it runs in PyTorch. Packages are only looked for where the interpreter is
+            the present one.
     """
     if python and shutil.which(python) is None:
         return f"no interpreter {python} here"
@@ -102,10 +103,10 @@ def problem(
 def _gpu_problem(machine: Machine, values: dict[str, str], torch: bool) -> str:
     if not machine.gpus:
         return "needs a GPU, and there is none here"
-    if not machine.gpu_software and not torch:  # which brings its own
+    if not machine.gpu_software and not torch:  # PyTorch brings CUDA with it
         return 'needs JAX\'s CUDA plugin: pip install "mrjax[cuda]"'
     needed = [values.get("device_index", "0"), values.get("devices", "1")]
     last = sum(int(number) for number in needed if number.isdigit())
     if last > len(machine.gpus):
-        return f"needs {last} GPUs, and here are {len(machine.gpus)}"
+        return f"needs {last} GPUs, and this machine has {len(machine.gpus)}"
     return ""

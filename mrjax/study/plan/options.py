@@ -50,7 +50,7 @@ def judged(experiment: str, metric: str | None, margin: float | None, kind: str 
     default = Judged(metric, METRICS[metric].margin, METRICS[metric].margin_kind)
     if margin is None and kind not in (None, default.margin_kind):
         raise UserError(
-            f"--margin_kind={kind} without --margin; expected both, for the usual margin of "
+            f"--margin_kind={kind} without --margin; expected both, because the usual margin of "
             f"{metric} is {default.margin_kind}; add --margin"
         )
     return Judged(metric, default.margin if margin is None else margin, kind or default.margin_kind)

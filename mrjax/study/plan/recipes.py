@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mrjax
 from mrjax.errors import UserError
+from mrjax.runs.text import aligned
 
 FOLDER = Path(mrjax.__file__).resolve().parents[1] / "experiments" / "recipes"
 _FLAG = "--recipe"
@@ -32,7 +33,7 @@ def path(name: str) -> Path:
     """
     if name not in names():
         raise UserError(
-            f"--recipe={name} is none that comes with mrjax; expected one of {', '.join(names())}; "
+            f"--recipe={name} does not come with mrjax; expected one of {', '.join(names())}; "
             "for a file of your own use --flagfile=FILE"
         )
     return FOLDER / f"{name}.flags"
@@ -52,6 +53,5 @@ def replaced(argv: Sequence[str]) -> list[str]:
 
 
 def table() -> str:
-    """Return one line a recipe: its name and what it is."""
-    width = max(map(len, names()))
-    return "\n".join(f"{name:<{width}}  {title(name)}" for name in names())
+    """Return one line for each recipe: its name and what it is."""
+    return "\n".join(aligned([(name, title(name)) for name in names()]))

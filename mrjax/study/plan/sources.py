@@ -23,7 +23,7 @@ def source(flag: str) -> str:
 
 
 def _held(flag: str) -> bool:
-    """Whether a flag holds a draw fixed: a seed that is the same in every replicate."""
+    """Whether a flag holds a draw fixed: whether it is a seed, equal in every replicate."""
     seeds = (n for d in table.DRAWS for n in table.SOURCES[d].flags if n.startswith("seed_"))
     return flag_name(flag) in seeds and "{r}" not in flag
 
@@ -57,8 +57,8 @@ def _told(flags: Sequence[str], more: Sequence[str]) -> list[str]:
 def check_source(name: str, flags: Sequence[str], more: Sequence[str] = ()) -> None:
     """Refuse a source that does not exist, or that an arm cannot mean.
 
-    An arm of several sources may be called after one of them, or after none ("other"); under
-    another name it would be judged as what it is not, such as a level as a draw.
+    An arm of several sources may be called after one of them, or after none ("other"). Under
+    another name it would be judged as what it is not: a level, for example, as a draw.
 
     Args:
         name: of the source.
@@ -75,8 +75,8 @@ def check_source(name: str, flags: Sequence[str], more: Sequence[str] = ()) -> N
     known = [one for one in _told(flags, more) if one != OTHER]
     if known and name not in (OTHER, *more, *(source(flag) for flag in flags)):
         raise UserError(
-            f"it is called [{name}] and changes {', '.join(known)}; expected a source that it "
-            f"changes; leave [{name}] out, or write [other]"
+            f"it is called [{name}] and changes {', '.join(known)}; expected one of the sources "
+            f"that it changes; leave [{name}] out, or write [other]"
         )
 
 

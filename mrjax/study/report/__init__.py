@@ -1,5 +1,5 @@
 """The report of a study: figures, tables and one page, the same bytes for the same runs."""
 
-from mrjax.study.report.build import report, write
+from mrjax.study.report.build import write
 
-__all__ = ["report", "write"]
+__all__ = ["write"]

@@ -1,149 +1,19 @@
-"""Every comparison of a study, made once, for tables and figures alike."""
+"""Every comparison of a study, made once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from mrjax.config.sources import DRAWS
 from mrjax.runs.metrics import METRICS
 from mrjax.study.gather.collected import Collected, Unit, means, paired
-from mrjax.study.records import BASELINE, INFER_BASELINE, Arm
+from mrjax.study.records import BASELINE, INFER_BASELINE, Arm, Study
 from mrjax.study.report import names
+from mrjax.study.report.effects import Analysis, Effect, Inference
 from mrjax.study.statistics import common, equivalence, multiple, spread, subjects
 from mrjax.study.statistics import identity as identities
 from mrjax.study.statistics import means as shifts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """A training arm against the baseline.
-
-    Attributes:
-        arm: the arm.
-        runs: its run means, [run].
-        baseline: run means of the baseline it is compared with, [run].
-        paired: whether the two go in pairs.
-        params: how the trained networks agree, bit for bit.
-        predictions: how the outputs agree.
-        shift: question (b); None for a draw, or where nothing can be compared.
-        margin: equivalence, question (b); None as above, or without a margin.
-        better: how often a run of the arm beats the baseline's; None as above.
-        spread: question (c); None where nothing can be compared.
-        conditional: question (a), the first pair of networks; None without a common subject.
-        pair: labels of that pair.
-        p_shift: p of `shift` after Holm's correction over all arms.
-        p_spread: p of `spread` after the same.
-        first_steps: first step in which a run differs from its partner; 0 for never.
-        first_fields: what differed first, for those that do.
-    """
-
-    arm: Arm
-    runs: np.ndarray
-    baseline: np.ndarray
-    paired: bool
-    params: identities.Identity
-    predictions: identities.Identity
-    shift: shifts.Shift | None
-    margin: equivalence.Equivalence | None
-    better: shifts.Better | None
-    spread: spread.Spread | None
-    conditional: subjects.Conditional | None
-    pair: tuple[str, str] = ("", "")
-    p_shift: float | None = None
-    p_spread: float | None = None
-    first_steps: tuple[int, ...] = ()
-    first_fields: tuple[str, ...] = ()
-
-    @property
-    def identical(self) -> bool:
-        """Every run repeats its baseline run bit for bit, in weights, outputs and numbers."""
-        same = [one.identical or one.pairs == one.pairs_equal is not None for one in self.digests]
-        return all(same) and common.identical(self.baseline, self.runs)
-
-    @property
-    def digests(self) -> tuple[identities.Identity, identities.Identity]:
-        """How networks and outputs agree."""
-        return self.params, self.predictions
-
-    @property
-    def shifted(self) -> bool:
-        """Whether the mean of runs is shifted (p < 0.05 after Holm's correction)."""
-        return self.p_shift is not None and self.p_shift < common.ALPHA
-
-    @property
-    def wider(self) -> bool:
-        """Whether the spread over runs is another one (p < 0.05 after Holm's correction)."""
-        return self.p_spread is not None and self.p_spread < common.ALPHA
-
-    @property
-    def verdict(self) -> str:
-        """Question (b) in a few words."""
-        if self.identical:
-            return "identical, bit for bit"
-        if self.shift is None:
-            return "a draw: no level to test"
-        words = {
-            "identical": "identical numbers",
-            "constant": "the same change in every run",
-            "too few": "too few runs",
-        }
-        if self.shift.status in words:
-            return words[self.shift.status]
-        near = self.margin is not None and self.margin.equivalent
-        if self.shifted:
-            return "shifted, within the margin" if near else "shifted"
-        return "equivalent within the margin" if near else "undecided"
-
-    @property
-    def draw(self) -> bool:
-        """Whether the arm's source is a draw."""
-        return self.arm.source in DRAWS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inference:
-    """An inference arm against the network's own outputs.
-
-    Attributes:
-        arm: the arm.
-        reference: the unit whose outputs should be repeated: the first inference under the
-            baseline's flags, or the run that trained the network.
-        predictions: how the outputs of all its runs agree with the reference.
-        changes: relative change of the metric, [run subject].
-        conditional: question (a) for the first run: here the network is given, so it is apt.
-    """
-
-    arm: Arm
-    reference: Unit
-    predictions: identities.Identity
-    changes: np.ndarray
-    conditional: subjects.Conditional | None
-
-    @property
-    def identical(self) -> bool:
-        """Every run repeats the reference's outputs, bit for bit."""
-        return self.predictions.identical
-
-
-@dataclass(frozen=True, kw_only=True)
-class Analysis:
-    """All comparisons of a study.
-
-    Attributes:
-        collected: what they were made from.
-        margin: of equivalence in the metric's unit; None without a baseline, if the plan has
-            none, or if it is a share of nothing.
-        sigma: spread of the baseline's runs; None without a baseline.
-        effects: of training arms, in the order of their sources.
-        inferences: of inference arms.
-    """
-
-    collected: Collected
-    margin: float | None
-    sigma: spread.Sigma | None
-    effects: tuple[Effect, ...]
-    inferences: tuple[Inference, ...]
 
 
 def analyse(collected: Collected) -> Analysis:
@@ -152,31 +22,35 @@ def analyse(collected: Collected) -> Analysis:
     baseline = _measured(collected.baseline, study.metric)
     groups = names.by_source(collected.arms("training"))
     arms = [arm for group in groups.values() for arm in group]
-    effects = [_effect(collected, arm, baseline) for arm in arms]
-    found = [effect for effect in effects if effect is not None]
     runs = means(baseline, study.metric)
+    margin = _margin(study, runs)
+    effects = [_effect(collected, arm, baseline, margin) for arm in arms]
+    found = [effect for effect in effects if effect is not None]
     rng = common.generator(study.seed, BASELINE, "sigma")
     return Analysis(
         collected=collected,
-        margin=_margin(collected, runs),
+        margin=margin,
         sigma=spread.sigma(runs, rng) if len(runs) else None,
         effects=tuple(_corrected(found)),
         inferences=tuple(_inferences(collected)),
     )
 
 
-def _margin(collected: Collected, runs: np.ndarray) -> float | None:
-    relative = collected.study.margin_kind == "relative"
-    if not len(runs) or not collected.study.margin or (relative and not runs.mean()):
+def _margin(study: Study, runs: np.ndarray) -> float | None:
+    """Margin of equivalence in the metric's unit, from the runs of the baseline."""
+    relative = study.margin_kind == "relative"
+    if not len(runs) or not study.margin or (relative and not runs.mean()):
         return None
-    return equivalence.margin(collected.study.margin, collected.study.margin_kind, runs)
+    return equivalence.margin(study.margin, study.margin_kind, runs)
 
 
 def _measured(units: Sequence[Unit], metric: str) -> list[Unit]:
     return [unit for unit in units if not np.isnan(unit.mean(metric))]
 
 
-def _effect(collected: Collected, arm: Arm, baseline: list[Unit]) -> Effect | None:
+def _effect(
+    collected: Collected, arm: Arm, baseline: list[Unit], margin: float | None
+) -> Effect | None:
     study = collected.study
     own = _measured(collected.of(arm.name), study.metric)
     pairs = paired(own, baseline)
@@ -192,7 +66,6 @@ def _effect(collected: Collected, arm: Arm, baseline: list[Unit]) -> Effect | No
     def rng(what: str) -> np.random.Generator:
         return common.generator(study.seed, arm.name, what)
 
-    margin = _margin(collected, means(baseline, study.metric))
     curves = [unit.curve for unit in b if unit.curve is not None and unit.curve.partner]
     return Effect(
         arm=arm,
@@ -254,7 +127,7 @@ def _inferences(collected: Collected) -> list[Inference]:
         if reference is None:
             continue
         pairs = [shared(reference, unit, metric) for unit in own]
-        # Runs that were judged on other subjects have nothing to be compared with.
+        # Runs that were judged on different subjects cannot be compared.
         if len({len(x) for x, _ in pairs}) != 1 or not len(pairs[0][0]):
             continue
         found.append(
@@ -270,5 +143,5 @@ def _inferences(collected: Collected) -> list[Inference]:
 
 
 def _change(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Relative change; where there was nothing (a Dice of 0), the change itself."""
+    """Relative change of the metric; the change itself where the metric was 0."""
     return np.divide(y - x, x, out=y - x, where=x != 0)

@@ -6,36 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mrjax.study.gather.collected import Collected
-from mrjax.study.gather.loading import collect
 from mrjax.study.report import (
     analysis,
+    curves,
+    identity,
+    inference,
+    methods,
     names,
     overview,
     page,
-    sections,
+    repetitions,
+    shares,
+    training,
+    voxels,
     words,
 )
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
 from mrjax.study.report.page import Section
-
-FOLDER = "report"
-
-
-def report(study_dir: str | os.PathLike[str], *, images: bool | None = None) -> Path:
-    """Collect a study and write its tables and its report.
-
-    Args:
-        study_dir: a planned study, some of whose runs are finished.
-        images: whether to compare the runs' outputs voxel by voxel; None: if there are few.
-
-    Returns:
-        ``report/index.html`` in the study directory.
-
-    Raises:
-        UserError: no run is finished, the folder is not writable, or an extra is missing.
-    """
-    collected = collect(study_dir)
-    return write(Path(study_dir, FOLDER), collected, images=images)
 
 
 def write(
@@ -46,7 +33,7 @@ def write(
     Args:
         folder: of the report.
         collected: from `mrjax.study.load` or `mrjax.study.load_roots`.
-        images: as in `report`.
+        images: whether to compare the runs' outputs voxel by voxel; None: if there are few.
 
     Returns:
         ``index.html``.
@@ -69,17 +56,17 @@ def _sections(folder: Path, found: Analysis, images: bool | None) -> Iterator[Se
     points = tuple(f"{question} {answer}" for question, answer in words.QUESTIONS)
     yield Section("questions", "What the three questions mean", points=points)
     yield Section("sources", "Sources", tables=(overview.sources(collected),))
-    yield sections.of_identity(folder, found)
+    yield identity.section(folder, found)
     if found.effects:
-        yield sections.of_training(folder, found)
+        yield training.section(folder, found)
     if found.inferences:
-        yield sections.of_inference(folder, found)
-    yield from sections.of_curves(folder, found)
+        yield inference.section(folder, found)
+    yield from curves.section(folder, found)
     if collected.baseline:
-        yield sections.of_repetitions(folder, found)
-    yield from sections.of_shares(folder, found)
-    yield from sections.of_voxels(folder, found, images)
+        yield repetitions.section(folder, found)
+    yield from shares.section(folder, found)
+    yield voxels.section(folder, collected, images)
     yield Section("speed", "Time and memory", tables=(overview.speed(collected),))
     yield Section("classical", "Classical methods", tables=(overview.classical(collected),))
-    yield sections.of_problems(collected)
-    yield Section("methods", "Methods", paragraphs=tuple(words.methods(found)))
+    yield overview.missing(collected)
+    yield Section("methods", "Methods", paragraphs=tuple(methods.paragraphs(found)))

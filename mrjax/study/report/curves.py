@@ -1,7 +1,7 @@
 """Loss curves of every replicate, and how fast they leave those of the baseline."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,20 +11,34 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Curve, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names, style
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 
 ARMS = 5  # in one figure: more lines than colours say nothing
 RUNS = 10  # thin lines of one arm
 
 
-def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write a figure for each source: loss above, |difference to the baseline| below.
+def section(folder: Path, analysis: Analysis) -> Iterator[Section]:
+    """Loss curves and their distance from the baseline's; no section without ledgers."""
+    files = _figures(folder, analysis.collected)
+    captions = tuple(
+        (
+            name,
+            f"Source: {names.source(name.removeprefix('loss_'))}. Above: loss of each run (thin) "
+            "and mean over runs (thick); below: distance to the loss of the baseline's run with "
+            "the same replicate number.",
+        )
+        for name in files
+    )
+    divergence = table(analysis)
+    tables = (divergence,) if divergence.rows else ()
+    if files:
+        yield Section("curves", "Loss curves", figures=captions, tables=tables)
 
-    Returns:
-        Names of the files without ending.
-    """
-    collected = analysis.collected
+
+def _figures(folder: Path, collected: Collected) -> list[str]:
+    """Write a figure for each source: loss above, |difference to the baseline| below."""
     groups = dict(names.by_source(collected.arms("training")))
     written = []
     if _curves(collected.baseline) and not groups:
@@ -51,7 +65,7 @@ def _page(
         left_out = f", the first {len(arms)} of {count} arms" if len(arms) < count else ""
         axes[0].set_title(f"{title}{left_out}")
         axes[0].text(
-            *(0.02, 0.03, _identical(pairs)), transform=axes[0].transAxes, fontsize=7,
+            0.02, 0.03, _identical(pairs), transform=axes[0].transAxes, fontsize=7,
             color=style.GREY, style="italic",
         )  # fmt: skip
         if apart:
@@ -70,7 +84,7 @@ def _losses(axis: Any, collected: Collected, arms: Sequence[Arm]) -> None:
     for place, (name, curves) in enumerate(groups.items()):
         if not curves:
             continue
-        shade = style.BLACK if place == 0 else style.colour(place - 1)
+        shade = style.shade(place)
         for curve in curves[:RUNS]:
             axis.plot(curve.steps, curve.loss, color=shade, linewidth=0.4, alpha=0.5)
         steps, loss = _mean(curves)
@@ -96,11 +110,11 @@ def _mean(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
 
 def _differences(axis: Any, pairs: Sequence[tuple[str, list[Curve]]]) -> None:
     for place, (_, curves) in enumerate(pairs):
-        shade = style.BLACK if place == 0 else style.colour(place - 1)
+        shade = style.shade(place)
         for curve in curves[:RUNS]:
             apart = np.where(curve.difference > 0, curve.difference, np.nan)
             axis.plot(
-                *(curve.steps[: len(apart)], apart), color=shade, linewidth=0.8, alpha=0.8,
+                curve.steps[: len(apart)], apart, color=shade, linewidth=0.8, alpha=0.8,
                 linestyle=style.line(place), marker=".", ms=1.5,
             )  # fmt: skip
     axis.set_yscale("log")
@@ -153,8 +167,8 @@ def _numbers(steps: Sequence[int], fields: Sequence[str]) -> tuple[Any, ...]:
     apart = [step for step in steps if step]
     if not apart:
         return len(steps), len(steps), None, None, None, None
-    words = {"loss_hex": "loss", "grads": "gradients", "params": "parameters", "end": "length"}
-    counts = sorted(Counter(words.get(f, f) for f in fields).items(), key=lambda c: (-c[1], c[0]))
+    found = Counter(names.FIELDS.get(name, name) for name in fields)
+    counts = sorted(found.items(), key=lambda one: (-one[1], one[0]))
     first = ", ".join(f"{name} ({count})" for name, count in counts)
     middle = float(median(apart))
     return len(steps), len(steps) - len(apart), middle, min(apart), max(apart), first

@@ -9,11 +9,25 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Unit, paired
 from mrjax.study.records import BASELINE, CROSSED
 from mrjax.study.report import names, style
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics.shares import REPETITION
 
 ARMS = 20  # in the matrix; the table has all
+
+
+def section(folder: Path, analysis: Analysis) -> Section:
+    """Which runs agree bit for bit, as a figure and a table."""
+    caption = "Networks of two arms with the same replicate number that agree in every bit"
+    if len(analysis.effects) >= ARMS:
+        caption += f"; the first {ARMS} arms"
+    return Section(
+        "identity",
+        "Bit-identity",
+        figures=captioned(_figures(folder, analysis.collected), caption),
+        tables=(table(analysis),),
+    )
 
 
 def table(analysis: Analysis) -> Table:
@@ -62,13 +76,8 @@ def repeats(collected: Collected) -> tuple[int, int]:
     return len(repeated), sum(len(set(digests)) == 1 for digests in repeated)
 
 
-def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write the identity matrix of training arms: share of replicates with equal networks.
-
-    Returns:
-        Names of the files without ending; none without two arms.
-    """
-    collected = analysis.collected
+def _figures(folder: Path, collected: Collected) -> list[str]:
+    """Write the identity matrix of training arms: share of replicates with equal networks."""
     arms = [BASELINE, *(arm.name for arm in collected.arms("training"))][:ARMS]
     arms = [arm for arm in arms if collected.of(arm)]
     if len(arms) < 2:
@@ -86,7 +95,7 @@ def _draw(drawn: Any, collected: Collected, arms: Sequence[str]) -> None:
     for row, column in np.ndindex(*shares.shape):
         dark = shares[row, column] > 0.6
         axis.text(
-            *(column, row, counts[row][column]), ha="center", va="center", fontsize=5.5,
+            column, row, counts[row][column], ha="center", va="center", fontsize=5.5,
             color="white" if dark else style.BLACK,
         )  # fmt: skip
     shown = [style.plain(arm) for arm in arms]

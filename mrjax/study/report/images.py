@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from mrjax.errors import UserError
+from mrjax.runs.folder import RunFolder
 from mrjax.study.gather.collected import Unit
 from mrjax.tasks.registry import TASKS
 
-SLICES = 16  # fewer make no picture from the side
 _ENDINGS = (".nii", ".nii.gz", ".h5", ".hdf5")
 # Of several outputs of a network, the one before any threshold.
 _PREFERRED = ("network_probability", "network", "")
@@ -18,13 +18,13 @@ _DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, zlib
 
 
 def shown(experiment: str) -> str:
-    """What the outputs of an experiment show, with the unit; another program's are "output"."""
+    """What the outputs of an experiment show, with the unit; "output" for another program."""
     return TASKS[experiment].output if experiment in TASKS else "output"
 
 
 def find(unit: Unit, subject: str) -> Path | None:
     """The network's output for a subject, in the run folder or in one of its folds'; or None."""
-    folders = [unit.folder / "predictions"]
+    folders = [RunFolder(unit.folder).predictions]
     if not any(folders[0].glob("*")):
         folders = sorted((unit.folder / unit.part).glob("**/predictions"))
     files = [
@@ -78,23 +78,3 @@ def _hdf5(path: Path) -> np.ndarray:
         if not isinstance(found, h5py.Dataset):
             raise ValueError("network is a group")
         return np.asarray(found)
-
-
-def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-    """Axial, coronal and sagittal plane through the middle of the mask, up as up.
-
-    Args:
-        volume: x y z, or an image: it is its only plane.
-        mask: where the volume has values.
-
-    Returns:
-        Three planes; of a volume of few slices the axial one.
-    """
-    if volume.ndim != 3:
-        return [np.atleast_2d(volume)]
-    places = np.nonzero(mask)
-    x, y, z = (round(float(c.mean())) if len(c) else 0 for c in places)
-    axial = volume[:, :, z].T[::-1]
-    if volume.shape[2] < SLICES:
-        return [axial]
-    return [axial, volume[:, y, :].T[::-1], volume[x, :, :].T[::-1]]

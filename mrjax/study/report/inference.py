@@ -7,23 +7,31 @@ from typing import Any
 import numpy as np
 
 from mrjax.study.report import names, style, tables
-from mrjax.study.report.analysis import Analysis, Inference
+from mrjax.study.report.effects import Analysis, Inference
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 
 ROWS = 30  # arms on one page
 
 
-def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write the figure of all inference arms, on several pages if there are many.
+def section(folder: Path, analysis: Analysis) -> Section:
+    """One network, inference under each arm, as a figure and a table."""
+    caption = (
+        "One trained network, inference repeated under each arm: size of the change against the "
+        "baseline's inference; circles: subjects and runs, bars: means"
+    )
+    return Section(
+        "inference",
+        "Effect of each source in inference",
+        figures=captioned(_figures(folder, analysis), caption),
+        tables=(table(analysis),),
+    )
 
-    Returns:
-        Names of the files without ending.
-    """
-    found = analysis.inferences
-    pages = [found[first : first + ROWS] for first in range(0, len(found), ROWS)]
+
+def _figures(folder: Path, analysis: Analysis) -> list[str]:
+    """Write the figure of all inference arms, on several pages if there are many."""
     written = []
-    for number, page in enumerate(pages, 1):
-        name = "effect_inference" + (f"_{number}" if len(pages) > 1 else "")
+    for name, page in style.pages("effect_inference", analysis.inferences, ROWS):
         with style.figure(folder, name, style.WIDE * 0.75, 1.1 + 0.26 * len(page)) as drawn:
             _draw(drawn.subplots(), analysis, page)
         written.append(name)
@@ -38,33 +46,24 @@ def _draw(axis: Any, analysis: Analysis, page: Sequence[Inference]) -> None:
     for place, (one, size) in enumerate(zip(page, sizes, strict=True)):
         each = np.where(size > 0, size, np.nan)
         axis.plot(
-            *(each.ravel(), np.full(each.size, place)),
-            *("o",), ms=3, mfc="none", mec=style.BLUE, mew=0.6,
+            each.ravel(), np.full(each.size, place), "o",
+            ms=3, mfc="none", mec=style.BLUE, mew=0.6,
         )  # fmt: skip
         whole = 100 * abs(float(one.changes.mean()))
         if whole > 0:
             axis.plot(whole, place, "|", ms=11, mew=1.8, color=style.BLUE)
         elif not size.any():
-            text = "identical" if one.identical else f"outputs differ, {_unit(analysis)} does not"
+            text = "identical" if one.identical else f"outputs differ, {analysis.metric} does not"
             axis.text(
-                *(0.5, place, text), transform=axis.get_yaxis_transform(), ha="center",
+                0.5, place, text, transform=axis.get_yaxis_transform(), ha="center",
                 va="center", fontsize=7, color=style.GREY, style="italic",
             )  # fmt: skip
-    axis.set_yticks(range(len(page)), [_label(one) for one in page])
-    axis.set_ylim(len(page) - 0.4, -0.6)
-    axis.tick_params(axis="y", length=0)
-    for place in range(1, len(page)):
-        axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
-    axis.set_xlabel(f"size of the change of {_unit(analysis)} [%]")
+    style.label_rows(axis, [_label(one) for one in page])
+    axis.set_xlabel(f"size of the change of {analysis.metric} [%]")
 
 
 def _label(one: Inference) -> str:
     return f"{style.plain(one.arm.name)} ({names.source(one.arm.source)})"
-
-
-def _unit(analysis: Analysis) -> str:
-    metric = analysis.collected.study.metric
-    return names.metric(metric)
 
 
 def _decades(values: np.ndarray) -> tuple[float, float]:
@@ -77,13 +76,12 @@ def _decades(values: np.ndarray) -> tuple[float, float]:
 
 def table(analysis: Analysis) -> Table:
     """Identity and change of every inference arm."""
-    metric = names.metric(analysis.collected.study.metric)
     columns = (
         Column("arm"), Column("source"), Column("runs"), Column("subjects"),
         Column("runs identical to the reference"), Column("distinct outputs"),
-        Column(f"mean change of {_unit(analysis)} [%]", "+.2g"),
+        Column(f"mean change of {analysis.metric} [%]", "+.2g"),
         Column("largest change, one subject [%]", ".2g"),
-        Column(f"95 % interval of the difference of {metric}"),
+        Column(f"95 % interval of the difference of {analysis.metric}"),
         Column("p (paired t)", "p"), Column("p (Wilcoxon)", "p"),
     )  # fmt: skip
     rows = []
@@ -99,7 +97,7 @@ def table(analysis: Analysis) -> Table:
         ))  # fmt: skip
     return Table(
         "effect_inference",
-        f"One trained network, inference repeated under each arm: change of {_unit(analysis)} "
+        f"One trained network, inference repeated under each arm: change of {analysis.metric} "
         "against the first inference under the baseline's flags; tests paired over subjects, for "
         "this network",
         columns,

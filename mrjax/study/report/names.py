@@ -21,6 +21,9 @@ DIGESTS = {
     "predictions": "outputs",
 }
 
+FIELDS = {"loss_hex": "loss", "grads": "gradients", "params": "parameters", "end": "length"}
+"""Words for what differs first between two ledgers; others keep their names."""
+
 CLASSICAL = {
     "tkd": "TKD",
     "l2": "L2 regularisation",
@@ -52,6 +55,20 @@ def change(study: Study, value: float, baseline: float) -> float:
     if study.margin_kind != "relative":
         return value
     return 100 * value / baseline if baseline else float("nan")
+
+
+def margin(study: Study, value: float) -> str:
+    """A margin of equivalence in the metric's unit, and the share of the baseline that it is."""
+    relative = study.margin_kind == "relative"
+    share = f"{100 * study.margin:g} % of the baseline's mean, " if relative else ""
+    return f"{share}{value:.3g}"
+
+
+def listed(words: Iterable[str], most: int = 12) -> str:
+    """The first words of a list, and how many more there are."""
+    each = list(words)
+    more = f" and {len(each) - most} more" if len(each) > most else ""
+    return ", ".join(each[:most]) + more
 
 
 def by_source(arms: Iterable[Arm]) -> Mapping[str, list[Arm]]:

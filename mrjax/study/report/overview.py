@@ -9,6 +9,7 @@ from mrjax.runs.metrics import METRICS
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import BASELINE, Arm
 from mrjax.study.report import names
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 
 
@@ -52,7 +53,7 @@ def classical(collected: Collected) -> Table:
     rows: list[tuple[Any, ...]] = [
         ("network, mean of runs", *(_finite_mean([u.mean(m) for u in units]) for m in metrics))
     ]
-    for method, found in units[0].baselines.items():
+    for method, found in units[0].classical.items():
         values = [_finite_mean(found[m]) if m in found else None for m in metrics]
         rows.append((names.CLASSICAL.get(method, method), *values))
     return Table(
@@ -105,7 +106,7 @@ def speed(collected: Collected) -> Table:
 
 def _step(units: Sequence[Unit]) -> float | None:
     """Median duration of a training step [ms]."""
-    # The seconds of a cross-validation are those of all its folds, the steps those of one.
+    # A cross-validation records the seconds of all its folds, but the steps of one.
     each = [
         1e3 * u.result["seconds"]["train"] / (u.result["steps"] * max(u.result["children"], 1))
         for u in units
@@ -118,8 +119,18 @@ def _seconds(units: Sequence[Unit], name: str) -> float:
     return float(np.median([unit.result["seconds"][name] for unit in units]))
 
 
-def problems(collected: Collected) -> Table:
+def missing(collected: Collected) -> Section:
     """What is not in the numbers, and why."""
+    table = _problems(collected)
+    return Section(
+        "problems",
+        "What is missing",
+        paragraphs=() if table.rows else ("Every arm ran, and every run was collected.",),
+        tables=(table,) if table.rows else (),
+    )
+
+
+def _problems(collected: Collected) -> Table:
     columns = (Column("arm"), Column("run"), Column("why"))
     rows = [(p.arm, p.label or "all", p.what) for p in collected.problems]
     rows += [("several", "", text) for text in mixtures(collected)]
@@ -128,44 +139,37 @@ def problems(collected: Collected) -> Table:
 
 def mixtures(collected: Collected) -> list[str]:
     """What differs between runs though no arm says so; one line each."""
-    found = []
-    sources = {unit.environment["sources"] for unit in collected.units} - {""}
+    study, units, found = collected.study, collected.units, []
+    metric = names.metric(study.metric)
+    sources = {unit.environment["sources"] for unit in units} - {""}
     if len(sources) > 1:
         found.append(f"runs of {len(sources)} versions of the code are mixed")
-    resumed = sum(unit.environment["resumed_elsewhere"] != "0" for unit in collected.units)
+    resumed = sum(unit.environment["resumed_elsewhere"] != "0" for unit in units)
     if resumed:
         found.append(f"{resumed} runs were continued in another environment than they began in")
     data = {unit.digests["data"] for unit in collected.baseline}
     if len(data) > 1:
         found.append(f"runs of the baseline were made with {len(data)} different sets of data")
-    subjects = {unit.subjects for unit in collected.of(BASELINE)}
-    other = [u for u in collected.units if subjects and u.subjects not in subjects]
-    if other:
-        found.append(
-            f"{len(other)} runs were judged on other subjects than the baseline, first "
-            f"{other[0].arm} {other[0].label}"
-        )
-    metric = collected.study.metric
-    empty = [u for u in collected.units if np.isnan(u.mean(metric))]
-    if empty:
-        found.append(
-            f"{len(empty)} runs have no {names.metric(metric)} and are not compared, first "
-            f"{empty[0].arm} {empty[0].label}"
-        )
-    some = [u for u in collected.units if _gaps(u, metric)]
-    if some:
-        found.append(
-            f"{len(some)} runs have no {names.metric(metric)} for some subjects, so their means "
-            f"are over the others, first {some[0].arm} {some[0].label}"
-        )
-    task = collected.study.experiment
-    foreign = [u for u in collected.units if u.result["experiment"] != task]
-    if foreign:
-        found.append(
-            f"{len(foreign)} runs are of {foreign[0].result['experiment']}, not of {task}, first "
-            f"{foreign[0].arm} {foreign[0].label}"
-        )
-    return found
+    subjects = {unit.subjects for unit in collected.baseline} or {unit.subjects for unit in units}
+    foreign = [u for u in units if u.result["experiment"] != study.experiment]
+    other = foreign[0].result["experiment"] if foreign else ""
+    kinds = {
+        "were judged on other subjects than the baseline": [
+            u for u in units if u.subjects not in subjects
+        ],
+        f"have no {metric} and are not compared": [
+            u for u in units if np.isnan(u.mean(study.metric))
+        ],
+        f"have no {metric} for some subjects, so their means are over the others": [
+            u for u in units if _gaps(u, study.metric)
+        ],
+        f"are of {other}, not of {study.experiment}": foreign,
+    }
+    return found + [
+        f"{len(some)} runs {what}, first {some[0].arm} {some[0].label}"
+        for what, some in kinds.items()
+        if some
+    ]
 
 
 def _gaps(unit: Unit, metric: str) -> bool:

@@ -37,74 +37,18 @@ class Section:
     tables: tuple[Table, ...] = ()
 
 
-_TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="generator" content="mrjax">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto;
-  padding: 0 1em; }
-h1 { font-size: 1.6em; margin-bottom: 0; }
-h2 { font-size: 1.25em; margin-top: 2em; border-bottom: 1px solid #ccc; }
-nav a { margin-right: 1em; white-space: nowrap; }
-a { color: #0072b2; }
-figure { margin: 1.2em 0; }
-figure img { max-width: 100%; height: auto; }
-figcaption, .caption { font-size: 0.9em; color: #444; margin: 1.5em 0 0.3em; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.82em; margin: 0.3em 0 1em;
-  border-top: 2px solid #222; border-bottom: 2px solid #222; }
-th { text-align: left; vertical-align: bottom; border-bottom: 1px solid #222; }
-th, td { padding: 0.25em 1em 0.25em 0; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-td.number, td:first-child { white-space: nowrap; }
-tr.bold td { font-weight: bold; }
-td { overflow-wrap: break-word; max-width: 30em; vertical-align: top; }
-.files { font-size: 0.8em; }
-</style>
-</head>
-<body>
-<h1>{{ title }}</h1>
-<p>{{ subtitle }}</p>
-<nav>{% for section in sections %}<a href="#{{ section.name }}">{{ section.title }}</a>
-{% endfor %}</nav>
-{% for section in sections %}
-<h2 id="{{ section.name }}">{{ section.title }}</h2>
-{% for text in section.paragraphs %}<p>{{ text }}</p>
-{% endfor %}
-{%- if section.points %}<ul>
-{% for text in section.points %}<li>{{ text }}</li>
-{% endfor %}</ul>
-{% endif %}
-{%- for name, caption in section.figures %}
-<figure><img src="{{ images[name] }}" width="{{ widths[name] }}" alt="{{ caption }}">
-<figcaption>{{ caption }} <span class="files"><a href="{{ name }}.png">PNG</a>
-<a href="{{ name }}.pdf">PDF</a></span></figcaption></figure>
-{% endfor %}
-{%- for table in section.tables %}{% set numeric = table.numeric() %}
-<p class="caption">{{ table.title }} <span class="files"><a href="{{ table.name }}.csv">CSV</a>
-<a href="{{ table.name }}.tex">LaTeX</a></span></p>
-<div class="wide"><table>
-<thead><tr>
-{%- for column in table.columns -%}
-<th scope="col"{% if numeric[loop.index0] %} class="number"{% endif %}>{{ column.title }}</th>
-{%- endfor %}</tr></thead>
-<tbody>
-{% for row in table.shown() %}<tr{% if loop.index0 in table.bold %} class="bold"{% endif %}>
-{%- for cell in row -%}
-<td{% if numeric[loop.index0] %} class="number"{% endif %}>{{ cell }}</td>
-{%- endfor %}</tr>
-{% endfor %}</tbody>
-</table></div>
-{% endfor %}
-{%- endfor %}
-</body>
-</html>
-"""
+def captioned(files: Sequence[str], caption: str) -> tuple[tuple[str, str], ...]:
+    """Give all pages of one figure its caption, with the number of the page if there are several.
+
+    Args:
+        files: names of the pages without ending.
+        caption: without a full stop.
+    """
+    pages = len(files)
+    return tuple(
+        (name, f"{caption}{f' (page {number} of {pages})' if pages > 1 else ''}.")
+        for number, name in enumerate(files, 1)
+    )
 
 
 def publish(
@@ -140,7 +84,7 @@ def publish(
 def _empty(folder: Path) -> None:
     """Remove an older report, and nothing else: figures of arms that are gone must not stay.
 
-    What is begun says so until it is whole, and belongs to the next report if it never is.
+    A page that is begun says so until it is whole; if it never is, the next report replaces it.
     """
     index = folder / "index.html"
     if index.exists():
@@ -162,13 +106,16 @@ def _write(folder: Path, title: str, subtitle: str, sections: Sequence[Section])
         raise UserError(
             'a report needs jinja2; expected the extra "report"; pip install "mrjax[report]"'
         ) from error
-    # Names of arms and flags are the user's: whatever they hold is text, not markup.
+    # Names of arms and flags are the user's: they are shown as text, never taken for markup.
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
     )
     shown = sorted({name for section in sections for name, _ in section.figures})
     pictures = {name: (folder / f"{name}.png").read_bytes() for name in shown}
-    text = environment.from_string(_TEMPLATE).render(
+    text = environment.get_template("page.html.j2").render(
         title=title,
         subtitle=subtitle,
         sections=sections,

@@ -3,14 +3,14 @@
 from typing import Any
 
 from mrjax.study.report import names, tables
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report.effects import Analysis, Effect
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics.spread import Sigma
 
 
 def shift_table(analysis: Analysis) -> Table:
     """Question (b): does the source shift the mean of runs?"""
-    study = analysis.collected.study
+    study = analysis.study
     unit = names.change_label(study)
     form = "+.3g"
     columns = (
@@ -41,7 +41,7 @@ def shift_table(analysis: Analysis) -> Table:
         ))  # fmt: skip
     return Table(
         "effect_training",
-        f"(b) Does the source shift the mean? Change of {names.metric(study.metric)} against the "
+        f"(b) Does the source shift the mean? Change of {analysis.metric} against the "
         f"baseline; unit of analysis: mean of a run over subjects",
         columns,
         tuple(rows),
@@ -54,7 +54,7 @@ def _equivalent(found: bool | None) -> str | None:
 
 def spread_table(analysis: Analysis) -> Table:
     """Question (c): does the source change the spread over runs?"""
-    study, sigma = analysis.collected.study, analysis.sigma
+    sigma = analysis.sigma
     columns = (
         Column("arm"), Column("source"), Column("runs"), Column("σ over runs", ".3g"),
         Column("95 % interval (χ²)"), Column("95 % interval (bootstrap)"),
@@ -77,7 +77,7 @@ def spread_table(analysis: Analysis) -> Table:
     return Table(
         "spread_training",
         f"(c) Does the source change the spread over runs? Standard deviation σ of "
-        f"{names.metric(study.metric)}; unit of analysis: mean of a run over subjects",
+        f"{analysis.metric}; unit of analysis: mean of a run over subjects",
         columns,
         tuple(rows),
         bold=(0,) if sigma is not None else (),
@@ -105,10 +105,9 @@ def _no_test(effect: Effect) -> str:
 
 def conditional_table(analysis: Analysis) -> Table:
     """Question (a): do the first networks of arm and baseline differ?"""
-    metric = analysis.collected.study.metric
     columns = (
         Column("arm"), Column("source"), Column("runs compared"), Column("subjects"),
-        Column(f"change of {names.metric(metric)}", "+.3g"), Column("95 % interval"),
+        Column(f"change of {analysis.metric}", "+.3g"), Column("95 % interval"),
         Column("p (paired t)", "p"), Column("p (Wilcoxon)", "p"), Column("result"),
     )  # fmt: skip
     rows = []

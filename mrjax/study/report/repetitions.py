@@ -9,12 +9,31 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import BASELINE
 from mrjax.study.report import names, style
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
+from mrjax.study.report.page import Section
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import medians
 
 BOXES = 60  # on one page
 ARMS = 4
+
+
+def section(folder: Path, analysis: Analysis) -> Section:
+    """Run by run, with the subjects in boxes."""
+    arms = shown(analysis.collected)
+    return Section(
+        "repetitions",
+        "Run by run",
+        paragraphs=() if arms else ("The runs of the baseline have no subject in common.",),
+        figures=tuple(
+            (
+                _figure(folder, analysis.collected, arm),
+                f"Arm {arm}: subjects of each run, boxes from quartile to quartile.",
+            )
+            for arm in arms
+        ),
+        tables=tuple(table(analysis, arm) for arm in arms),
+    )
 
 
 def shown(collected: Collected) -> list[str]:
@@ -39,7 +58,7 @@ def _name(unit: Unit) -> str:
 
 def table(analysis: Analysis, arm: str) -> Table:
     """Median of every repetition with its 95 % interval, and of all medians."""
-    study = analysis.collected.study
+    study = analysis.study
     units, values = _values(analysis.collected, arm)
     found = medians.repetitions(values)
     factor, unit = (100.0, "DSC [%]") if study.metric == "dice" else (1.0, "")
@@ -80,27 +99,19 @@ def _verdict(found: medians.Repetitions, factor: float, form: str) -> str:
     )
 
 
-def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write box plots of the subjects of every repetition.
-
-    Returns:
-        Names of the files without ending.
-    """
-    written = []
-    for arm in shown(analysis.collected):
-        units, values = _values(analysis.collected, arm)
-        name = f"repetitions_{arm}"
-        width = min(style.WIDE, max(style.NARROW, 0.9 + 0.22 * min(len(units), BOXES)))
-        with style.figure(folder, name, width, 2.8) as drawn:
-            _draw(drawn.subplots(), analysis, units[:BOXES], values[:BOXES])
-            if len(units) > BOXES:
-                drawn.suptitle(f"the first {BOXES} of {len(units)} runs", fontsize=8)
-        written.append(name)
-    return written
+def _figure(folder: Path, collected: Collected, arm: str) -> str:
+    """Write box plots of the subjects of every repetition; returns the name of the file."""
+    units, values = _values(collected, arm)
+    name = f"repetitions_{arm}"
+    width = min(style.WIDE, max(style.NARROW, 0.9 + 0.22 * min(len(units), BOXES)))
+    with style.figure(folder, name, width, 2.8) as drawn:
+        _draw(drawn.subplots(), collected.study.metric, units[:BOXES], values[:BOXES])
+        if len(units) > BOXES:
+            drawn.suptitle(f"the first {BOXES} of {len(units)} runs", fontsize=8)
+    return name
 
 
-def _draw(axis: Any, analysis: Analysis, units: Sequence[Unit], values: np.ndarray) -> None:
-    metric = analysis.collected.study.metric
+def _draw(axis: Any, metric: str, units: Sequence[Unit], values: np.ndarray) -> None:
     factor = 100.0 if metric == "dice" else 1.0
     places = np.arange(1, len(units) + 1)
     axis.axhline(factor * np.median(values), color=style.GREY, linewidth=0.8, linestyle="--")

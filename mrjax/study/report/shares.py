@@ -1,6 +1,6 @@
 """Which share of the variance over runs each draw has: crossed studies only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,29 @@ import numpy as np
 from mrjax.study.gather.collected import Collected, Unit
 from mrjax.study.records import CROSSED
 from mrjax.study.report import names, style, tables
-from mrjax.study.report.analysis import Analysis
+from mrjax.study.report.effects import Analysis
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
 from mrjax.study.statistics import common
 from mrjax.study.statistics.shares import REPETITION, Component, Shares, shares
 
 _WORDS = {"seed_init": "initialisation", "seed_order": "order"}
+
+
+def section(folder: Path, analysis: Analysis) -> Iterator[Section]:
+    """Variance shares; no section without a crossed design."""
+    if not analysis.study.cross:
+        return
+    found = compute(analysis.collected)
+    if isinstance(found, str):
+        yield Section("shares", "Variance shares", paragraphs=(found,))
+        return
+    yield Section(
+        "shares",
+        "Variance shares",
+        figures=captioned(_figures(folder, analysis.collected, found), "Share of each source"),
+        tables=(table(analysis, found),),
+    )
 
 
 def compute(collected: Collected) -> Shares | str:
@@ -44,11 +61,10 @@ def compute(collected: Collected) -> Shares | str:
 
 def table(analysis: Analysis, found: Shares) -> Table:
     """Components with shares and intervals."""
-    metric = names.metric(analysis.collected.study.metric)
     columns = (
         Column("source"), Column("degrees of freedom"), Column("share [%]", ".1f"),
-        Column("95 % interval [%]"), Column(f"σ of {metric}", ".3g"), Column("95 % interval of σ"),
-        Column("remark"),
+        Column("95 % interval [%]"), Column(f"σ of {analysis.metric}", ".3g"),
+        Column("95 % interval of σ"), Column("remark"),
     )  # fmt: skip
     rows = tuple(_row(one) for one in found.components)
     levels = " x ".join(map(str, (*found.levels, found.repetitions)))
@@ -70,12 +86,8 @@ def _row(one: Component) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def figures(folder: Path, analysis: Analysis, found: Shares) -> list[str]:
-    """Write a bar chart of the shares beside the runs they come from.
-
-    Returns:
-        Names of the files without ending.
-    """
+def _figures(folder: Path, collected: Collected, found: Shares) -> list[str]:
+    """Write a bar chart of the shares beside the runs they come from."""
     if found.identical:
         return []
     parts = found.components
@@ -89,7 +101,7 @@ def figures(folder: Path, analysis: Analysis, found: Shares) -> list[str]:
         left.invert_yaxis()
         left.set_xlim(0, 100)
         left.set_xlabel("share of the variance over runs [%]\n(line: 95 % interval)")
-        _runs(right, analysis.collected)
+        _runs(right, collected)
     return ["variance_shares"]
 
 

@@ -1,11 +1,13 @@
 """How all figures look, and writing them so that the same figure is the same bytes."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
+
+from mrjax.runs import pictures
 
 # Okabe and Ito (2008): told apart with any colour vision, and in grey by the line's form.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -16,6 +18,8 @@ GREY = "#777777"
 
 NARROW, WIDE = 3.5, 7.2  # in, one and two columns of a journal
 RESOLUTION = 200  # dots/in of PNG
+
+Row = TypeVar("Row")
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
@@ -49,25 +53,52 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Any
     Yields:
         A matplotlib figure with constrained layout.
     """
-    # Figure without pyplot: no global state, no window system.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     # Whatever the user's matplotlibrc says, the figure is the same.
     settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **_SETTINGS}
     with matplotlib.rc_context(settings):
-        drawn = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(drawn)
+        drawn = pictures.figure(width, height)
         yield drawn
         drawn.savefig(folder / f"{name}.png", dpi=RESOLUTION, metadata={"Software": None})
-        # Placed once: the layout takes as long as the drawing, and both files shall agree.
+        # The layout is computed once: it takes as long as drawing, and both files must agree.
         drawn.set_layout_engine("none")
         dates = {"CreationDate": None, "ModDate": None}
         drawn.savefig(folder / f"{name}.pdf", metadata=dates)
 
 
+def pages(name: str, rows: Sequence[Row], most: int) -> Iterator[tuple[str, Sequence[Row]]]:
+    """Divide the rows of a figure among pages: each with the name of its file.
+
+    Args:
+        name: of the file if one page is enough; else the pages are numbered.
+        rows: all of them.
+        most: on one page.
+    """
+    for number, first in enumerate(range(0, len(rows), most), 1):
+        yield f"{name}_{number}" if len(rows) > most else name, rows[first : first + most]
+
+
+def label_rows(axis: Any, labels: Sequence[str], edge: float = 0.6) -> None:
+    """Make an axis of rows that have names, from top to bottom, with lines between them.
+
+    Args:
+        axis: of matplotlib.
+        labels: of the rows at 0, 1 and so on.
+        edge: room above the first row and below the last, in rows.
+    """
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 1 + edge, -edge)
+    rule_rows(axis, len(labels))
+
+
+def rule_rows(axis: Any, number: int) -> None:
+    """Draw lines between rows, in place of ticks."""
+    axis.tick_params(axis="y", length=0)
+    for place in range(1, number):
+        axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
+
+
 def plain(text: str) -> str:
-    """A name that is not ours, so that matplotlib takes no dollar in it for a formula."""
+    """A user's name as text for matplotlib, which takes dollar signs for formulas."""
     return text.replace("$", r"\$")
 
 
@@ -76,6 +107,11 @@ def colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
+def shade(place: int) -> str:
+    """Colour of the n-th of several things, of which the first is the baseline: black."""
+    return colour(place - 1) if place else BLACK
+
+
 def line(place: int) -> Any:
-    """Dashes of the n-th of several lines, from 0: colour alone is not enough for all eyes."""
+    """Dashes of the n-th of several lines, from 0; not everyone can tell them by colour."""
     return LINES[place % len(LINES)]

@@ -54,7 +54,7 @@ class Table:
         name: of its files.
         title: what it shows, n and unit of analysis included.
         columns: from left to right.
-        rows: a value a column; None where there is none.
+        rows: one value for each column, None where there is none.
         bold: numbers of rows that stand out, such as the baseline.
     """
 
@@ -119,7 +119,7 @@ def latex(table: Table) -> str:
         " & ".join(_cell(text, number in table.bold) for text in row)
         for number, row in enumerate(table.shown())
     ]
-    # Many columns: as wide as the page, whatever that makes of the letters.
+    # A table of many columns is made as wide as the page; its letters shrink.
     wide = len(table.columns) > 5
     lines = [
         "% needs \\usepackage{booktabs,graphicx}",
@@ -131,7 +131,7 @@ def latex(table: Table) -> str:
         "\\toprule",
         f"{head} \\\\",
         "\\midrule",
-        # LaTeX takes a bracket or a star after the end of a row for an argument of it.
+        # LaTeX would take a bracket or a star at the beginning of a row for an argument.
         *(f"{'{}' if line.startswith(('[', '*')) else ''}{line} \\\\" for line in body),
         "\\bottomrule",
         "\\end{tabular}%\n}" if wide else "\\end{tabular}",

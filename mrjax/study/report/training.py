@@ -7,35 +7,45 @@ from typing import Any
 import numpy as np
 
 from mrjax.study.records import Study
-from mrjax.study.report import names, style
-from mrjax.study.report.analysis import Analysis, Effect
+from mrjax.study.report import names, questions, style
+from mrjax.study.report.effects import Analysis, Effect
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.statistics.spread import Sigma
 
 ROWS = 24  # arms on one page
 
 
+def section(folder: Path, analysis: Analysis) -> Section:
+    """The three questions about training: a figure of all arms, and a table for each question."""
+    caption = (
+        "Effect of each source in training. Left: every run (circles) and their mean (bars). "
+        "Middle: change of the mean of runs against the baseline with 95 % interval, filled where "
+        "p < 0.05 after Holm; band: margin of equivalence. Right: standard deviation σ over runs "
+        "with 95 % interval, filled where it differs from the baseline's (p < 0.05 after Holm)"
+    )
+    return Section(
+        "training",
+        "Effect of each source in training",
+        figures=captioned(figures(folder, analysis), caption),
+        tables=(
+            questions.shift_table(analysis),
+            questions.spread_table(analysis),
+            questions.conditional_table(analysis),
+        ),
+    )
+
+
 def figures(folder: Path, analysis: Analysis) -> list[str]:
-    """Write the figure of all arms, on several pages if there are many.
-
-    Args:
-        folder: to write into.
-        analysis: with a baseline.
-
-    Returns:
-        Names of the files without ending.
-    """
-    effects = list(analysis.effects)
-    pages = [effects[first : first + ROWS] for first in range(0, len(effects), ROWS)]
+    """Write the figure of all arms, on several pages if there are many; returns their names."""
     written = []
-    for number, page in enumerate(pages, 1):
-        name = "effect_training" + (f"_{number}" if len(pages) > 1 else "")
-        _page(folder, name, analysis, page)
+    for name, effects in style.pages("effect_training", analysis.effects, ROWS):
+        _page(folder, name, analysis, effects)
         written.append(name)
     return written
 
 
-def _page(folder: Path, name: str, analysis: Analysis, effects: list[Effect]) -> None:
-    study, sigma = analysis.collected.study, analysis.sigma
+def _page(folder: Path, name: str, analysis: Analysis, effects: Sequence[Effect]) -> None:
+    study, sigma = analysis.study, analysis.sigma
     assert sigma is not None
     rows = len(effects) + 1
     with style.figure(folder, name, style.WIDE, 1.3 + 0.24 * rows) as drawn:
@@ -43,12 +53,9 @@ def _page(folder: Path, name: str, analysis: Analysis, effects: list[Effect]) ->
         _runs(left, study, analysis, effects)
         _changes(middle, study, sigma.mean, analysis.margin, effects)
         _spreads(right, study, sigma, effects)
-        left.set_yticks(range(rows), ["baseline", *(_label(e) for e in effects)])
-        left.set_ylim(rows - 0.4, -0.6)
-        for axis in (left, middle, right):
-            axis.tick_params(axis="y", length=0)
-            for place in range(1, rows):
-                axis.axhline(place - 0.5, color="0.92", linewidth=0.6, zorder=0)
+        style.label_rows(left, ["baseline", *(_label(e) for e in effects)])
+        style.rule_rows(middle, rows)
+        style.rule_rows(right, rows)
 
 
 def _label(effect: Effect) -> str:
@@ -56,7 +63,7 @@ def _label(effect: Effect) -> str:
     return style.plain(text if len(text) <= 26 else text[:24] + "…")
 
 
-def _runs(axis: Any, study: Study, analysis: Analysis, effects: list[Effect]) -> None:
+def _runs(axis: Any, study: Study, analysis: Analysis, effects: Sequence[Effect]) -> None:
     baseline = [unit.mean(study.metric) for unit in analysis.collected.baseline]
     values = [np.array([b for b in baseline if not np.isnan(b)]), *(e.runs for e in effects)]
     axis.axvline(values[0].mean(), color=style.GREY, linewidth=0.8, linestyle="--")
@@ -69,7 +76,7 @@ def _runs(axis: Any, study: Study, analysis: Analysis, effects: list[Effect]) ->
 
 
 def _changes(
-    axis: Any, study: Study, mean: float, margin: float | None, effects: list[Effect]
+    axis: Any, study: Study, mean: float, margin: float | None, effects: Sequence[Effect]
 ) -> None:
     if margin is not None:
         band = abs(names.change(study, margin, mean))
@@ -94,7 +101,7 @@ def _changes(
     axis.set_xlabel(names.change_label(study))
 
 
-def _spreads(axis: Any, study: Study, sigma: Sigma, effects: list[Effect]) -> None:
+def _spreads(axis: Any, study: Study, sigma: Sigma, effects: Sequence[Effect]) -> None:
     rows = [(sigma, None), *((e.spread.arm if e.spread else None, e) for e in effects)]
     for place, (one, effect) in enumerate(rows):
         if one is None or one.sd is None:
@@ -130,7 +137,7 @@ def _spread_axis(axis: Any, shown: Sequence[Sigma]) -> str:
 
 def _note(axis: Any, place: int, text: str, x: float = 0.5) -> None:
     axis.text(
-        *(x, place, text), transform=axis.get_yaxis_transform(), ha="center", va="center",
+        x, place, text, transform=axis.get_yaxis_transform(), ha="center", va="center",
         fontsize=6.5, color=style.GREY, style="italic",
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip

@@ -1,130 +1,40 @@
-"""Where in the image the replicates of an arm differ: voxel-wise standard deviation."""
+"""Where in the image the replicates of an arm differ: maps of their standard deviation."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 
-from mrjax.errors import UserError
-from mrjax.study.gather import checkpoints
-from mrjax.study.gather.collected import Collected, Unit, paired
-from mrjax.study.records import BASELINE
+from mrjax.runs import pictures
+from mrjax.study.gather.collected import Collected
 from mrjax.study.report import images, names, style
+from mrjax.study.report.outputs import Outputs, Voxels, compute
+from mrjax.study.report.page import Section, captioned
 from mrjax.study.report.tables import Column, Table
-from mrjax.study.statistics import images as statistics
 
-FILES = 400  # read without being asked to
 ARMS = 8  # in the figure, beside the baseline
-THRESHOLD = 0.01  # of the largest magnitude: a voxel that differs by more counts as changed
+SLICES = 16  # fewer make no picture from the side
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Voxels:
-    """What the outputs of one arm show, for one subject.
-
-    Attributes:
-        arm: name of the arm.
-        source: of the arm.
-        spread: mean and standard deviation over its runs.
-        pair: its first run against the baseline's with the same number; None for the baseline.
-        weights: the same for the trained weights; None where there are no checkpoints.
-    """
-
-    arm: str
-    source: str
-    spread: statistics.VoxelSpread
-    pair: statistics.Differences | None
-    weights: statistics.Weights | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outputs:
-    """Voxel-wise comparisons of a study.
-
-    Attributes:
-        subject: the one that is compared.
-        arms: the baseline first; empty if nothing could be compared.
-        remark: what was left out and why, "" if nothing.
-    """
-
-    subject: str
-    arms: tuple[Voxels, ...]
-    remark: str
-
-
-def compute(collected: Collected, wanted: bool | None = None) -> Outputs:
-    """Compare the outputs of all arms for the first subject that has any.
-
-    Args:
-        collected: the study.
-        wanted: None: unless more than `FILES` files would have to be read.
-    """
-    baseline = collected.baseline
-    arms = [BASELINE, *(arm.name for arm in collected.arms("training"))]
-    files = sum(len(collected.of(arm)) for arm in arms)
-    if wanted is False or (wanted is None and files > FILES):
-        why = "not asked for" if wanted is False else f"{files} files, more than {FILES}"
-        return Outputs(subject="", arms=(), remark=f"Images were not compared ({why}).")
-    subject = next((s for unit in baseline[:1] for s in unit.subjects if images.find(unit, s)), "")
-    if not subject:
-        return Outputs(subject="", arms=(), remark="The runs kept no images to compare.")
-    found, left_out = [], []
-    for arm in arms:
-        try:
-            found.append(_arm(collected, arm, subject))
-        except (UserError, ValueError) as error:
-            left_out.append(f"{arm}: {error}")
-    remark = f"Left out: {'; '.join(left_out)}." if left_out else ""
-    # Without the baseline's outputs another arm's would stand in their place.
-    kept = found if found and found[0].arm == BASELINE else []
-    return Outputs(subject=subject, arms=tuple(kept), remark=remark)
-
-
-def _arm(collected: Collected, arm: str, subject: str) -> Voxels:
-    own = [u for u in collected.of(arm) if images.find(u, subject)]
-    if not own:
-        raise ValueError("no images")
-    spread = _spread(own, subject)
-    pairs = [] if arm == BASELINE else paired(own, collected.baseline)
-    pair = weights = None
-    if pairs:
-        b, a = (images.read(_path(unit, subject)) for unit in pairs[0])
-        tau = THRESHOLD * float(np.abs(a).max())
-        pair = statistics.differences(a, b, tau=tau, mask=(a != 0) | (b != 0))
-        networks = [checkpoints.trained(unit) for unit in reversed(pairs[0])]
-        if networks[0] and networks[1]:
-            weights = statistics.weights(networks[0], networks[1])
-    return Voxels(
-        arm=arm,
-        source=collected.study.arm(arm).source,
-        spread=spread,
-        pair=pair,
-        weights=weights,
+def section(folder: Path, collected: Collected, wanted: bool | None) -> Section:
+    """Outputs voxel by voxel; `wanted` as in `compute`."""
+    experiment = collected.study.experiment
+    found = compute(collected, wanted)
+    caption = (
+        "Mean over the baseline's runs, and standard deviation over the runs of the baseline and "
+        f"of up to {ARMS} arms, those that differ most from the baseline first; arms that "
+        "repeat the baseline's outputs, or whose runs all agree, are not drawn"
     )
-
-
-def _spread(units: list[Unit], subject: str) -> statistics.VoxelSpread:
-    """Mean and deviation over runs; with one run only the mean means anything."""
-    if len(units) > 1:
-        return statistics.voxelwise(_magnitudes(units, subject))
-    mean = next(_magnitudes(units, subject)).astype(np.float64)
-    return statistics.VoxelSpread(n=1, identical=False, mean=mean, sd=np.zeros(mean.shape))
-
-
-def _path(unit: Unit, subject: str) -> Path:
-    path = images.find(unit, subject)
-    assert path is not None
-    return path
-
-
-def _magnitudes(units: list[Unit], subject: str) -> Iterator[np.ndarray]:
-    for unit in units:
-        image = images.read(_path(unit, subject))
-        yield np.abs(image) if np.iscomplexobj(image) else image
+    files = figures(folder, found, experiment) if found.arms else []
+    return Section(
+        "voxels",
+        "Voxel by voxel",
+        paragraphs=(found.remark,) if found.remark else (),
+        figures=captioned(files, caption),
+        tables=(table(found, experiment),) if found.arms else (),
+    )
 
 
 def _mask(outputs: Outputs) -> np.ndarray:
@@ -140,7 +50,7 @@ def table(outputs: Outputs, experiment: str) -> Table:
         Column("largest difference to the baseline", ".2e"),
         Column("in ulp of the largest magnitude", ".3g"),
         Column("voxels changed by more than 1 % of the largest [%]", ".2f"),
-        Column("weights: normalized L2", ".2e"), Column("weights: cosine", ".6f"),
+        Column("weights: normalised L2", ".2e"), Column("weights: cosine", ".6f"),
     )  # fmt: skip
     mask, rows = _mask(outputs), []
     for one in outputs.arms:
@@ -165,16 +75,12 @@ def table(outputs: Outputs, experiment: str) -> Table:
 
 
 def figures(folder: Path, outputs: Outputs, experiment: str) -> list[str]:
-    """Write maps of the mean of the baseline and of the standard deviation of every arm.
-
-    Returns:
-        Names of the files without ending.
-    """
+    """Write maps of the mean of the baseline and of the standard deviation of every arm."""
     mask = _mask(outputs)
     shown = [one for one in _by_difference(outputs) if one.spread.sd[mask].any()]
     if not shown:
         return []
-    mean = images.planes(outputs.arms[0].spread.mean, mask)
+    mean = pictures.planes(outputs.arms[0].spread.mean, mask, SLICES)
     low, high = np.quantile(outputs.arms[0].spread.mean[mask], (0.01, 0.99))
     tallest = max(plane.shape[0] / plane.shape[1] for plane in mean)
     # Three planes: an arm is a row. One image: arms stand side by side.
@@ -220,7 +126,7 @@ def _means(
 def _spreads(drawn: Any, axes: Any, shown: list[Voxels], mask: np.ndarray, unit: str) -> None:
     from matplotlib.colors import LogNorm
 
-    maps = [images.planes(one.spread.sd, mask) for one in shown]
+    maps = [pictures.planes(one.spread.sd, mask, SLICES) for one in shown]
     values = np.concatenate([plane.ravel() for row in maps for plane in row])
     values = values[values > 0]
     high = float(values.max()) if values.size else 1.0

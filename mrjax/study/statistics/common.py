@@ -2,12 +2,11 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import stats
 
 Sample = Float[np.ndarray, " n"]
 
@@ -65,7 +64,7 @@ def pair(a: Sample, b: Sample, names: tuple[str, str], paired: bool) -> tuple[Sa
 
 
 def constant(values: Sample) -> bool:
-    """Whether all values are the same number; a variance cannot tell, its mean is rounded."""
+    """Whether all values are the same number; a variance cannot tell, because means are rounded."""
     return values.size > 0 and bool((values == values[0]).all())
 
 
@@ -80,7 +79,7 @@ def sd(values: Sample) -> float:
 
 
 def dot(x: Sample, y: Sample) -> float:
-    """Sum of products, the same bits on every machine: a BLAS adds as its CPU likes."""
+    """Sum of products with the same bits on every machine; a BLAS adds in its CPU's order."""
     return float(np.sum(x * y))
 
 
@@ -114,9 +113,30 @@ def percentiles(draws: Float[np.ndarray, " count *rest"]) -> tuple[np.ndarray, n
     return low, high
 
 
-@contextmanager
-def precise_enough() -> Iterator[None]:
-    """Silence scipy where values agree to about 16 digits: run means may, and the test stands."""
+def t_test(baseline: Sample, arm: Sample, *, paired: bool) -> dict[str, float]:
+    """Student's test on pairs, or Welch's, whether ``arm - baseline`` has the mean zero.
+
+    Args:
+        baseline: [n], with scatter in the differences (paired) or in one of the samples.
+        arm: [n].
+        paired: value for value.
+
+    Returns:
+        ``low`` and ``high`` of the 95 % interval of the difference, ``t``, ``df``, ``p``.
+    """
     with warnings.catch_warnings():
+        # Run means may agree to about 16 digits; the test stands.
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
-        yield
+        test = (
+            stats.ttest_rel(arm, baseline)
+            if paired
+            else stats.ttest_ind(arm, baseline, equal_var=False)
+        )
+    interval = test.confidence_interval(1 - ALPHA)
+    return {
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "t": float(test.statistic),
+        "df": float(test.df),
+        "p": float(test.pvalue),
+    }

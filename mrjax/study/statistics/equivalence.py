@@ -1,4 +1,4 @@
-"""Question (b) turned round: is the shift of the mean smaller than a margin that matters?
+"""Question (b) turned round: is the shift of the mean smaller than what matters?
 
 A test that finds no difference does not show that there is none; two one-sided tests (TOST) can.
 """
@@ -22,17 +22,17 @@ class Equivalence:
     margin: float
     """In the metric's unit; equivalence means |difference| < margin."""
     difference: float
-    low: float | None
+    low: float | None = None
     """90 % interval of the difference: inside the margin if and only if the test rejects."""
-    high: float | None
-    p: float | None
+    high: float | None = None
+    p: float | None = None
     """Larger of the two one-sided p-values."""
-    equivalent: bool | None
+    equivalent: bool | None = None
     """True: shown equivalent. False: not shown. None: too few runs to say."""
-    power: float | None
+    power: float | None = None
     """Chance that this design shows equivalence if the true difference is zero and the scatter is
     what was found; 1 where there is no scatter."""
-    needed: int | None
+    needed: int | None = None
     """Fewest replicates per arm for a power of 0.8 at that scatter; None: over a million."""
     unit: str = common.RUN
 
@@ -72,9 +72,9 @@ def tost(baseline: Sample, arm: Sample, *, paired: bool, margin: float) -> Equiv
     """
     baseline, arm = common.pair(baseline, arm, means.NAMES, paired)
     status, difference, error, df, _ = means.scale(baseline, arm, paired)
-    numbers: dict = dict.fromkeys(("low", "high", "p", "equivalent", "power", "needed"))
+    numbers: dict = {}
     if status in ("identical", "constant"):
-        numbers |= {"low": difference, "high": difference, "power": 1.0, "needed": 2}
+        numbers = {"low": difference, "high": difference, "power": 1.0, "needed": 2}
         numbers["equivalent"] = abs(difference) < margin
     if status == "tested":
         half = float(stats.t.isf(common.ALPHA, df)) * error

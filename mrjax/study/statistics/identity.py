@@ -27,7 +27,7 @@ def identity(digests_a: Sequence[str], digests_b: Sequence[str]) -> Identity:
     """Count what two arms have in common, bit for bit; this comes before any test.
 
     Args:
-        digests_a: one content digest a run, in order of replicates.
+        digests_a: a content digest for each run, in order of replicates.
         digests_b: those of the other arm, replicate by replicate.
 
     Raises:
@@ -48,28 +48,3 @@ def identity(digests_a: Sequence[str], digests_b: Sequence[str]) -> Identity:
         pairs_equal=equal if same_length else None,
         identical=len(a | b) == 1,
     )
-
-
-def groups(digests: Sequence[str]) -> tuple[int, ...]:
-    """Number the distinct digests in order of appearance, from 0.
-
-    Two runs are identical if and only if they have the same number: the identity matrix.
-    """
-    numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(digest, len(numbers)) for digest in digests)
-
-
-def first_difference(a: Sequence[str], b: Sequence[str]) -> int | None:
-    """Place of the first digest that differs: the step at which two trainings part.
-
-    Args:
-        a: one digest a step (``params`` of a ledger).
-        b: those of the other run; steps that only one of them has are not compared.
-
-    Returns:
-        The place, from 0; None where all steps that both have agree.
-    """
-    for place, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x != y:
-            return place
-    return None

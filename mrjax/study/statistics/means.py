@@ -1,4 +1,4 @@
-"""Question (b): does a source shift the mean? One number a run, n = replicates."""
+"""Question (b): does a source shift the mean? One number for each run, n = replicates."""
 
 from dataclasses import dataclass
 
@@ -24,16 +24,16 @@ class Shift:
     """Mean of the run means."""
     arm: float
     difference: float
-    low: float | None
+    low: float | None = None
     """95 % interval of the difference; the difference itself where it is constant."""
-    high: float | None
-    t: float | None
-    df: float | None
-    p: float | None
-    effect: float | None
+    high: float | None = None
+    t: float | None = None
+    df: float | None = None
+    p: float | None = None
+    effect: float | None = None
     """Difference over its standard deviation: Cohen's d_z (paired) or d (Welch); 0 for identical
     samples, None where there is no scatter to measure by."""
-    effect_unbiased: float | None
+    effect_unbiased: float | None = None
     """The same without the bias of small samples (Hedges); None with one degree of freedom."""
     effect_name: str
     unit: str = common.RUN
@@ -69,24 +69,16 @@ def shift(baseline: Sample, arm: Sample, *, paired: bool) -> Shift:
     Source: Hedges, J Educ Stat 6:107 (1981) for the correction of the effect size.
     """
     baseline, arm = common.pair(baseline, arm, NAMES, paired)
-    status, difference, error, df, scatter = scale(baseline, arm, paired)
-    numbers: dict = dict.fromkeys(("low", "high", "t", "df", "p", "effect", "effect_unbiased"))
+    status, difference, _, df, scatter = scale(baseline, arm, paired)
+    numbers: dict = {}
     if status in ("identical", "constant"):
-        numbers["low"] = numbers["high"] = difference
+        numbers = {"low": difference, "high": difference}
     if status == "identical":
-        numbers["effect"] = numbers["effect_unbiased"] = 0.0
+        numbers |= {"effect": 0.0, "effect_unbiased": 0.0}
     if status == "tested":
-        half = float(stats.t.isf(common.ALPHA / 2, df)) * error
         effect = difference / scatter
-        numbers = {
-            "low": difference - half,
-            "high": difference + half,
-            "t": difference / error,
-            "df": df,
-            "p": float(2 * stats.t.sf(abs(difference) / error, df)),
-            "effect": effect,
-            "effect_unbiased": effect * hedges(df) if df > 1.0 else None,
-        }
+        numbers = common.t_test(baseline, arm, paired=paired)
+        numbers |= {"effect": effect, "effect_unbiased": effect * hedges(df) if df > 1.0 else None}
     return Shift(
         status=status,
         test="paired t-test over runs" if paired else "Welch t-test over runs",
@@ -181,8 +173,9 @@ def better(
     probability = float(wins.mean())
     low, high = (float(end) for end in common.percentiles(draws))
     if probability in (0.0, 1.0):
-        reach = float((common.ALPHA / 2) ** (1 / min(baseline.size, arm.size)))
-        low, high = (0.0, 1.0 - reach) if probability == 0.0 else (reach, 1.0)
+        n = min(baseline.size, arm.size)
+        exact = stats.binomtest(round(probability * n), n).proportion_ci(1 - common.ALPHA)
+        low, high = float(exact.low), float(exact.high)
     return Better(
         probability=probability,
         low=low,

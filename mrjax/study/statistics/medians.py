@@ -17,16 +17,15 @@ class Median:
     n: int
     median: float
     low: float | None
-    """Lower end, an order statistic; None: below six values no two of them hold 95 %."""
+    """Lower end of the 95 % interval, one of the values; None for fewer than six values, of
+    which no two hold 95 %."""
     high: float | None
-    coverage: float | None
-    """Least chance with which the interval holds the true median; at least 0.95."""
     unit: str = common.SUBJECT
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repetitions:
-    """The table of a Monte Carlo study: one median a repetition, and how far they lie apart."""
+    """The table of a Monte Carlo study: one median for each repetition, and their scatter."""
 
     rows: tuple[Median, ...]
     """One a repetition, over its subjects."""
@@ -54,24 +53,12 @@ def median(values: Sample, unit: str = common.SUBJECT) -> Median:
     Raises:
         ValueError: no value, or one that is not finite.
 
-    Source: Conover, Practical Nonparametric Statistics (1999), chapter 3.2.
+    Source: Conover, Practical Nonparametric Statistics (1999), chapter 3.2, in scipy.
     """
     values = common.sample(values, "values")
-    low = high = coverage = None
-    # ranks k and n + 1 - k from the binomial distribution, k the largest that holds 95 %
-    k = int(stats.binom.ppf(common.ALPHA / 2, values.size, 0.5))
-    if k > 0:
-        ordered = np.sort(values)
-        low, high = float(ordered[k - 1]), float(ordered[-k])
-        coverage = float(1 - 2 * stats.binom.cdf(k - 1, values.size, 0.5))
-    return Median(
-        n=values.size,
-        median=float(np.median(values)),
-        low=low,
-        high=high,
-        coverage=coverage,
-        unit=unit,
-    )
+    ends = stats.quantile_test(values, p=0.5).confidence_interval(1 - common.ALPHA)
+    low, high = (None if np.isnan(end) else float(end) for end in (ends.low, ends.high))
+    return Median(n=values.size, median=float(np.median(values)), low=low, high=high, unit=unit)
 
 
 def repetitions(values: Float[np.ndarray, "repetition subject"]) -> Repetitions:

@@ -73,19 +73,19 @@ def shares(
 
     Intervals: each sum of squares over its expectation is chi-square distributed and independent
     of the others, so chi-square draws turn the observed sums into draws of the components. With
-    five levels a factor they hold the truth in 94 to 98 % of simulated designs
-    (tests/study/calibration.py); intervals from resampled levels in 91 to 100 %, since they see
-    five initialisations and never a sixth.
+    five levels of each factor they hold the truth in 94 to 98 % of simulated designs
+    (tests/study/calibration.py). Intervals from resampled levels do so in 91 to 100 %, since they
+    see five initialisations and never a sixth.
 
     Args:
-        values: mean metric of each run over its subjects, [one axis a factor, repetition]; one
-            repetition will do, the highest interaction then includes it.
+        values: mean metric of each run over its subjects, [one axis for each factor,
+            repetition]. With one repetition, the highest interaction includes repetition.
         names: of the factors, in the order of the axes.
         rng: draws for the intervals.
         resamples: how many.
 
     Returns:
-        One component a factor, an interaction, and repetition.
+        One component for each factor, each interaction, and repetition.
 
     Raises:
         ValueError: axes do not match the names, a factor of one level, or a value not finite.
@@ -133,7 +133,7 @@ def squares(values: Table) -> tuple[list[Term], np.ndarray, np.ndarray]:
     """Sums of squares and degrees of freedom of a balanced table.
 
     Args:
-        values: [one axis a factor, repetition].
+        values: [one axis for each factor, repetition].
 
     Returns:
         Terms (axes of the factors in each, repetition last with all axes; interactions after

@@ -1,9 +1,10 @@
 """How many replicates a study needs: per arm, for a power of 0.8 at the level of 5 %."""
 
+import bisect
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mrjax.study.statistics import common, means
 
@@ -12,43 +13,6 @@ LARGEST = 1_000_000
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
 _TAIL = 1e-13
-
-
-def for_difference(
-    difference: float, sd: float, *, paired: bool, power: float = POWER
-) -> int | None:
-    """Fewest replicates with which a t-test on run means finds a difference.
-
-    Args:
-        difference: true difference of the means, in the metric's unit.
-        sd: standard deviation, same unit: of the differences of pairs (paired), else of the runs
-            of one arm, the same in both.
-        paired: paired t-test, else two independent arms.
-        power: chance to find it.
-
-    Returns:
-        Replicates per arm, 2 or more; None if a million do not suffice.
-
-    Raises:
-        ValueError: sd negative, or power outside 0 to 1.
-    """
-    _check(sd, power)
-    return smallest(lambda n: difference_power(n, difference, sd, paired=paired) >= power)
-
-
-def difference_power(n: int, difference: float, sd: float, *, paired: bool) -> float:
-    """Chance that a two-sided t-test on run means finds a difference; arguments as above."""
-    df = n - 1 if paired else 2 * (n - 1)
-    error = sd * np.sqrt((1 if paired else 2) / n)
-    if error == 0.0:
-        return float(difference != 0.0)
-    critical, shift = float(stats.t.isf(common.ALPHA / 2, df)), abs(difference) / error
-    return float(_nct_sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
-
-
-def _nct_sf(x: float, df: float, shift: float) -> float:
-    # far out scipy's noncentral t loses its digits; the answer there is 1
-    return 1.0 if shift > 35.0 + x else float(stats.nct.sf(x, df, shift))
 
 
 def for_equivalence(
@@ -101,7 +65,8 @@ def equivalence_power(margin: float, error: float, df: float, difference: float 
     if error <= 0.0:
         return 1.0 if abs(difference) < margin else 0.0
     critical = -special.stdtrit(df, common.ALPHA)
-    # v: estimated over true standard error; from v = end on, no difference is close enough
+    # v is the estimated over the true standard error; beyond v = end, no difference is so small
+    # that equivalence is shown
     start = np.sqrt(2 * special.gammaincinv(df / 2, _TAIL) / df)
     stop = np.sqrt(2 * special.gammainccinv(df / 2, _TAIL) / df)
     end = min(stop, margin / (critical * error))
@@ -115,51 +80,14 @@ def equivalence_power(margin: float, error: float, df: float, difference: float 
     return float(np.clip(np.sum(_WEIGHTS * inside * density) * (end - start) / 2, 0.0, 1.0))
 
 
-def for_ratio(ratio: float, *, power: float = POWER) -> int | None:
-    """Fewest replicates with which the F test finds a change of the spread over runs.
+def smallest(enough: Callable[[int], bool]) -> int | None:
+    """Smallest whole number from 2 on that is enough; None: even `LARGEST` is not.
 
     Args:
-        ratio: true standard deviation of the arm over that of the baseline.
-        power: chance to find it.
-
-    Raises:
-        ValueError: a ratio that is not positive.
+        enough: whether a number is; if one is, all larger ones must be.
     """
-    _check(ratio, power)
-    if ratio == 0.0:
-        raise ValueError("the ratio is zero; expected a positive number")
-
-    def enough(n: int) -> bool:
-        f = stats.f(n - 1, n - 1)
-        low, high = f.ppf(common.ALPHA / 2), f.isf(common.ALPHA / 2)
-        return bool(f.sf(high / ratio**2) + f.cdf(low / ratio**2) >= power)
-
-    return smallest(enough)
-
-
-def for_sigma(precision: float) -> int | None:
-    """Fewest runs whose 95 % interval of the standard deviation ends at most ``precision`` above.
-
-    Args:
-        precision: 0.5 for "at most 50 % larger than estimated".
-    """
-    return smallest(
-        lambda n: float(np.sqrt((n - 1) / stats.chi2.ppf(common.ALPHA / 2, n - 1))) <= 1 + precision
-    )
-
-
-def smallest(enough: Callable[[int], bool], start: int = 2) -> int | None:
-    """Smallest whole number from ``start`` on that is enough; enough must stay enough."""
-    high = start
-    while not enough(high):
-        if high >= LARGEST:
-            return None
-        high = min(2 * high, LARGEST)
-    low = high // 2 if high > start else start - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    number = 2 + bisect.bisect_left(range(2, LARGEST + 1), True, key=enough)
+    return number if number <= LARGEST else None
 
 
 def _check(sd: float, power: float) -> None:

@@ -18,14 +18,14 @@ class Sigma:
     identical: bool
     """All runs gave the same number; sd is exactly zero."""
     mean: float
-    sd: float | None
+    sd: float | None = None
     """None with a single run."""
-    low: float | None
+    low: float | None = None
     """95 % interval, chi-square: exact for normal run means."""
-    high: float | None
-    bootstrap_low: float | None
+    high: float | None = None
+    bootstrap_low: float | None = None
     """95 % interval, percentile bootstrap: free of that assumption, too narrow below ten runs."""
-    bootstrap_high: float | None
+    bootstrap_high: float | None = None
     unit: str = common.RUN
 
 
@@ -39,20 +39,20 @@ class Spread:
     test: str
     baseline: Sigma
     arm: Sigma
-    ratio: float | None
+    ratio: float | None = None
     """Standard deviation of the arm over that of the baseline; None if that is zero."""
-    low: float | None
+    low: float | None = None
     """95 % interval of the ratio, of the same normal theory as ``p``."""
-    high: float | None
-    bootstrap_low: float | None
-    bootstrap_high: float | None
-    p: float | None
+    high: float | None = None
+    bootstrap_low: float | None = None
+    bootstrap_high: float | None = None
+    p: float | None = None
     """Exact for normal run means: Pitman and Morgan's test (paired) or the F test. Heavy tails make
     both reject too often (t with 4 degrees of freedom, 5 to 10 runs: 10 to 16 % of null studies, if
     pairs share nothing); an outlying run is then better judged by ``brown_forsythe_p``."""
-    brown_forsythe: float | None
+    brown_forsythe: float | None = None
     """F statistic of Levene's test around medians."""
-    brown_forsythe_p: float | None
+    brown_forsythe_p: float | None = None
     """Robust against heavy tails, but blind for few runs: at n = 5 it rejects 0.5 % of null
     studies, not 5 %, and less where pairs share their seeds. None below three runs."""
     unit: str = common.RUN
@@ -71,10 +71,10 @@ def sigma(values: Sample, rng: np.random.Generator, resamples: int = RESAMPLES) 
     """
     values = common.sample(values, "runs")
     n, same = values.size, common.constant(values)
-    numbers: dict = dict.fromkeys(("sd", "low", "high", "bootstrap_low", "bootstrap_high"))
-    if n > 1:
-        numbers = dict.fromkeys(numbers, 0.0)
-    if n > 1 and not same:
+    numbers: dict = {}
+    if n > 1 and same:
+        numbers = dict.fromkeys(("sd", "low", "high", "bootstrap_low", "bootstrap_high"), 0.0)
+    elif n > 1:
         spread = common.sd(values)
         draws = np.std(values[common.resampled(rng, n, resamples)], axis=1, ddof=1)
         ends = common.percentiles(draws)
@@ -119,10 +119,7 @@ def spread(
         "arm": sigma(arm, rng, resamples),
     }
     status = _status(baseline, arm, paired)
-    numbers: dict = dict.fromkeys(
-        ("ratio", "low", "high", "p", "brown_forsythe", "brown_forsythe_p")
-    )
-    numbers |= dict.fromkeys(("bootstrap_low", "bootstrap_high"))
+    numbers: dict = {}
     if status == "tested":
         numbers |= pitman_morgan(baseline, arm) if paired else f_test(baseline, arm)
         numbers |= _brown_forsythe(baseline, arm)

@@ -30,15 +30,15 @@ class Conditional:
     second: float
     difference: float
     """Second minus first, mean over subjects."""
-    low: float | None
+    low: float | None = None
     """95 % interval of the difference (Student's t)."""
-    high: float | None
-    t: float | None
-    df: int | None
-    p: float | None
-    wilcoxon: float | None
+    high: float | None = None
+    t: float | None = None
+    df: float | None = None
+    p: float | None = None
+    wilcoxon: float | None = None
     """Smaller of the two sums of signed ranks."""
-    wilcoxon_p: float | None
+    wilcoxon_p: float | None = None
     label: str = LABEL
     test: str = "paired t-test over subjects"
     second_test: str = "Wilcoxon signed-rank test over subjects"
@@ -63,11 +63,13 @@ def conditional(x: Sample, y: Sample) -> Conditional:
     x, y = common.pair(x, y, ("first network", "second network"), paired=True)
     difference = y - x
     status = _status(difference)
-    numbers: dict = dict.fromkeys(("low", "high", "t", "df", "p", "wilcoxon", "wilcoxon_p"))
+    numbers: dict = {}
     if status in ("identical", "constant"):
-        numbers["low"] = numbers["high"] = float(difference[0])
+        numbers = {"low": float(difference[0]), "high": float(difference[0])}
     if status == "tested":
-        numbers = _tests(x, y)
+        ranks = stats.wilcoxon(y, x)
+        numbers = common.t_test(x, y, paired=True)
+        numbers |= {"wilcoxon": float(ranks.statistic), "wilcoxon_p": float(ranks.pvalue)}
     return Conditional(
         status=status,
         n=x.size,
@@ -85,19 +87,3 @@ def _status(difference: Sample) -> Status:
     if difference.size < 2:
         return "too few"
     return "constant" if common.constant(difference) else "tested"
-
-
-def _tests(x: Sample, y: Sample) -> dict:
-    with common.precise_enough():
-        result = stats.ttest_rel(y, x)
-    low, high = result.confidence_interval(1 - common.ALPHA)
-    statistic, rank_p = np.asarray(stats.wilcoxon(y, x), dtype=float)
-    return {
-        "low": float(low),
-        "high": float(high),
-        "t": float(result.statistic),
-        "df": int(result.df),
-        "p": float(result.pvalue),
-        "wilcoxon": float(statistic),
-        "wilcoxon_p": float(rank_p),
-    }

@@ -12,6 +12,7 @@ from typing import Any
 from mrjax.errors import UserError
 from mrjax.runs import atomic, environment, jsonfile, result
 from mrjax.runs.folder import RunFolder
+from mrjax.runs.text import listed
 
 _ADVICE = "remove the fold's folder to do it again"
 
@@ -54,7 +55,7 @@ class Agreement:
         if differing and not self._allow_mixed:
             raise UserError(
                 f"{self._path} mixes folds from different environments ({first} there, {name} "
-                f"here: {_listed(differing)}); expected the same code and environment; go "
+                f"here: {listed(differing)}); expected the same code and environment; go "
                 "back to them and remove the folders of the folds that differ, choose another "
                 "--workdir, or mix knowingly with --allow_mixed"
             )
@@ -97,9 +98,3 @@ def _environments(path: Path) -> list[dict[str, Any]]:
     """In which a run began and was continued."""
     record = jsonfile.read(RunFolder(path).environment, "the environment of the run", _ADVICE)
     return [record, *record.get("resumed_with", [])]
-
-
-def _listed(phrases: list[str]) -> str:
-    """The first three phrases in one line."""
-    more = [f"{len(phrases) - 3} more"] if len(phrases) > 3 else []
-    return "; ".join(phrases[:3] + more).replace("\n", " ")

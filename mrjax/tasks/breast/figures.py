@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrjax.arrays import DcePatient
+from mrjax.runs import pictures
 
 COLOURS = {"truth": "tab:green", "network": "tab:red", "threshold": "tab:cyan"}
 ROWS = 3
@@ -77,15 +78,10 @@ def boxes(path: Path, values: Sequence[Sequence[float]], baseline: Sequence[floa
 def _canvas(
     rows: int, columns: int, edge: float, size: tuple[float, float] | None = None
 ) -> tuple[Any, Any]:
-    # Figure without pyplot: no global state, no window system.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if size is not None:
-        drawn = Figure(figsize=size, layout="constrained")
+        drawn = pictures.figure(*size)
     else:  # images need no search for a layout, which would take most of the time
         height = edge * rows + 0.6
-        drawn = Figure(figsize=(edge * columns, height))
+        drawn = pictures.figure(edge * columns, height, layout=None)
         drawn.subplots_adjust(0, 0, 1, 1 - 0.6 / height, wspace=0.03, hspace=0.03)
-    FigureCanvasAgg(drawn)
     return drawn, drawn.subplots(rows, columns, squeeze=False)

@@ -6,15 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from mrjax.arrays import QsmSubject
+from mrjax.runs import pictures
 
 LIMIT = 0.1  # ppm, the grey scale susceptibility maps are usually shown in
 TITLES = {"network": "network", "tkd": "TKD", "l2": "L2"}
-
-
-def planes(volume: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-    """Axial, coronal and sagittal plane through the middle of the mask, each with up as up."""
-    x, y, z = (round(float(c.mean())) for c in np.nonzero(mask))
-    return [volume[:, :, z].T[::-1], volume[:, y, :].T[::-1], volume[x, :, :].T[::-1]]
 
 
 def figure(path: Path, subject: QsmSubject, maps: Mapping[str, np.ndarray]) -> None:
@@ -25,18 +20,13 @@ def figure(path: Path, subject: QsmSubject, maps: Mapping[str, np.ndarray]) -> N
         subject: gives reference, mask and title.
         maps: method to susceptibility map [ppm], each shown without its in-mask mean.
     """
-    # Figure without pyplot: no global state, no window system.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = _columns(subject, maps)
-    drawn = Figure(figsize=(1.9 * len(columns) + 0.9, 6.0), layout="constrained")
-    FigureCanvasAgg(drawn)
+    drawn = pictures.figure(1.9 * len(columns) + 0.9, 6.0)
     axes = drawn.subplots(3, len(columns), squeeze=False)
     image = None
     for column, (title, volume) in enumerate(columns.items()):
         axes[0, column].set_title(title, fontsize=10)
-        for row, plane in enumerate(planes(volume, subject.mask)):
+        for row, plane in enumerate(pictures.planes(volume, subject.mask)):
             image = axes[row, column].imshow(plane, cmap="gray", vmin=-LIMIT, vmax=LIMIT)
             axes[row, column].set_axis_off()
     if image is not None:

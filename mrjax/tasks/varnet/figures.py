@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mrjax.arrays import SenseSlice
+from mrjax.runs import pictures
 
 TITLES = {"zero_filled": "zero-filled", "cg_sense": "CG-SENSE", "network": "network"}
 ERROR_SCALE = 5
@@ -20,17 +21,12 @@ def figure(path: Path, one: SenseSlice, images: Images) -> None:
         one: gives reference and title.
         images: method to complex image [row column].
     """
-    # Figure without pyplot: no global state, no window system.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = {TITLES[name]: np.abs(images[name]) for name in TITLES}
     if one.reference is not None:
         shown["reference"] = np.abs(one.reference)
     top = float(np.max(shown.get("reference", shown["network"])))
     lines = 2 if one.reference is not None else 1
-    drawn = Figure(figsize=(2.4 * len(shown) + 0.8, 2.6 * lines + 0.4), layout="constrained")
-    FigureCanvasAgg(drawn)
+    drawn = pictures.figure(2.4 * len(shown) + 0.8, 2.6 * lines + 0.4)
     axes = drawn.subplots(lines, len(shown), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
