@@ -55,7 +55,18 @@ REGISTRY = "mrjax.tasks.registry"
 HOMES = {
     "torch": {"pytorch", "recorder"},
     "jax": set(RANK)
-    - {"recorder", "errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
+    - {
+        "recorder",
+        "errors",
+        "config",
+        "children",
+        "sweep",
+        "command",
+        "runs",
+        "study",
+        "prove",
+        "check",
+    },
     "flax": {"numerics", "nets", "train", "tasks", "pytorch", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),
@@ -205,7 +216,13 @@ def test_flags_are_read_in_main_only():
 
 LIGHT = {"errors", "config", "backend", "children", "sweep", "command", "runs", "prove", "check"}
 """Parts that a main needs before the backend starts."""
-LIGHT_MODULES = (REGISTRY, "mrjax.tasks.program", "mrjax.pytorch.config", "mrjax.speed.launch", "mrjax.speed.bench")
+LIGHT_MODULES = (
+    REGISTRY,
+    "mrjax.tasks.program",
+    "mrjax.pytorch.config",
+    "mrjax.speed.launch",
+    "mrjax.speed.bench",
+)
 """Single modules of other parts that it needs too."""
 
 

@@ -11,11 +11,11 @@ from mrjax.study.certificate.reading import read
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def write(folder: Path, runs: Sequence[str]) -> Path:
+def write(folder: Path | None, runs: Sequence[str]) -> Path:
     """Compare recorded trainings with the first of them, and write the certificate.
 
     Args:
-        folder: to write into.
+        folder: to write into; None: ``certificate-`` and the first digits of its digest, here.
         runs: run folders, two to 26, of mrjax, of its recorder or of any program.
 
     Returns:
@@ -38,4 +38,5 @@ def write(folder: Path, runs: Sequence[str]) -> Path:
                 "itself; drop it"
             )
     found = [read(label, path) for label, path in zip(_LABELS, paths, strict=False)]
-    return pages.write(folder, found, certify(found))
+    stated = certify(found)
+    return pages.write(folder or Path(f"certificate-{stated.digest[:12]}"), found, stated)
