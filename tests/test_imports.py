@@ -55,18 +55,8 @@ REGISTRY = "mrjax.tasks.registry"
 HOMES = {
     "torch": {"pytorch", "recorder"},
     "jax": set(RANK)
-    - {
-        "recorder",
-        "errors",
-        "config",
-        "children",
-        "sweep",
-        "command",
-        "runs",
-        "study",
-        "prove",
-        "check",
-    },
+    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"}
+    - {"recorder"},
     "flax": {"numerics", "nets", "train", "tasks", "pytorch", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),
@@ -220,8 +210,8 @@ LIGHT_MODULES = (
     REGISTRY,
     "mrjax.tasks.program",
     "mrjax.pytorch.config",
-    "mrjax.speed.launch",
     "mrjax.speed.bench",
+    "mrjax.speed.launch",
 )
 """Single modules of other parts that it needs too."""
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
-from pytorch.parity import cases
 from flax import traverse_util as traverse
 from helpers import jit_quickly
+from pytorch.parity import cases
 
 from mrjax.numerics.trees import named_leaves
 from mrjax.pytorch import varnet, weights
