@@ -19,6 +19,7 @@ The folder gets the files of a run folder of mrjax:
 ``ledger.jsonl``       one line a step: the loss, and 64-bit digests of parameters, gradients, batch
                        and the states of the random number generators
 ``leaves.jsonl``       with ``leaves=True``: one digest for each parameter and gradient
+``trace-*.jsonl``      with `trace_at`: one line for each operation of that step
 ``metrics.jsonl``      what `Recorder.metrics` was given
 ``timing.jsonl``       seconds since the recorder began, which never repeat
 ``result.json``        written by `Recorder.finish`, last: its existence says that the run is whole
@@ -90,6 +91,8 @@ class Recorder:
         name: of the experiment, one word.
         every: record the first step and every `every`-th one.
         leaves: whether each parameter and gradient gets a digest of its own.
+        trace_at: steps at which every operation is recorded, with digests of what went in and came
+            out; needs torch 2.1. Operations inside a graph of torch.compile are not seen.
         steps_done: updates taken before, when the script resumes from its own checkpoint: the
             records of later steps are cut off and written again.
 
@@ -109,6 +112,7 @@ class Recorder:
         name="training",
         every=1,
         leaves=False,
+        trace_at=(),
         steps_done=0,
     ):
         """Open the folder; see the class."""
@@ -119,10 +123,12 @@ class Recorder:
         self._model, self._every, self._leaves, self._name = model, every, leaves, name
         self._team = _Team()
         self._notes, self._metrics, self._pending = [], {}, None
+        self._trace_at, self._trace = set(trace_at), None
         self._began, self._broken = time.perf_counter(), not self._team.first
         self._config = _plain(config or {})
         if self._team.first:
             self._open(optimizer, loader)
+        self._begin_trace()
 
     # What a script calls.
 
@@ -135,6 +141,11 @@ class Recorder:
                 numbers and text. With gradient accumulation, the list of its micro-batches.
         """
         self.steps_done += 1
+        self._end_trace()
+        self._record(loss, batch)
+        self._begin_trace()
+
+    def _record(self, loss, batch):
         if self.steps_done != 1 and self.steps_done % self._every:
             return
         with torch.no_grad():
@@ -298,6 +309,27 @@ class Recorder:
             if len({row[place] for row in rows}) > 1:
                 self.note(f"the processes do not agree on {name} at step {step}")
         return rows[0][0], rows[0][1], sum(row[2] for row in rows)
+
+    # Traces.
+
+    def _begin_trace(self):
+        """Record the operations of the next step if that was asked for."""
+        if self.steps_done + 1 not in self._trace_at or not self._team.first:
+            return
+        try:
+            from torch.utils._python_dispatch import TorchDispatchMode
+
+            torch._C._current_autograd_node()
+            self._trace = _tracer(TorchDispatchMode, self._model)
+        except (ImportError, AttributeError):
+            self.note(f"torch {torch.__version__} cannot trace operations; torch 2.1 can")
+
+    def _end_trace(self):
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            lines = "".join(map(_line, trace.end()))
+            path = self._path(f"trace-{self.steps_done:06d}.jsonl")
+            self._guard(lambda: _write_text(path, lines))
 
     # Writing.
 
@@ -645,6 +677,127 @@ def _flat(value, name="batch"):
     return flat
 
 
+# Operations.
+
+_TORCH = str(Path(torch.__file__).parent)
+_UNSET = re.compile(r"aten\.(new_)?empty|aten\.resize_|aten\.set_")
+"""Operations whose results hold whatever was in the memory."""
+
+
+def _tracer(base, model):
+    """Return a mode, switched on, that records every operation of torch until its `end`.
+
+    Args:
+        base: ``TorchDispatchMode``.
+        model: the network, whose modules are named.
+    """
+
+    class Tracer(base):
+        def __init__(self):
+            super().__init__()
+            self.found, self.modules, self.nodes, self.hooks = [], [], {}, []
+            self.unset = set()
+            for name, module in model.named_modules():
+                self._watch(_plain_name(name + ".").strip("."), module)
+
+        def _watch(self, name, module):
+            def enter(module, inputs):
+                self.modules.append(name)
+
+            def leave(module, inputs, output):
+                self.modules.pop()
+
+            self.hooks += [
+                module.register_forward_pre_hook(enter),
+                module.register_forward_hook(leave),
+            ]
+
+        def end(self):
+            self.__exit__(None, None, None)
+            for hook in self.hooks:
+                hook.remove()
+            return self.found
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            name = str(function)
+            given = _digests([*args, *kwargs.values()], self.unset)
+            random_state = _random_state() if _draws(function) else None
+            result = function(*args, **kwargs)
+            phase, module, line = self._place()
+            tensors = [one for one in _flattened([result]) if torch.is_tensor(one)]
+            places = {one.data_ptr() for one in tensors}
+            self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
+            made = [] if _UNSET.match(name) else _digests(tensors)
+            if made:
+                entry = {"step": len(self.found), "phase": phase, "module": module, "op": name}
+                entry.update(line=line, given=given, made=made, random=random_state)
+                self.found.append(entry)
+            return result
+
+        def _place(self):
+            """Return phase, module and line of the script: backward, those of the forward pass."""
+            node = torch._C._current_autograd_node()
+            if node is not None:
+                module, line = self.nodes.get(node._sequence_nr(), ("", ""))
+                return "backward", module, line
+            phase, line = _script_line()
+            module = self.modules[-1] if self.modules else ""
+            if phase == "forward":
+                number = torch._C._autograd._get_sequence_nr() - 1
+                self.nodes.setdefault(number, (module, line))
+            return phase, module, line
+
+    tracer = Tracer()
+    tracer.__enter__()
+    return tracer
+
+
+def _digests(values, unset=frozenset()):
+    """Return, in order, the digests of the tensors in nested lists, and other arguments as text.
+
+    Args:
+        values: of any kind.
+        unset: where memory lies that no operation has written yet.
+    """
+    found = []
+    for value in _flattened(values):
+        if torch.is_tensor(value):
+            known = value.device.type != "meta" and value.data_ptr() not in unset
+            found.append(_hex(fingerprint({"": value})) if known else "unset")
+        elif isinstance(value, (bool, int, float, str)):
+            found.append(repr(value))
+    return found
+
+
+def _flattened(values):
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _flattened(value)
+        else:
+            yield value
+
+
+def _draws(function):
+    """Whether an operation draws random numbers."""
+    tag = getattr(getattr(torch, "Tag", None), "nondeterministic_seeded", None)
+    return tag is not None and tag in getattr(function, "tags", ())
+
+
+def _script_line():
+    """Return "update" inside an optimizer, else "forward", and the innermost line of the script."""
+    phase, line, frame = "forward", "", sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_TORCH):
+            if os.sep + "optim" + os.sep in file:
+                phase = "update"
+        elif not line and file != __file__:
+            line = f"{Path(file).name}:{frame.f_lineno} {frame.f_code.co_name}"
+        frame = frame.f_back
+    return phase, line
+
+
 # Several processes.
 
 
@@ -913,11 +1066,15 @@ def _append(path, record):
 
 
 def _write_json(path, record):
+    _write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def _write_text(path, text):
     """Write a file whole or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w") as file:
-            file.write(json.dumps(record, indent=1, allow_nan=False) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
