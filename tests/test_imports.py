@@ -68,6 +68,8 @@ HOMES = {
 READS_FLAGS: set[str] = set()
 LINES_PER_FILE = 400
 LINES_PER_FUNCTION = 50
+STANDS_ALONE = "mrjax/recorder/recorder.py"
+"""May be longer than other files: people copy it beside their scripts."""
 
 
 def sources(*folders: str) -> dict[str, ast.Module]:
@@ -240,7 +242,7 @@ def test_sizes():
     long = []
     for path, tree in (TREES | sources("tests")).items():
         lines = len(Path(ROOT, path).read_text(encoding="utf-8").splitlines())
-        if lines > LINES_PER_FILE:
+        if lines > LINES_PER_FILE and path != STANDS_ALONE:
             long.append(f"{path}: {lines} lines")
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and body_lines(node) > LINES_PER_FUNCTION:

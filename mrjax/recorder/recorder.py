@@ -278,7 +278,7 @@ class Recorder:
             "loss": loss.detach().clone() if torch.is_tensor(loss) else loss,
             "digests": self._team.gather(torch.stack([value.to(device) for value in digests])),
             "leaves": self._per_leaf(grads) if self._leaves else None,
-            "rng": _random_state(),
+            "rng": _random_states(),
         }
 
     def _per_leaf(self, grads):
@@ -695,22 +695,8 @@ def _tracer(base, model):
     class Tracer(base):
         def __init__(self):
             super().__init__()
-            self.found, self.modules, self.nodes, self.hooks = [], [], {}, []
-            self.unset = set()
-            for name, module in model.named_modules():
-                self._watch(_plain_name(name + ".").strip("."), module)
-
-        def _watch(self, name, module):
-            def enter(module, inputs):
-                self.modules.append(name)
-
-            def leave(module, inputs, output):
-                self.modules.pop()
-
-            self.hooks += [
-                module.register_forward_pre_hook(enter),
-                module.register_forward_hook(leave),
-            ]
+            self.found, self.modules, self.nodes, self.unset = [], [], {}, set()
+            self.hooks = _watched(model, self.modules)
 
         def end(self):
             self.__exit__(None, None, None)
@@ -722,7 +708,8 @@ def _tracer(base, model):
             kwargs = kwargs or {}
             name = str(function)
             given = _digests([*args, *kwargs.values()], self.unset)
-            random_state = _random_state() if _draws(function) else None
+            states = _random_states() if _draws(function) else {}
+            random_state = " ".join(states.get(name, "") for name in ("torch", "cuda")).strip()
             result = function(*args, **kwargs)
             phase, module, line = self._place()
             tensors = [one for one in _flattened([result]) if torch.is_tensor(one)]
@@ -731,7 +718,7 @@ def _tracer(base, model):
             made = [] if _UNSET.match(name) else _digests(tensors)
             if made:
                 entry = {"step": len(self.found), "phase": phase, "module": module, "op": name}
-                entry.update(line=line, given=given, made=made, random=random_state)
+                entry.update(line=line, given=given, made=made, random=random_state or None)
                 self.found.append(entry)
             return result
 
@@ -751,6 +738,17 @@ def _tracer(base, model):
     tracer = Tracer()
     tracer.__enter__()
     return tracer
+
+
+def _watched(model, inside):
+    """Keep in `inside` the names of the modules whose forward pass runs; return the hooks."""
+    hooks = []
+    for name, module in model.named_modules():
+        plain = _plain_name(name + ".").strip(".")
+        enter = functools.partial(lambda plain, *_: inside.append(plain), plain)
+        hooks.append(module.register_forward_pre_hook(enter))
+        hooks.append(module.register_forward_hook(lambda *_: (inside.pop(), None)[1]))
+    return hooks
 
 
 def _digests(values, unset=frozenset()):
@@ -856,7 +854,7 @@ def _environment(model, optimizer, loader, team):
             "optimizer": _optimizer(optimizer),
             "loader": _loader(loader),
             "switches": _switches(),
-            "seeds": {"torch": torch.initial_seed(), "states": _random_state()},
+            "seeds": {"torch": torch.initial_seed(), "states": _random_states()},
             "notes": [],
         },
     }
@@ -956,19 +954,23 @@ def _loader(loader):
     }
 
 
-def _random_state():
-    """Return one 64-bit digest of the states of Python's, numpy's and torch's generators."""
-    total = hashlib.sha256(repr(random.getstate()).encode())
+def _random_states():
+    """Return a 64-bit digest of the state of each generator of random numbers in this process."""
+    found = {"torch": _short(torch.get_rng_state())}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        found["cuda"] = _short(torch.cuda.get_rng_state())
+    found["python"] = hashlib.sha256(repr(random.getstate()).encode()).hexdigest()[:16]
     numpy = sys.modules.get("numpy")
     if numpy is not None:
-        total.update(repr(numpy.random.get_state()[2:]).encode())
-        total.update(numpy.random.get_state()[1].tobytes())
-    state = torch.get_rng_state()
-    total.update(ctypes.string_at(state.data_ptr(), state.numel()))
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        state = torch.cuda.get_rng_state()
-        total.update(ctypes.string_at(state.data_ptr(), state.numel()))
-    return total.hexdigest()[:16]
+        _, keys, *rest = numpy.random.get_state()
+        total = hashlib.sha256(keys.tobytes() + repr(rest).encode())
+        found["numpy"] = total.hexdigest()[:16]
+    return found
+
+
+def _short(state):
+    """Return the beginning of the sha256 of a tensor of bytes on the host."""
+    return hashlib.sha256(ctypes.string_at(state.data_ptr(), state.numel())).hexdigest()[:16]
 
 
 def _code():

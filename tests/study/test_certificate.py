@@ -22,7 +22,7 @@ def line(step, loss=0.5, **changes):
         "loss": loss if math.isfinite(loss) else None,
         "loss_hex": loss.hex(),
         **known,
-        "rng": "1" * 16,
+        "rng": {"torch": "1" * 16, "python": "1" * 16},
         **changes,
     }
 
@@ -101,14 +101,14 @@ def test_random_numbers_settings_metrics_and_surroundings(tmp_path):
     a = write(tmp_path / "a", SAME, metrics=[{"step": 5, "ssim": 0.9}, {"step": 10, "ssim": 0.91}])
     b = write(
         tmp_path / "b",
-        changed(6, rng="2" * 16),
+        changed(6, rng={"torch": "2" * 16, "python": "1" * 16}),
         config={"rate": 2, "workdir": "elsewhere"},
         environment={"python": "3.12"},
         metrics=[{"step": 5, "ssim": 0.9}, {"step": 10, "ssim": 0.93}],
         init="cd" * 32,
     )
     found = facts.compare(read("A", a), read("B", b))
-    assert found.start is False and found.random == 6 and found.parted is None
+    assert found.start is False and found.random == (6, ("torch",)) and found.parted is None
     assert found.settings == {"rate": (1, 2)}
     assert found.surroundings == ("python 3.11 there, 3.12 here",)
     assert found.metrics["ssim"].final == (pytest.approx(0.02), 10)

@@ -47,7 +47,8 @@ class Pair:
         parted: the first step that differs, and what differs there, in the order in which a step
             computes it; None if no step that both recorded differs.
         batches: the first step with different batches; None if there is none.
-        random: the first step after which the random number generators' states differ.
+        random: the first step after which the states of random number generators differ, and the
+            names of these generators; None if they are equal at every step.
         missing: quantities of `FIELDS` that at least one run did not record.
         ends: the last steps of the two runs.
         loss: how far the losses are apart.
@@ -63,7 +64,7 @@ class Pair:
     through: int
     parted: tuple[int, tuple[str, ...]] | None
     batches: int | None
-    random: int | None
+    random: tuple[int, tuple[str, ...]] | None
     missing: tuple[str, ...]
     ends: tuple[int, int]
     loss: Apart
@@ -85,7 +86,7 @@ class Certificate:
     Attributes:
         runs: {label: facts about one run}.
         pairs: of the first run with each other one.
-        distinct: number of different ledgers.
+        distinct: number of trainings that differ in what a step computes.
     """
 
     runs: Mapping[str, Mapping[str, Any]]
@@ -123,7 +124,7 @@ def certify(runs: Sequence[Run]) -> Certificate:
     return Certificate(
         runs={run.label: _about(run) for run in runs},
         pairs=tuple(compare(runs[0], run) for run in runs[1:]),
-        distinct=len({run.sha256 for run in runs}),
+        distinct=len({_evidence(run) for run in runs}),
     )
 
 
@@ -187,8 +188,19 @@ def significant_bits(values: tuple[float, float]) -> int | None:
 
 
 def _surroundings(run: Run) -> dict[str, Any]:
-    """Return the environment without the digest of the initial weights, which is told apart."""
-    return {name: value for name, value in run.environment.items() if name != "start"}
+    """Return the environment without what is told apart: initial weights, generators' states."""
+    kept = {name: value for name, value in run.environment.items() if name != "start"}
+    backend = kept.get("backend")
+    if isinstance(backend, dict) and isinstance(backend.get("seeds"), dict):
+        seeds = {name: value for name, value in backend["seeds"].items() if name != "states"}
+        kept["backend"] = {**backend, "seeds": seeds}
+    return kept
+
+
+def _evidence(run: Run) -> str:
+    """Return a digest of what every step was given and computed."""
+    lines = [(step, *(_exact(n, one[n]) for n in FIELDS)) for step, one in run.lines.items()]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 def _about(run: Run) -> dict[str, Any]:
@@ -223,9 +235,18 @@ def _exact(name: str, text: str) -> str:
     return float.fromhex(text).hex() if name == "loss_hex" else text
 
 
-def _random(a: Run, b: Run, shared: Sequence[int]) -> int | None:
-    known = [s for s in shared if "rng" in a.lines[s] and "rng" in b.lines[s]]
-    return next((s for s in known if a.lines[s]["rng"] != b.lines[s]["rng"]), None)
+def _random(a: Run, b: Run, shared: Sequence[int]) -> tuple[int, tuple[str, ...]] | None:
+    for step in shared:
+        one, other = (_states(run.lines[step]) for run in (a, b))
+        names = tuple(name for name in one if name in other and one[name] != other[name])
+        if names:
+            return step, names
+    return None
+
+
+def _states(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    states = line.get("rng")
+    return states if isinstance(states, dict) else {}
 
 
 def _losses(run: Run) -> dict[int, float]:

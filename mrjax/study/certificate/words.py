@@ -103,9 +103,10 @@ def _causes(pair: Pair) -> Iterator[str]:
     else:
         yield f"The batches differ from step {pair.batches} on or at some steps after it."
     if pair.random is not None:
+        step, names = pair.random
         yield (
-            f"After step {pair.random} the random number generators are in different states: a "
-            "seed differs, or one run drew more numbers."
+            f"After step {step} the random number generators of {_listed(list(names))} are in "
+            "different states: a seed differs, or one run drew more numbers."
         )
 
 
@@ -144,7 +145,7 @@ def _allows(found: Certificate) -> Iterator[str]:
             "equal in less than 5 % of cases: smaller shares cannot be excluded."
         )
     elif found.distinct > 1:
-        yield f"The {n} runs have {found.distinct} different records."
+        yield f"Among the {n} runs are {found.distinct} different trainings."
     if any(pair.parted for pair in found.pairs):
         yield (
             "A step at which these runs part is one observation; other repetitions may part "
