@@ -13,6 +13,11 @@ trains and applies a network under every pair of settings of this machine (instr
 devices, form of convolution, numpy's and BLAS's kernels, interpreters, a GPU if there is one), in
 native and in reproducible arithmetic, and prints one table of digests. The runs can be stopped and
 are gone on with; the exit code is 0 if only the native digests differ.
+
+    python -m experiments.network diverge A B
+
+says where two recorded trainings part: the first step and quantity, and, where that step was
+traced (Recorder(..., trace_at=[STEP])), the first operation with equal inputs and unequal results.
 """
 
 import os
@@ -75,10 +80,20 @@ def prove(values: flags.FlagValues) -> int:
     return proof.run(proof.Proof(values.task, common, pythons, values.workdir))
 
 
+def diverge(values: flags.FlagValues, a: str, b: str) -> int:
+    """Print where two recorded trainings part."""
+    from mrjax.diverge import command as diverging
+
+    print(diverging.run(Path(a), Path(b)))
+    return 0
+
+
 def main(argv: list[str]) -> None:
-    """Dispatch to `prove`, or exchange a network, and exit."""
+    """Dispatch to `prove` or `diverge`, or exchange a network, and exit."""
     if argv[:1] == ["prove"]:
         command.tool(PROVE, prove, __doc__, argv[1:])
+    if argv[:1] == ["diverge"]:
+        command.tool(flags.FlagValues(), diverge, __doc__, argv[1:], words=("A", "B"))
     page = f"{__doc__}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
     command.tool(FLAGS, exchange, page, argv)
 

@@ -27,6 +27,11 @@ DIR/compare/index.html. The first set is the baseline:
 
 Runs are matched by their path below A and B; --study may be left out for two arms of one study.
 
+"certificate" states how far two or more trainings agree bit for bit, for a paper. A, B and C are
+run folders: of mrjax, of its recorder for PyTorch, or of any program that writes them:
+
+    python -m experiments.study certificate A B C --study=DIR
+
 An arm is given by --arm="NAME [SOURCE]: --flag=value ...": the flags that it adds to those of
 --baseline, in which {r} stands for the number of the replicate, counted from 1. Besides flags, or
 instead of them, it may have python=INTERPRETER, resource=NAME, experiment=pytorch,

@@ -10,22 +10,36 @@ from mrjax.command.exits import exit_code
 from mrjax.command.parsing import parsed
 from mrjax.errors import UserError
 
-Action = Callable[[flags.FlagValues], int]
+Action = Callable[..., int]
 
 
-def tool(values: flags.FlagValues, action: Action, page: str, argv: Sequence[str]) -> NoReturn:
+def tool(
+    values: flags.FlagValues,
+    action: Action,
+    page: str,
+    argv: Sequence[str],
+    words: Sequence[str] = (),
+) -> NoReturn:
     """Run a program that is no training, and exit.
 
     Args:
         values: its flags; ``--help`` is added.
-        action: what it does with the parsed flags; it returns the exit code.
+        action: what it does, called with the parsed flags and the arguments that are not flags; it
+            returns the exit code.
         page: what ``--help`` shows above the flags.
         argv: arguments, without the program.
+        words: names of the arguments that are not flags, such as A and B; all must be given.
     """
-    sys.exit(exit_code(lambda: run(values, action, page, argv)))
+    sys.exit(exit_code(lambda: run(values, action, page, argv, words)))
 
 
-def run(values: flags.FlagValues, action: Action, page: str, argv: Sequence[str]) -> int:
+def run(
+    values: flags.FlagValues,
+    action: Action,
+    page: str,
+    argv: Sequence[str],
+    words: Sequence[str] = (),
+) -> int:
     """Parse the flags, then show the help or act; see `tool`.
 
     Raises:
@@ -37,6 +51,10 @@ def run(values: flags.FlagValues, action: Action, page: str, argv: Sequence[str]
     if values.help:
         sys.stdout.write(f"{page.strip()}\n\n{values.get_help()}\n")
         return 0
-    if rest:
+    if rest and not words:
         raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")
-    return action(values)
+    if len(rest) != len(words):
+        raise UserError(
+            f"{len(rest)} arguments beside the flags; expected {' '.join(words)}; see --help"
+        )
+    return action(values, *rest)

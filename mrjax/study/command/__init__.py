@@ -12,7 +12,7 @@ from mrjax.errors import UserError
 from mrjax.study.command import flags, launching, planning, results
 from mrjax.study.plan import recipes
 
-ACTIONS = ("recipes", "plan", "run", "status", "collect", "report", "compare")
+ACTIONS = ("recipes", "plan", "run", "status", "collect", "report", "compare", "certificate")
 _WITHOUT_FOLDERS = ("recipes", "plan", "run", "status")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 """What can go wrong with a disk while nobody is to blame."""
@@ -67,6 +67,8 @@ def _act(asked: FlagValues, words: Sequence[str]) -> int:
             return launching.run(_study_dir(asked), asked)
         case "status":
             return results.status(_study_dir(asked))
+        case "certificate":
+            return results.certificate(folders, asked)
         case "compare":
             return results.compare(_compared_in(asked, folders), folders, asked)
         case _:

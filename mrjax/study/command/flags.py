@@ -22,7 +22,11 @@ def _of_studies(asked: flags.FlagValues) -> None:
     number = functools.partial(flags.DEFINE_integer, flag_values=asked, lower_bound=0)
     choice = functools.partial(flags.DEFINE_enum, flag_values=asked)
     text("recipe", "", "Recipe that comes with mrjax and stands for its flags; see recipes")
-    text("study", None, "Directory of the study; default: runs/studies/NAME")
+    text(
+        "study",
+        None,
+        "Directory of the study, or of the certificate; default: runs/studies/NAME",
+    )
     text("name", None, "plan: name of the study; default: the name of its directory")
     text("experiment", next(iter(TASKS)), f"plan: {', '.join(TASKS)}; any word with --command")
     text(

@@ -1,4 +1,4 @@
-"""The actions on what runs have found: ``status``, ``collect``, ``report``, ``compare``."""
+"""The actions on what runs have found, from ``status`` to ``certificate``."""
 
 import sys
 from collections.abc import Sequence
@@ -84,6 +84,23 @@ def compare(study_dir: Path, folders: Sequence[str], asked: FlagValues) -> int:
     )
     page = comparison.write(study_dir / "compare", sides, images=asked.images)
     sys.stdout.write(f"{page}\n")
+    return 0
+
+
+def certificate(folders: Sequence[str], asked: FlagValues) -> int:
+    """State how far recorded trainings agree, on the screen and in files.
+
+    Args:
+        folders: run folders; each is compared with the first.
+        asked: all flags.
+
+    Raises:
+        UserError: fewer than two folders, one that is damaged, or files that cannot be written.
+    """
+    from mrjax.study import certificate as statement
+
+    page = statement.write(Path(asked.study) if asked.study else None, folders)
+    sys.stdout.write(f"{page.read_text(encoding='utf-8')}\n{page}\n")
     return 0
 
 

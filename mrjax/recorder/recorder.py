@@ -1,0 +1,1112 @@
+"""Record the training of any PyTorch network, so that two trainings can be compared bit for bit.
+
+This one file stands alone: Python 3.8 or later and torch 1.12 or later, nothing else. Copy it
+beside a script, or import it from mrjax. A training loop needs about three lines more::
+
+    from recorder import Recorder                  # or: from mrjax.recorder import Recorder
+
+    record = Recorder("runs/a", model, optimizer, config=vars(args))
+    for batch in loader:
+        ...
+        optimizer.step()
+        record.step(loss, batch)                   # before the gradients are set to zero
+    record.finish()
+
+The folder gets the files of a run folder of mrjax:
+
+``config.json``        what `config` held, with a digest
+``environment.json``   software, hardware, the switches of torch that decide about bits, seeds
+``ledger.jsonl``       one line a step: the loss, and 64-bit digests of parameters, gradients, batch
+                       and the states of the random number generators
+``leaves.jsonl``       with ``leaves=True``: one digest for each parameter and gradient
+``trace-*.jsonl``      with `trace_at`: one line for each operation of that step
+``metrics.jsonl``      what `Recorder.metrics` was given
+``timing.jsonl``       seconds since the recorder began, which never repeat
+``result.json``        written by `Recorder.finish`, last: its existence says that the run is whole
+
+A digest is an integer sum, which has one value in every order, computed where the tensors are.
+Nothing of the training is changed: no seed is set, no random number is drawn, no switch is touched.
+If the folder can no longer be written, one line says so and the training goes on.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import ctypes
+import functools
+import hashlib
+import json
+import math
+import os
+import platform
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+_INDEX_FACTOR = 0x9E3779B97F4A7C15
+_BITS_FACTOR = 0xD1342543DE82EF95
+_MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+_MIX_LAST = 31
+_BLOCK = {"cpu": 1 << 15, "cuda": 1 << 20}
+"""Elements mixed at a time: what the cache of a processor holds; little of a GPU's memory."""
+_SMALL = 1 << 15
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_WRAPPERS = re.compile(r"(^|\.)(module|_orig_mod)(?=\.)")
+_LOGS = ("ledger.jsonl", "leaves.jsonl", "metrics.jsonl", "timing.jsonl")
+_METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice")
+_VARIABLES = re.compile(
+    "(CUDA|CUDNN|CUBLAS|NVIDIA|NCCL|OMP|KMP|GOMP|MKL|ONEDNN|DNNL|OPENBLAS|NPY|TORCH|PYTORCH|ATEN"
+    "|TORCHINDUCTOR|TRITON)_.*|PYTHONHASHSEED|GLIBC_TUNABLES"
+)
+_SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
+
+
+class RecorderError(ValueError):
+    """The recorder cannot begin: the message says what is wrong and what to do."""
+
+
+class Recorder:
+    """Writes the run folder of a training.
+
+    Args:
+        folder: of the run; made where it is absent.
+        model: network; its parameters and buffers are digested. Wrappers (DistributedDataParallel,
+            DataParallel, torch.compile) do not change the names.
+        optimizer: its class and settings are recorded; may be left out.
+        config: settings of the training, such as ``vars(args)``; what is no JSON becomes text.
+        loader: the training's DataLoader, whose workers, sampler and seeds are recorded.
+        name: of the experiment, one word.
+        every: record the first step and every `every`-th one.
+        leaves: whether each parameter and gradient gets a digest of its own.
+        trace_at: steps at which every operation is recorded, with digests of what went in and came
+            out; needs torch 2.1. Operations inside a graph of torch.compile are not seen.
+        steps_done: updates taken before, when the script resumes from its own checkpoint: the
+            records of later steps are cut off and written again.
+
+    Raises:
+        RecorderError: the folder cannot be written, or holds a finished run, a run with other
+            settings, or records that end before `steps_done`.
+    """
+
+    def __init__(
+        self,
+        folder,
+        model,
+        optimizer=None,
+        *,
+        config=None,
+        loader=None,
+        name="training",
+        every=1,
+        leaves=False,
+        trace_at=(),
+        steps_done=0,
+    ):
+        """Open the folder; see the class."""
+        if every < 1 or steps_done < 0:
+            raise RecorderError("every must be at least 1 and steps_done at least 0; correct them")
+        self.folder = Path(folder)
+        self.steps_done = steps_done
+        self._model, self._every, self._leaves, self._name = model, every, leaves, name
+        self._team = _Team()
+        self._notes, self._metrics, self._pending = [], {}, None
+        self._trace_at, self._trace = set(trace_at), None
+        self._began, self._broken = time.perf_counter(), not self._team.first
+        self._config = _plain(config or {})
+        if self._team.first:
+            self._open(optimizer, loader)
+        self._begin_trace()
+
+    # What a script calls.
+
+    def step(self, loss, batch=None):
+        """Record one update; call it after ``optimizer.step()`` and before ``zero_grad()``.
+
+        Args:
+            loss: of this step; a tensor of one element or a number.
+            batch: what the step was given: a tensor, or lists, tuples and dictionaries of tensors,
+                numbers and text. With gradient accumulation, the list of its micro-batches.
+        """
+        self.steps_done += 1
+        self._end_trace()
+        self._record(loss, batch)
+        self._begin_trace()
+
+    def _record(self, loss, batch):
+        if self.steps_done != 1 and self.steps_done % self._every:
+            return
+        with torch.no_grad():
+            evidence = self._evidence(loss, batch)
+        self._write_pending()
+        self._pending = evidence
+        if evidence["digests"].device.type == "cpu":  # nothing to wait for
+            self._write_pending()
+
+    def metrics(self, **values):
+        """Record metrics that hold after the present step, such as ``ssim=0.91``."""
+        plain = {name: _number(value) for name, value in values.items()}
+        self._metrics.update(plain)
+        self._append("metrics.jsonl", {"step": self.steps_done, **plain})
+
+    def note(self, text):
+        """Record a remark, and say it once on stderr."""
+        if text in self._notes:
+            return
+        self._notes.append(text)
+        if self._team.first:
+            sys.stderr.write(f"note: recorder: {text}\n")
+            self._guard(self._write_environment)
+
+    def finish(self, **metrics):
+        """Record that the training is whole; call it once, after the last step.
+
+        Args:
+            metrics: final ones, as for `metrics`.
+        """
+        if metrics:
+            self.metrics(**metrics)
+        self._write_pending()
+        self._guard(self._write_result)
+
+    # Opening.
+
+    def _open(self, optimizer, loader):
+        record = {"config": self._config, "name": self._name}
+        digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+        named = {"schema_version": 1, "digest": digest, "config": self._config}
+        self._environment = _environment(self._model, optimizer, loader, self._team)
+        self._environment["start"] = {"init": content(_named_parameters(self._model))}
+        try:
+            self._check_folder(digest)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._keep_or_cut()
+            self._write_environment()
+            _write_json(self._path("config.json"), named)
+        except OSError as error:
+            raise RecorderError(
+                f"{self.folder} cannot be read or written ({error.strerror}); expected a folder "
+                "open to you; choose another"
+            ) from error
+
+    def _check_folder(self, digest):
+        if self._path("result.json").exists():
+            raise RecorderError(
+                f"{self.folder} holds a finished run; expected a new folder; choose another"
+            )
+        old = _read_json(self._path("config.json"))
+        if old is not None and old.get("digest") != digest:
+            raise RecorderError(
+                f"{self.folder} holds a run with other settings; expected the same; choose another "
+                "folder"
+            )
+
+    def _keep_or_cut(self):
+        """Go on behind `steps_done`, or put what an interrupted run left out of the way."""
+        ledger = self._path("ledger.jsonl")
+        if not ledger.exists():
+            if self.steps_done:
+                raise RecorderError(
+                    f"{ledger} does not exist, so no step up to {self.steps_done} is recorded; "
+                    "expected the folder of the run that is resumed"
+                )
+            return
+        if not self.steps_done:
+            return self._put_away()
+        lines, *_ = [_cut(self._path(name), self.steps_done) for name in _LOGS]
+        due = self.steps_done - self.steps_done % self._every
+        if not lines or lines[-1]["step"] < due - self._every:
+            raise RecorderError(
+                f"{ledger} ends before step {self.steps_done}; expected records up to the "
+                "checkpoint; resume from an earlier checkpoint or begin again"
+            )
+        self._continue(_read_json(self._path("environment.json")))
+        if lines[-1]["step"] < due:  # on a GPU a line is written one step late
+            self.note(f"step {due} is not recorded: the process ended before")
+        if lines[-1]["step"] == self.steps_done and lines[-1]["params"] != _hex(self._state()):
+            self.note(
+                f"resumed at step {self.steps_done} with other parameters than recorded there"
+            )
+
+    def _continue(self, old):
+        """Keep the environment in which the run began; add the present one where it differs."""
+        if old is None:
+            return
+        new, self._environment = self._environment, old
+        self._notes = list(old["backend"]["notes"])
+        before = [old, *old.get("resumed_with", [])][-1]
+        if _lasting(before) != _lasting(new):
+            old.setdefault("resumed_with", []).append(new)
+
+    def _put_away(self):
+        number = 1
+        while self._path(f"interrupted-{number}").exists():
+            number += 1
+        target = self._path(f"interrupted-{number}")
+        target.mkdir()
+        for path in list(self.folder.iterdir()):
+            if not path.name.startswith("interrupted-"):
+                path.replace(target / path.name)
+        sys.stderr.write(f"note: recorder: records of an unfinished run are in {target}\n")
+
+    # Evidence of a step.
+
+    def _state(self):
+        return fingerprint(_named_state(self._model))
+
+    def _evidence(self, loss, batch):
+        grads = _named_gradients(self._model)
+        if not grads:
+            self.note("no gradients at a step: call step before zero_grad")
+        batch = {self._team.prefix + name: leaf for name, leaf in _flat(batch).items()}
+        digests = [self._state(), fingerprint(grads), fingerprint(batch)]
+        device = _device(self._model)
+        return {
+            "step": self.steps_done,
+            "loss": loss.detach().clone() if torch.is_tensor(loss) else loss,
+            "digests": self._team.gather(torch.stack([value.to(device) for value in digests])),
+            "leaves": self._per_leaf(grads) if self._leaves else None,
+            "rng": _random_states(),
+        }
+
+    def _per_leaf(self, grads):
+        named = {"params": _named_state(self._model), "grads": grads}
+        return {
+            kind: {name: fingerprint({name: leaf}) for name, leaf in tensors.items()}
+            for kind, tensors in named.items()
+        }
+
+    def _write_pending(self):
+        """Write the line of the step before: one step late, so that a GPU is never waited for."""
+        found, self._pending = self._pending, None
+        if found is None or self._broken:
+            return
+        step, loss = found["step"], _number(found["loss"])
+        params, grads, batch = self._together(step, found["digests"].tolist())
+        line = {"step": step, "loss": loss, "loss_hex": loss.hex()}
+        line.update(params=_hex64(params), grads=_hex64(grads), batch=_hex64(batch))
+        self._append("ledger.jsonl", {**line, "rng": found["rng"]})
+        seconds = time.perf_counter() - self._began
+        self._append("timing.jsonl", {"step": step, "seconds": seconds})
+        if found["leaves"] is not None:
+            self._append("leaves.jsonl", {"step": step, **_hexed(found["leaves"])})
+
+    def _together(self, step, rows):
+        """Return the digests of all processes as one: they must agree, but the batches add up."""
+        for place, name in enumerate(("params", "grads")):
+            if len({row[place] for row in rows}) > 1:
+                self.note(f"the processes do not agree on {name} at step {step}")
+        return rows[0][0], rows[0][1], sum(row[2] for row in rows)
+
+    # Traces.
+
+    def _begin_trace(self):
+        """Record the operations of the next step if that was asked for."""
+        if self.steps_done + 1 not in self._trace_at or not self._team.first:
+            return
+        try:
+            from torch.utils._python_dispatch import TorchDispatchMode
+
+            torch._C._current_autograd_node()
+            self._trace = _tracer(TorchDispatchMode, self._model)
+        except (ImportError, AttributeError):
+            self.note(f"torch {torch.__version__} cannot trace operations; torch 2.1 can")
+
+    def _end_trace(self):
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            lines = "".join(map(_line, trace.end()))
+            path = self._path(f"trace-{self.steps_done:06d}.jsonl")
+            self._guard(lambda: _write_text(path, lines))
+
+    # Writing.
+
+    def _path(self, name):
+        return self.folder / name
+
+    def _append(self, name, record):
+        self._guard(lambda: _append(self._path(name), record))
+
+    def _guard(self, write):
+        """Write, unless writing has failed before; a failure ends the record, not the training."""
+        if self._broken:
+            return
+        try:
+            write()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error):
+        self._broken = True
+        sys.stderr.write(
+            f"note: recorder: {self.folder} cannot be written ({error.strerror}); the record ends "
+            f"about step {self.steps_done}, the training goes on\n"
+        )
+
+    def _write_environment(self):
+        self._environment["backend"]["notes"] = list(self._notes)
+        _write_json(self._path("environment.json"), self._environment)
+
+    def _write_result(self):
+        batches = [int(line["batch"], 16) for line in _lines(self._path("ledger.jsonl"))]
+        named = {k: v for k, v in self._metrics.items() if k in _METRICS and math.isfinite(v)}
+        subjects = ["all"] if named else []
+        nothing = content({})
+        _write_json(
+            self._path("result.json"),
+            {
+                "schema_version": 1,
+                "experiment": self._name,
+                "framework": "pytorch",
+                "level": _level(self._environment),
+                "steps": self.steps_done,
+                "subjects": subjects,
+                "metrics": {name: [value] for name, value in named.items()},
+                "baselines": {},
+                "digests": {
+                    "init": self._environment["start"]["init"],
+                    "order": content({"batches": _int64(batches)}) if batches else nothing,
+                    "data": content({"batches": _int64(sorted(batches))}) if batches else nothing,
+                    "params": content(_named_state(self._model)),
+                    "predictions": nothing,
+                },
+                "seconds": {
+                    "setup": 0.0,
+                    "compile": 0.0,
+                    "train": time.perf_counter() - self._began,
+                    "infer": 0.0,
+                },
+                "memory_bytes": _memory(self._model),
+                "config": _read_json(self._path("config.json"))["digest"],
+                "extra": {"recorder": 1, "every": self._every, "metrics": _finite(self._metrics)},
+            },
+        )
+
+
+def lightning_callback(folder, **settings):
+    """Return a callback for a Lightning ``Trainer`` that records its training.
+
+    Args:
+        folder: as for `Recorder`.
+        settings: further arguments of `Recorder`.
+    """
+    for package in ("lightning.pytorch", "pytorch_lightning"):
+        try:
+            base = __import__(package, fromlist=["Callback"]).Callback
+            break
+        except ImportError:
+            continue
+    else:
+        raise RecorderError("neither lightning nor pytorch_lightning is installed; install one")
+
+    class RecorderCallback(base):
+        def on_train_start(self, trainer, pl_module):
+            self.done = trainer.global_step
+            optimizer = trainer.optimizers[0] if trainer.optimizers else None
+            self.record = Recorder(folder, pl_module, optimizer, steps_done=self.done, **settings)
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, *place):
+            if trainer.global_step > self.done:  # not so while gradients are accumulated
+                self.done = trainer.global_step
+                loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+                self.record.step(math.nan if loss is None else loss, batch)
+
+        def on_validation_epoch_end(self, trainer, pl_module):
+            found = trainer.callback_metrics
+            if found and hasattr(self, "record"):
+                self.record.metrics(**{str(name): value for name, value in found.items()})
+
+        def on_train_end(self, trainer, pl_module):
+            self.record.finish()
+
+    return RecorderCallback()
+
+
+# Digests, by the rules of mrjax/runs/digests.py.
+
+
+def fingerprint(leaves):
+    """Return the 64-bit digest of named tensors as an int64 scalar where they are.
+
+    The sum over all elements of a mixture of name, place and bits, modulo 2^64.
+
+    Args:
+        leaves: {name: tensor of numbers or bools}.
+    """
+    bits = {name: _bits(leaf) for name, leaf in leaves.items()}
+    host = {name: leaf for name, leaf in bits.items() if leaf.device.type == "cpu"}
+    parts = []
+    if host and _compiled() is not None:
+        parts.append(_int64([_summed(host)]).sum())
+        bits = {name: leaf for name, leaf in bits.items() if name not in host}
+    together = collections.OrderedDict()
+    for name, leaf in bits.items():
+        if leaf.numel() <= _SMALL:
+            together.setdefault((leaf.dtype, leaf.device), []).append((name, leaf))
+        else:
+            parts.append(_mixed(leaf, None, _seed(name)))
+    for (_, device), group in together.items():
+        sizes = tuple((name, leaf.numel()) for name, leaf in group)
+        joined = torch.cat([leaf for _, leaf in group])
+        parts.append(_mixed(joined, _offsets(sizes, str(device)), 0))
+    if not parts:
+        return torch.zeros((), dtype=torch.int64)
+    return torch.stack([part.to(parts[-1].device) for part in parts]).sum()
+
+
+def content(leaves):
+    """Return the sha256 over names, types, shapes and elements of named tensors, 64 hex digits."""
+    total = hashlib.sha256()
+    for name in sorted(leaves, key=lambda name: name.encode()):
+        leaf = leaves[name].detach().cpu().contiguous()
+        leaf = leaf.resolve_conj() if leaf.is_complex() else leaf
+        shape = ",".join(str(length) for length in leaf.shape)
+        total.update(f"{name}\n{str(leaf.dtype)[6:]}\n{shape}\n".encode())
+        total.update(ctypes.string_at(leaf.data_ptr(), leaf.numel() * leaf.element_size()))
+    return total.hexdigest()
+
+
+def _bits(leaf):
+    """Bits of the elements, flat in C order, as integers of the elements' own width."""
+    leaf = leaf.detach()
+    if leaf.is_sparse:
+        leaf = leaf.to_dense()
+    if leaf.is_complex():
+        leaf = torch.view_as_real(leaf.resolve_conj())
+    if leaf.dtype == torch.bool:
+        leaf = leaf.to(torch.uint8)
+    return leaf.contiguous().reshape(-1).view(_INTEGERS[leaf.element_size()])
+
+
+_C = """
+#include <stdint.h>
+#define SUM(name, type) \\
+uint64_t name(const type *bits, uint64_t n, uint64_t first, uint64_t seed) { \\
+  uint64_t total = 0; \\
+  for (uint64_t i = 0; i < n; i++) { \\
+    uint64_t z = seed + (first + i) * 0x9E3779B97F4A7C15ULL + bits[i] * 0xD1342543DE82EF95ULL; \\
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL; \\
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL; \\
+    total += z ^ (z >> 31); \\
+  } \\
+  return total; \\
+}
+SUM(sum1, uint8_t) SUM(sum2, uint16_t) SUM(sum4, uint32_t) SUM(sum8, uint64_t)
+"""
+"""The sum of `_mixed` in C: on a processor eight times as fast as torch's operations."""
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled():
+    """Return {bytes of an element: the sum in C}; None where no C compiler is installed."""
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None or os.name != "posix":
+        return None
+    folder = tempfile.mkdtemp(prefix="recorder-")
+    try:
+        source, library = Path(folder, "sum.c"), Path(folder, "sum.so")
+        source.write_text(_C)
+        words = [compiler, "-O3", "-march=native", "-shared", "-fPIC", "-o", library, source]
+        subprocess.run(
+            [str(word) for word in words],
+            check=True,
+            timeout=60,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        loaded = ctypes.CDLL(str(library))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    found = {width: getattr(loaded, f"sum{width}") for width in _INTEGERS}
+    for function in found.values():
+        function.restype = ctypes.c_uint64
+        function.argtypes = [ctypes.c_void_p] + [ctypes.c_uint64] * 3
+    known = torch.tensor([1.0, -2.5]).view(torch.int32)
+    right = found[4](known.data_ptr(), 2, 0, _seed("w")) == 0xFE1F09E5EA221986
+    return found if right else None
+
+
+@functools.lru_cache(maxsize=4)
+def _threads(number):
+    return concurrent.futures.ThreadPoolExecutor(number)
+
+
+def _summed(bits):
+    """Return the sum of mixed elements of tensors of the processor, in as many threads as torch."""
+    number, tasks = torch.get_num_threads(), []
+    for name, leaf in bits.items():
+        part = max(1 << 16, -(-leaf.numel() // number))
+        for first in range(0, leaf.numel(), part):
+            length, where = min(part, leaf.numel() - first), first * leaf.element_size()
+            place = leaf.data_ptr() + where
+            tasks.append((leaf.element_size(), place, length, first, _seed(name)))
+    functions = _compiled()
+
+    def sums(mine):
+        return sum(functions[width](*arguments) for width, *arguments in mine)
+
+    return sum(_threads(number).map(sums, [tasks[i::number] for i in range(number)]))
+
+
+def _mixed(bits, offsets, start):
+    """Return the sum of mixed elements; without offsets, of a leaf whose seed is `start`."""
+    block = _BLOCK.get(bits.device.type, 1 << 20)
+    total = torch.zeros((), dtype=torch.int64, device=bits.device)
+    value = torch.empty(min(block, bits.numel()), dtype=torch.int64, device=bits.device)
+    shifted = torch.empty_like(value)
+    places = None if offsets is not None else _places(value.numel(), str(bits.device))
+    for first in range(0, bits.numel(), block):
+        part = bits[first : first + block]
+        v, s = value[: part.numel()], shifted[: part.numel()]
+        v.copy_(part)
+        if part.dtype in (torch.int16, torch.int32):  # undo the extension of the sign
+            v &= (1 << 8 * part.element_size()) - 1
+        v *= _signed(_BITS_FACTOR)
+        if offsets is None:
+            v += places[: part.numel()]
+            v += _signed(start + first * _INDEX_FACTOR)
+        else:
+            v += offsets[first : first + block]
+        for bits_right, factor in _MIX:
+            v ^= _logical_shift(v, bits_right, s)
+            v *= _signed(factor)
+        total += v.bitwise_xor_(_logical_shift(v, _MIX_LAST, s)).sum()
+    return total
+
+
+@functools.lru_cache(maxsize=32)
+def _offsets(sizes, device):
+    """Seed of the name plus the weighted place, for leaves that lie one after the other."""
+    parts = [_places(size, device) + _signed(_seed(name)) for name, size in sizes]
+    return torch.cat(parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _places(size, device):
+    return torch.arange(size, device=device).mul_(_signed(_INDEX_FACTOR))
+
+
+def _logical_shift(value, places, out):
+    torch.bitwise_right_shift(value, places, out=out)
+    return out.bitwise_and_((1 << (64 - places)) - 1)
+
+
+def _seed(name):
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+
+def _signed(value):
+    """Return the signed integer of the same 64 bits."""
+    value %= 1 << 64
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _hex64(value):
+    return f"{int(value) % (1 << 64):016x}"
+
+
+def _hex(digest):
+    return _hex64(digest.item())
+
+
+def _hexed(tree):
+    if isinstance(tree, dict):
+        return {name: _hexed(part) for name, part in tree.items()}
+    return _hex(tree)
+
+
+def _int64(values):
+    return torch.tensor([_signed(value) for value in values], dtype=torch.int64)
+
+
+# Named tensors.
+
+
+def _plain_name(name):
+    """Return a name without what DistributedDataParallel and torch.compile put into it."""
+    return _WRAPPERS.sub("", name).lstrip(".")
+
+
+def _named_parameters(model):
+    return {_plain_name(name): leaf for name, leaf in model.named_parameters()}
+
+
+def _named_state(model):
+    buffers = {_plain_name(name): leaf for name, leaf in model.named_buffers()}
+    return {**_named_parameters(model), **buffers}
+
+
+def _named_gradients(model):
+    found = {name: leaf.grad for name, leaf in _named_parameters(model).items()}
+    return {name: grad for name, grad in found.items() if grad is not None}
+
+
+def _device(model):
+    return next((leaf.device for leaf in model.parameters()), torch.device("cpu"))
+
+
+def _flat(value, name="batch"):
+    """Return the tensors in nested lists and dictionaries by path; other values as digests."""
+    if torch.is_tensor(value):
+        return {name: value}
+    if isinstance(value, dict):
+        items = [(str(key), part) for key, part in value.items()]
+    elif isinstance(value, (list, tuple)):
+        items = [(str(place), part) for place, part in enumerate(value)]
+    elif hasattr(value, "__array__"):
+        return {name: torch.as_tensor(value)}
+    else:
+        return {} if value is None else {f"{name}={value!r}": torch.zeros(1)}
+    flat = {}
+    for key, part in items:
+        flat.update(_flat(part, f"{name}/{key}"))
+    return flat
+
+
+# Operations.
+
+_TORCH = str(Path(torch.__file__).parent)
+_UNSET = re.compile(r"aten\.(new_)?empty|aten\.resize_|aten\.set_")
+"""Operations whose results hold whatever was in the memory."""
+
+
+def _tracer(base, model):
+    """Return a mode, switched on, that records every operation of torch until its `end`.
+
+    Args:
+        base: ``TorchDispatchMode``.
+        model: the network, whose modules are named.
+    """
+
+    class Tracer(base):
+        def __init__(self):
+            super().__init__()
+            self.found, self.modules, self.nodes, self.unset = [], [], {}, set()
+            self.hooks = _watched(model, self.modules)
+
+        def end(self):
+            self.__exit__(None, None, None)
+            for hook in self.hooks:
+                hook.remove()
+            return self.found
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            name = str(function)
+            given = _digests([*args, *kwargs.values()], self.unset)
+            states = _random_states() if _draws(function) else {}
+            random_state = " ".join(states.get(name, "") for name in ("torch", "cuda")).strip()
+            result = function(*args, **kwargs)
+            phase, module, line = self._place()
+            tensors = [one for one in _flattened([result]) if torch.is_tensor(one)]
+            places = {one.data_ptr() for one in tensors}
+            self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
+            made = [] if _UNSET.match(name) else _digests(tensors)
+            if made:
+                entry = {"step": len(self.found), "phase": phase, "module": module, "op": name}
+                entry.update(line=line, given=given, made=made, random=random_state or None)
+                self.found.append(entry)
+            return result
+
+        def _place(self):
+            """Return phase, module and line of the script: backward, those of the forward pass."""
+            node = torch._C._current_autograd_node()
+            if node is not None:
+                module, line = self.nodes.get(node._sequence_nr(), ("", ""))
+                return "backward", module, line
+            phase, line = _script_line()
+            module = self.modules[-1] if self.modules else ""
+            if phase == "forward":
+                number = torch._C._autograd._get_sequence_nr() - 1
+                self.nodes.setdefault(number, (module, line))
+            return phase, module, line
+
+    tracer = Tracer()
+    tracer.__enter__()
+    return tracer
+
+
+def _watched(model, inside):
+    """Keep in `inside` the names of the modules whose forward pass runs; return the hooks."""
+    hooks = []
+    for name, module in model.named_modules():
+        plain = _plain_name(name + ".").strip(".")
+        enter = functools.partial(lambda plain, *_: inside.append(plain), plain)
+        hooks.append(module.register_forward_pre_hook(enter))
+        hooks.append(module.register_forward_hook(lambda *_: (inside.pop(), None)[1]))
+    return hooks
+
+
+def _digests(values, unset=frozenset()):
+    """Return, in order, the digests of the tensors in nested lists, and other arguments as text.
+
+    Args:
+        values: of any kind.
+        unset: where memory lies that no operation has written yet.
+    """
+    found = []
+    for value in _flattened(values):
+        if torch.is_tensor(value):
+            known = value.device.type != "meta" and value.data_ptr() not in unset
+            found.append(_hex(fingerprint({"": value})) if known else "unset")
+        elif isinstance(value, (bool, int, float, str)):
+            found.append(repr(value))
+    return found
+
+
+def _flattened(values):
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _flattened(value)
+        else:
+            yield value
+
+
+def _draws(function):
+    """Whether an operation draws random numbers."""
+    tag = getattr(getattr(torch, "Tag", None), "nondeterministic_seeded", None)
+    return tag is not None and tag in getattr(function, "tags", ())
+
+
+def _script_line():
+    """Return "update" inside an optimizer, else "forward", and the innermost line of the script."""
+    phase, line, frame = "forward", "", sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_TORCH):
+            if os.sep + "optim" + os.sep in file:
+                phase = "update"
+        elif not line and file != __file__:
+            line = f"{Path(file).name}:{frame.f_lineno} {frame.f_code.co_name}"
+        frame = frame.f_back
+    return phase, line
+
+
+# Several processes.
+
+
+class _Team:
+    """The processes of one training: each digests its part, the first one writes."""
+
+    def __init__(self):
+        there = torch.distributed.is_available() and torch.distributed.is_initialized()
+        self.size = torch.distributed.get_world_size() if there else 1
+        self.rank = torch.distributed.get_rank() if there else 0
+        self.first = self.rank == 0
+        self.prefix = f"rank{self.rank}/" if self.size > 1 else ""
+
+    def gather(self, values):
+        """Return a row of digests for each process."""
+        if self.size == 1:
+            return values[None]
+        if torch.distributed.get_backend() == "gloo":
+            values = values.cpu()
+        rows = [torch.empty_like(values) for _ in range(self.size)]
+        torch.distributed.all_gather(rows, values)
+        return torch.stack(rows)
+
+
+# Environment.
+
+
+def _environment(model, optimizer, loader, team):
+    features = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    return {
+        "schema_version": 1,
+        "python": platform.python_version(),
+        "system": {
+            "os": platform.platform(),
+            "host": platform.node(),
+            "libc": "-".join(platform.libc_ver()),
+        },
+        "cpu": {
+            "model": _cpuinfo("model name") or platform.processor(),
+            "features": sorted(features),
+            "logical": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+        },
+        "variables": {
+            name: os.environ[name]
+            for name in sorted(os.environ)
+            if _VARIABLES.fullmatch(name) and not _SECRET.fullmatch(name)
+        },
+        "code": _code(),
+        "backend": {
+            "framework": "pytorch",
+            **_hardware(_device(model)),
+            "threads": torch.get_num_threads(),
+            "processes": team.size,
+            "model": _described(model),
+            "optimizer": _optimizer(optimizer),
+            "loader": _loader(loader),
+            "switches": _switches(),
+            "seeds": {"torch": torch.initial_seed(), "states": _random_states()},
+            "notes": [],
+        },
+    }
+
+
+def _lasting(environment):
+    """Return what of an environment should not change when a run is resumed."""
+    backend = {k: v for k, v in environment["backend"].items() if k not in ("notes", "seeds")}
+    kept = {k: v for k, v in environment.items() if k not in ("start", "resumed_with", "system")}
+    return {**kept, "backend": backend}
+
+
+def _hardware(device):
+    versions = {"torch": torch.__version__, "cuda": torch.version.cuda}
+    facts = {"versions": versions, "platform": "cpu", "device_kind": "cpu"}
+    if device.type == "cuda":
+        capability = list(torch.cuda.get_device_capability(device))
+        versions["cudnn"] = torch.backends.cudnn.version()
+        facts.update(platform="gpu", device_kind=torch.cuda.get_device_name(device))
+        facts["gpu"] = {"capability": capability, "driver": _first_line(_DRIVER)}
+    return facts
+
+
+_DRIVER = "/proc/driver/nvidia/version"
+
+
+def _first_line(path):
+    try:
+        return Path(path).read_text().partition("\n")[0]
+    except OSError:
+        return None
+
+
+def _switches():
+    """Return the switches of torch that decide about bits, as they are now."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    asked = {
+        "cudnn_benchmark": lambda: cudnn.benchmark,
+        "cudnn_deterministic": lambda: cudnn.deterministic,
+        "cudnn_enabled": lambda: cudnn.enabled,
+        "cudnn_tf32": lambda: cudnn.allow_tf32,
+        "matmul_tf32": lambda: matmul.allow_tf32,
+        "matmul_fp16_reduction": lambda: matmul.allow_fp16_reduced_precision_reduction,
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled,
+        "deterministic_warn_only": torch.is_deterministic_algorithms_warn_only_enabled,
+        "float32_matmul_precision": torch.get_float32_matmul_precision,
+        "onednn": lambda: torch.backends.mkldnn.is_available(),
+        "default_dtype": lambda: str(torch.get_default_dtype()),
+    }
+    return {name: _asked(ask) for name, ask in asked.items()}
+
+
+def _asked(ask):
+    try:
+        return ask()
+    except (AttributeError, RuntimeError):  # a version of torch that lacks or refuses the switch
+        return None
+
+
+def _level(environment):
+    """Return what the switches promise: "run_to_run" or "not_guaranteed"."""
+    backend = environment["backend"]
+    switches, gpu = backend["switches"], backend["platform"] == "gpu"
+    strict = switches["deterministic_algorithms"] and not switches["deterministic_warn_only"]
+    cudnn = switches["cudnn_deterministic"] and not switches["cudnn_benchmark"]
+    return "run_to_run" if strict and (cudnn or not gpu) else "not_guaranteed"
+
+
+def _described(model):
+    return {
+        "class": f"{type(model).__module__}.{type(model).__qualname__}",
+        "parameters": sum(leaf.numel() for leaf in model.parameters()),
+        "dtypes": sorted({str(leaf.dtype)[6:] for leaf in model.parameters()}),
+    }
+
+
+def _optimizer(optimizer):
+    if optimizer is None:
+        return None
+    groups = [
+        {name: _plain(value) for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    return {"class": type(optimizer).__qualname__, "groups": groups}
+
+
+def _loader(loader):
+    if loader is None:
+        return None
+    generator = getattr(loader, "generator", None)
+    return {
+        "batch_size": _plain(getattr(loader, "batch_size", None)),
+        "workers": getattr(loader, "num_workers", None),
+        "sampler": type(getattr(loader, "sampler", None)).__qualname__,
+        "worker_init_fn": _plain(getattr(loader, "worker_init_fn", None)),
+        "generator_seed": generator.initial_seed() if generator is not None else None,
+    }
+
+
+def _random_states():
+    """Return a 64-bit digest of the state of each generator of random numbers in this process."""
+    found = {"torch": _short(torch.get_rng_state())}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        found["cuda"] = _short(torch.cuda.get_rng_state())
+    found["python"] = hashlib.sha256(repr(random.getstate()).encode()).hexdigest()[:16]
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        _, keys, *rest = numpy.random.get_state()
+        total = hashlib.sha256(keys.tobytes() + repr(rest).encode())
+        found["numpy"] = total.hexdigest()[:16]
+    return found
+
+
+def _short(state):
+    """Return the beginning of the sha256 of a tensor of bytes on the host."""
+    return hashlib.sha256(ctypes.string_at(state.data_ptr(), state.numel())).hexdigest()[:16]
+
+
+def _code():
+    """Return the digest of the script, and the state of its git repository if there is one."""
+    script = Path(sys.argv[0] if sys.argv else "").resolve()
+    try:
+        sources = hashlib.sha256(script.read_bytes()).hexdigest()
+    except OSError:
+        sources = ""
+    where = str(script.parent)
+    commit = _git(where, "rev-parse", "HEAD").decode(errors="replace").strip()
+    change = _git(where, "diff", "HEAD", "--binary", "--no-ext-diff") if commit else b""
+    diff = hashlib.sha256(change).hexdigest() if change else ""
+    return {"sources": sources, "script": script.name, "commit": commit, "diff": diff}
+
+
+def _git(where, *words):
+    try:
+        done = subprocess.run(
+            ["git", "-C", where, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return b""
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _cpuinfo(entry):
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in found if key.strip() == entry), "")
+
+
+def _memory(model):
+    device = _device(model)
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    if resource is None:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+# Files.
+
+
+def _number(value):
+    if torch.is_tensor(value):
+        value = value.detach().double().mean().item()
+    return float(value)
+
+
+def _finite(values):
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _plain(value):
+    """Return a value as JSON has it; what JSON lacks becomes text without an address in it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
+def _line(record):
+    return json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _append(path, record):
+    record = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+    line = _line(record).encode()
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(file).st_size
+        if os.write(file, line) < len(line):  # a full disk: leave no torn line
+            os.ftruncate(file, size)
+            raise OSError(28, "No space left on device")
+    finally:
+        os.close(file)
+
+
+def _write_json(path, record):
+    _write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def _write_text(path, text):
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        if temporary.exists():
+            temporary.unlink()
+        raise
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RecorderError(f"{path} is damaged; expected JSON; choose another folder") from error
+
+
+def _lines(path):
+    """Return the records of a file of JSON lines without a torn last one."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+
+def _cut(path, step):
+    """Drop the lines after a step; return the records kept."""
+    kept = [record for record in _lines(path) if record["step"] <= step]
+    if path.exists():
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text("".join(map(_line, kept)))
+        temporary.replace(path)
+    return kept

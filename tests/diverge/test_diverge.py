@@ -1,0 +1,189 @@
+"""The first operation in which two trainings of PyTorch part: planted causes, each found."""
+
+import json
+import random
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch, whose trainings are traced")
+
+from mrjax.diverge import command, traces  # noqa: E402
+from mrjax.errors import UserError  # noqa: E402
+from mrjax.recorder import Recorder  # noqa: E402
+from mrjax.runs import digests  # noqa: E402
+
+WOBBLE = {"forward": 0.0, "backward": 0.0}
+
+
+class Wobbly(torch.autograd.Function):
+    """Adds in an order of its own: equal inputs, results that may differ in the last place."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.ops.planted.wobbly(x, "forward")
+
+    @staticmethod
+    def backward(ctx, grad):
+        return torch.ops.planted.wobbly(grad, "backward")
+
+
+@torch.library.custom_op("planted::wobbly", mutates_args=())
+def wobbly(x: torch.Tensor, phase: str) -> torch.Tensor:
+    return torch.nextafter(x, torch.full_like(x, 9.0)) if WOBBLE[phase] else x.clone()
+
+
+class Network(torch.nn.Module):
+    def __init__(self, dropout):
+        super().__init__()
+        self.first = torch.nn.Conv2d(1, 2, 3, padding=1)
+        self.norm = torch.nn.BatchNorm2d(2)
+        self.drop = torch.nn.Dropout(dropout)
+        self.up = torch.nn.Upsample(scale_factor=2, mode="bilinear")
+        self.last = torch.nn.Conv2d(2, 1, 3, padding=1)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.first(x)))
+        return self.last(self.up(Wobbly.apply(self.drop(x))))
+
+
+def train(folder, *, rate=1e-2, dropout=0.0, seed=0, batch_at=0, ulp_at=0, extra=False, wobble=""):
+    torch.manual_seed(0)
+    model = Network(dropout)
+    optimizer = torch.optim.SGD(model.parameters(), rate)
+    record = Recorder(folder, model, optimizer, leaves=True, trace_at=[3])
+    torch.manual_seed(seed)
+    for step in range(1, 5):
+        WOBBLE.update(forward=wobble == "forward", backward=wobble == "backward")
+        if step < 3:
+            WOBBLE.update(forward=0.0, backward=0.0)
+        image = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8) * (2 if step == batch_at else 1)
+        optimizer.zero_grad()
+        loss = model(image).square().mean()
+        if extra and step == 3:
+            loss = loss + 0 * loss
+        loss.backward()
+        optimizer.step()
+        if step == ulp_at:
+            with torch.no_grad():
+                weight = model.last.weight.view(-1)
+                weight[0] = torch.nextafter(weight[0], torch.tensor(9.0))
+        record.step(loss, image)
+    record.finish()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("reference") / "run")
+
+
+def parted(a, b):
+    return traces.part(*(traces.read(run / "trace-000003.jsonl") for run in (a, b)))
+
+
+def test_equal_trainings_have_no_differing_operation(reference, tmp_path):
+    other = train(tmp_path / "b")
+    found = parted(reference, other)
+    assert (found.kind, found.operation, found.alone) == ("none", None, 0)
+    assert found.compared > 30 and not any(n for n, _ in found.differing.values())
+    said = command.run(reference, other)
+    assert "identical up to their end, step 4" in said and "operations are equal" in said
+
+
+@pytest.mark.parametrize("phase", ["forward", "backward"])
+def test_an_operation_that_adds_in_another_order(reference, tmp_path, phase):
+    found = parted(reference, train(tmp_path / "b", wobble=phase))
+    assert found.kind == "operation" and found.operation is not None
+    assert found.operation.op == "planted.wobbly.default"
+    assert found.operation.phase == phase and found.operation.module == ""
+    assert "test_diverge.py" in found.operation.line
+    differing = {module for module, (n, _) in found.differing.items() if n}
+    assert ("last" in differing) == (phase == "forward") and "first" in differing
+
+
+def test_a_batch_of_its_own(reference, tmp_path):
+    other = train(tmp_path / "b", batch_at=3)
+    found = parted(reference, other)
+    # The batch is made in the script, so its making is the first difference.
+    assert found.operation is not None and found.operation.module == ""
+    assert (found.kind, found.operation.op) == ("argument", "aten.mul.Tensor")
+    assert "part at step 3, first in the batch" in command.run(reference, other)
+
+
+def test_one_weight_by_one_unit_in_the_last_place(reference, tmp_path):
+    other = train(tmp_path / "b", ulp_at=2)
+    found = parted(reference, other)
+    assert found.kind == "input" and found.operation is not None
+    assert (found.operation.module, found.operation.phase) == ("last", "forward")
+    said = command.run(reference, other)
+    assert "part at step 2, first in the parameters" in said and "params last.weight" in said
+
+
+def test_random_numbers(tmp_path):
+    runs = [train(tmp_path / str(seed), dropout=0.5, seed=seed) for seed in (0, 1)]
+    found = parted(*runs)
+    assert found.kind == "input"  # by step 3 the parameters are others
+    torch.manual_seed(0)
+    same = [train(tmp_path / f"same{i}", dropout=0.5) for i in range(2)]
+    assert parted(*same).kind == "none"
+    lines = (same[0] / "trace-000003.jsonl").read_text().splitlines()
+    changed = [json.loads(line) for line in lines]
+    place = next(i for i, one in enumerate(changed) if one["random"])
+    for one in changed[place:]:
+        one["made"] = ["f" * 16 for _ in one["made"]]
+    changed[place]["random"] = "0" * 16
+    (same[1] / "trace-000003.jsonl").write_text("".join(json.dumps(x) + "\n" for x in changed))
+    found = parted(*same)
+    assert found.kind == "random" and found.operation is not None
+    assert found.operation.module == "drop"
+
+
+def test_another_learning_rate(reference, tmp_path):
+    found = parted(reference, train(tmp_path / "b", rate=1e-2 * (1 + 1e-9)))
+    assert found.kind == "argument" and found.operation is not None
+    assert found.operation.phase == "update"
+
+
+def test_an_operation_that_only_one_training_has(reference, tmp_path):
+    found = parted(reference, train(tmp_path / "b", extra=True))
+    assert found.kind == "order" and found.alone > 0
+
+
+def test_what_was_not_traced_is_said(tmp_path):
+    runs = [Recorder(tmp_path / name, torch.nn.Linear(1, 1)) for name in "ab"]
+    for run in runs:
+        run.step(1.0)
+    said = command.run(tmp_path / "a", tmp_path / "b")
+    assert "trace_at=[STEP]" in said and "first in the parameters" in said
+
+
+def test_the_digests_are_those_of_the_rule(reference):
+    first = next(o for o in traces.read(reference / "trace-000003.jsonl") if o.module == "first")
+    image = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8).numpy()
+    assert first.given[0] == digests.hex64(digests.fingerprint({"": image}))
+
+
+def test_damaged_traces_are_one_line_or_never_called_equal(reference, tmp_path):
+    original = (reference / "trace-000003.jsonl").read_bytes()
+    known = traces.read(reference / "trace-000003.jsonl")
+    path, draw, outcomes = tmp_path / "trace-000003.jsonl", random.Random(0), set()
+    for _ in range(400):
+        damaged = bytearray(original)
+        place = draw.randrange(len(damaged))
+        if draw.randrange(2):
+            damaged[place] = draw.randrange(256)
+        else:
+            del damaged[place : place + draw.randrange(300)]
+        path.write_bytes(damaged)
+        try:
+            found = traces.read(path)
+        except UserError as error:
+            outcomes.add("refused")
+            assert "\n" not in str(error)
+            continue
+        kind = traces.part(known, found).kind
+        outcomes.add(kind)
+        if kind == "none":
+            keep = [(o.phase, o.module, o.op, o.given, o.made) for o in known]
+            assert keep == [(o.phase, o.module, o.op, o.given, o.made) for o in found]
+    assert {"refused", "none"} < outcomes

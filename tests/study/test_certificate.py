@@ -1,0 +1,224 @@
+"""Certificates: what they find in hand-made run folders, and that they never say equal wrongly."""
+
+import json
+import math
+import random
+
+import pytest
+
+from mrjax.errors import UserError
+from mrjax.runs.digests import content
+from mrjax.study import certificate
+from mrjax.study.certificate import facts, words
+from mrjax.study.certificate.reading import read
+
+INIT = "ab" * 32
+
+
+def line(step, loss=0.5, **changes):
+    known = {"params": f"{step:016x}", "grads": f"{step + 100:016x}", "batch": f"{step + 200:016x}"}
+    return {
+        "step": step,
+        "loss": loss if math.isfinite(loss) else None,
+        "loss_hex": loss.hex(),
+        **known,
+        "rng": {"torch": "1" * 16, "python": "1" * 16},
+        **changes,
+    }
+
+
+def write(folder, lines, *, config=None, environment=None, metrics=(), init=INIT):
+    folder.mkdir()
+    digest = "0" * 64
+    files = {
+        "config.json": {"schema_version": 1, "digest": digest, "config": config or {"rate": 1}},
+        "environment.json": {"python": "3.11", "start": {"init": init}, **(environment or {})},
+    }
+    for name, record in files.items():
+        (folder / name).write_text(json.dumps(record))
+    for name, records in {"ledger.jsonl": lines, "metrics.jsonl": metrics}.items():
+        (folder / name).write_text("".join(json.dumps(one) + "\n" for one in records))
+    return folder
+
+
+def pair(tmp_path, a, b, **changes):
+    runs = [write(tmp_path / "a", a), write(tmp_path / "b", b, **changes)]
+    return facts.compare(*(read(label, run) for label, run in zip("AB", runs, strict=True)))
+
+
+SAME = [line(step) for step in range(1, 11)]
+
+
+def changed(step, **changes):
+    return [line(one["step"], **(changes if one["step"] >= step else {})) for one in SAME]
+
+
+def test_identical_runs(tmp_path):
+    found = pair(tmp_path, SAME, SAME)
+    assert found.identical and (found.equal, found.through, found.parted) == (10, 10, None)
+    assert words.verdict(found) == "A and B are identical for 10 steps."
+    assert found.loss.largest == (0.0, 1) and found.settings == {} and found.surroundings == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "changes", "first"),
+    [
+        (7, {"batch": "f" * 16, "params": "e" * 16}, "batch"),
+        (4, {"loss": 0.5000001, "grads": "f" * 16}, "loss_hex"),
+        (3, {"grads": "f" * 16, "params": "e" * 16}, "grads"),
+        (10, {"params": "e" * 16}, "params"),
+        (1, {"params": "e" * 16}, "params"),
+    ],
+)
+def test_where_they_part(tmp_path, step, changes, first):
+    found = pair(tmp_path, SAME, changed(step, **changes))
+    assert not found.identical and found.equal == found.through == step - 1
+    assert found.parted is not None and (found.parted[0], found.parted[1][0]) == (step, first)
+    assert found.batches == (step if first == "batch" else None)
+    said = words.verdict(found)
+    assert f"they part at step {step}, first in {words.NAMES[first]}" in said
+    assert ("identical for" in said) == (step > 1)
+
+
+def test_losses_that_come_together_again(tmp_path):
+    losses = [0.5, 0.5 + 2**-10, 0.5 + 2**-20]
+    other = [line(step, loss) for step, loss in enumerate(losses, 1)]
+    found = pair(tmp_path, SAME[:3], other)
+    assert found.parted == (2, ("loss_hex",))
+    assert found.loss.largest == (2**-10, 2) and found.loss.final == (2**-20, 3)
+    assert facts.significant_bits((0.5, 0.5 + 2**-20)) == 19
+    assert facts.decimals(2**-20) == 5  # 0.0000009537: 0.500000 and 0.500001
+
+
+@pytest.mark.parametrize(
+    ("difference", "places"), [(0.0, None), (1e-4, 3), (4.9e-5, 4), (0.2, 0), (3.0, 0)]
+)
+def test_decimal_places(difference, places):
+    assert facts.decimals(difference) == places
+
+
+def test_random_numbers_settings_metrics_and_surroundings(tmp_path):
+    a = write(tmp_path / "a", SAME, metrics=[{"step": 5, "ssim": 0.9}, {"step": 10, "ssim": 0.91}])
+    b = write(
+        tmp_path / "b",
+        changed(6, rng={"torch": "2" * 16, "python": "1" * 16}),
+        config={"rate": 2, "workdir": "elsewhere"},
+        environment={"python": "3.12"},
+        metrics=[{"step": 5, "ssim": 0.9}, {"step": 10, "ssim": 0.93}],
+        init="cd" * 32,
+    )
+    found = facts.compare(read("A", a), read("B", b))
+    assert found.start is False and found.random == (6, ("torch",)) and found.parted is None
+    assert found.settings == {"rate": (1, 2)}
+    assert found.surroundings == ("python 3.11 there, 3.12 here",)
+    assert found.metrics["ssim"].final == (pytest.approx(0.02), 10)
+
+
+def test_what_was_not_recorded_is_not_called_equal(tmp_path):
+    absent = [line(step, params="0" * 16, batch="0" * 16) for step in range(1, 4)]
+    found = pair(tmp_path, absent, absent, init=content({}))
+    assert found.missing == ("batch", "params") and found.start is None
+    assert not found.identical
+    text = "\n".join(words._pair(found))
+    assert "same batches is not known" in text and "was not recorded" in text
+    assert "identical for" not in text
+
+
+def test_runs_of_other_lengths_and_recorded_now_and_then(tmp_path):
+    some = [one for one in SAME if one["step"] in (1, 3, 6, 9)]
+    found = pair(tmp_path, SAME, some)
+    assert (found.steps, found.equal, found.through) == (4, 4, 9) and not found.identical
+    assert words.verdict(found) == (
+        "A and B are identical for all 4 recorded steps up to step 9 (the steps between were not "
+        "recorded); B ends at step 9, 1 step before the other."
+    )
+
+
+def test_nothing_in_common(tmp_path):
+    found = pair(tmp_path, SAME[:3], SAME[3:])
+    assert not found.identical and "nothing can be said" in words.verdict(found)
+
+
+def test_all_forms_are_written_and_equal_inputs_give_equal_bytes(tmp_path):
+    runs = [
+        str(write(tmp_path / "a", SAME)),
+        str(write(tmp_path / "b_100%", SAME)),
+        str(write(tmp_path / "c", changed(4, grads="f" * 16), config={"rate_of": "50%_$"})),
+    ]
+    page = certificate.write(tmp_path / "out", runs)
+    text = page.read_text()
+    assert "A and B are identical for 10 steps." in text
+    assert "A and C are identical for 3 steps and they part at step 4, first in the gra" in text
+    names = sorted(path.name for path in page.parent.iterdir())
+    assert names == [f"certificate.{kind}" for kind in ("json", "md", "pdf", "png", "tex", "txt")]
+    digest = json.loads((page.parent / "certificate.json").read_text())["digest"]
+    assert all(
+        digest in (page.parent / f"certificate.{kind}").read_text() for kind in ("md", "tex", "txt")
+    )
+    assert r"50\%\_\$" in (page.parent / "certificate.tex").read_text()
+    certificate.write(tmp_path / "again", runs)
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (page.parent / name).read_bytes()
+
+
+@pytest.mark.parametrize(("repetitions", "bound"), [(1, 0.95), (2, 0.7764), (9, 0.2831)])
+def test_what_identical_runs_allow_to_say(tmp_path, repetitions, bound):
+    """The exact one-sided bound of a binomial share when no trial differs."""
+    runs = [read(str(i), write(tmp_path / str(i), SAME)) for i in range(repetitions + 1)]
+    found = facts.certify(runs)
+    assert found.distinct == 1 and found.bound == pytest.approx(bound, abs=1e-4)
+
+
+def test_mistakes(tmp_path):
+    a, b = (write(tmp_path / name, SAME) for name in "ab")
+    with pytest.raises(UserError, match="expected 2 to 26"):
+        certificate.write(tmp_path / "out", [str(a)])
+    with pytest.raises(UserError, match="given twice"):
+        certificate.write(tmp_path / "out", [str(a), str(a / ".." / "a")])
+    (b / "ledger.jsonl").unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        certificate.write(tmp_path / "out", [str(a), str(b)])
+
+
+def test_damaged_folders_are_refused_or_never_called_equal(tmp_path):
+    """Random bytes and lines of one of two equal runs: a mistake in one line, or a true word."""
+    a, b = (write(tmp_path / name, SAME[:4]) for name in "ab")
+    first = read("A", a)
+    draw = random.Random(0)
+    originals = {path: path.read_bytes() for path in b.iterdir()}
+    outcomes = set()
+    for _ in range(1500):
+        path = draw.choice(list(originals))
+        damaged = bytearray(originals[path])
+        for _ in range(draw.choice((1, 1, 2, 8))):
+            how = draw.randrange(3)
+            place = draw.randrange(len(damaged)) if damaged else 0
+            if how == 0 and damaged:
+                damaged[place] = draw.randrange(256)
+            elif how == 1:
+                del damaged[place : place + draw.randrange(60)]
+            else:
+                damaged[place:place] = damaged[: draw.randrange(40)]
+        path.write_bytes(damaged)
+        try:
+            second = read("B", b)
+        except UserError as error:
+            outcomes.add("refused")
+            assert str(error)
+        else:
+            found = facts.certify([first, second])
+            text = "\n".join(line for _, told in words.paragraphs(found) for line in told)
+            outcomes.add(found.pairs[0].identical)
+            if found.pairs[0].identical:
+                assert [dict(line) for line in second.lines.values()] != [] and "identical" in text
+                assert _evidence(first) == _evidence(second)
+        path.write_bytes(originals[path])
+    assert outcomes == {"refused", True, False}
+
+
+def _evidence(run):
+    keep = ("batch", "grads", "params")
+    return [
+        (step, float.fromhex(one["loss_hex"]), *(one[k] for k in keep))
+        for step, one in run.lines.items()
+    ]
