@@ -66,7 +66,7 @@ def exchange(values: flags.FlagValues) -> int:
     from mrjax.sharing import exchange
 
     act = exchange.take_over if values.import_varnet else exchange.hand_out
-    print(act(Path(values[asked].value), Path(values[wanted].value)))
+    print(act(Path(str(values[asked].value)), Path(str(values[wanted].value))))
     return 0
 
 

@@ -8,6 +8,7 @@ imports it after the process has restarted in the environment that its flags ask
 from mrjax.command.exits import exit_code
 from mrjax.command.experiments import main, main_of
 from mrjax.command.parsing import parse, parsed
+from mrjax.command.sweeps import program
 from mrjax.command.tools import tool
 
-__all__ = ["exit_code", "main", "main_of", "parse", "parsed", "tool"]
+__all__ = ["exit_code", "main", "main_of", "parse", "parsed", "program", "tool"]

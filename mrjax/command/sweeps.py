@@ -38,7 +38,7 @@ def run(config_class: type, presets: Presets, values: flags.FlagValues) -> int:
             configs.from_flags(config_class, presets, parsed).check()
         except UserError as error:
             raise UserError(f"--sweep, run {sweep.label(combination)}: {error}") from error
-    return sweep.run(_program(), common, combinations, workdir)
+    return sweep.run(program(), common, combinations, workdir)
 
 
 def _check_names(config_class: type, names: Sequence[str], workdir: str) -> None:
@@ -53,6 +53,6 @@ def _check_names(config_class: type, names: Sequence[str], workdir: str) -> None
         )
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
     """Return the command that started this process, such as ``python -m experiments.qsm``."""
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]

@@ -16,7 +16,7 @@ Action = Callable[..., int]
 def tool(
     values: flags.FlagValues,
     action: Action,
-    page: str,
+    page: str | None,
     argv: Sequence[str],
     words: Sequence[str] = (),
 ) -> NoReturn:
@@ -36,7 +36,7 @@ def tool(
 def run(
     values: flags.FlagValues,
     action: Action,
-    page: str,
+    page: str | None,
     argv: Sequence[str],
     words: Sequence[str] = (),
 ) -> int:
@@ -49,7 +49,7 @@ def run(
     flags.DEFINE_bool("help", False, "Show this page", short_name="h", flag_values=values)
     rest = parsed(values, argv)
     if values.help:
-        sys.stdout.write(f"{page.strip()}\n\n{values.get_help()}\n")
+        sys.stdout.write(f"{(page or '').strip()}\n\n{values.get_help()}\n")
         return 0
     if rest and not words:
         raise UserError(f"unknown argument {rest[0]}; expected flags only; write --flag=value")

@@ -186,6 +186,7 @@ class Recorder:
     def _open(self, optimizer, loader):
         record = {"config": self._config, "name": self._name}
         digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+        self._digest = digest
         named = {"schema_version": 1, "digest": digest, "config": self._config}
         self._environment = _environment(self._model, optimizer, loader, self._team)
         self._environment["start"] = {"init": content(_named_parameters(self._model))}
@@ -301,7 +302,7 @@ class Recorder:
         seconds = time.perf_counter() - self._began
         self._append("timing.jsonl", {"step": step, "seconds": seconds})
         if found["leaves"] is not None:
-            self._append("leaves.jsonl", {"step": step, **_hexed(found["leaves"])})
+            self._append("leaves.jsonl", dict(_hexed(found["leaves"]), step=step))
 
     def _together(self, step, rows):
         """Return the digests of all processes as one: they must agree, but the batches add up."""
@@ -389,7 +390,7 @@ class Recorder:
                     "infer": 0.0,
                 },
                 "memory_bytes": _memory(self._model),
-                "config": _read_json(self._path("config.json"))["digest"],
+                "config": self._digest,
                 "extra": {"recorder": 1, "every": self._every, "metrics": _finite(self._metrics)},
             },
         )
@@ -557,7 +558,7 @@ def _summed(bits):
     functions = _compiled()
 
     def sums(mine):
-        return sum(functions[width](*arguments) for width, *arguments in mine)
+        return sum(functions[width](*arguments) for width, *arguments in mine)  # pyright: ignore
 
     return sum(_threads(number).map(sums, [tasks[i::number] for i in range(number)]))
 
@@ -568,7 +569,7 @@ def _mixed(bits, offsets, start):
     total = torch.zeros((), dtype=torch.int64, device=bits.device)
     value = torch.empty(min(block, bits.numel()), dtype=torch.int64, device=bits.device)
     shifted = torch.empty_like(value)
-    places = None if offsets is not None else _places(value.numel(), str(bits.device))
+    places = _places(0 if offsets is not None else value.numel(), str(bits.device))
     for first in range(0, bits.numel(), block):
         part = bits[first : first + block]
         v, s = value[: part.numel()], shifted[: part.numel()]
@@ -731,7 +732,7 @@ def _tracer(base, model):
             phase, line = _script_line()
             module = self.modules[-1] if self.modules else ""
             if phase == "forward":
-                number = torch._C._autograd._get_sequence_nr() - 1
+                number = torch._C._autograd._get_sequence_nr() - 1  # pyright: ignore
                 self.nodes.setdefault(number, (module, line))
             return phase, module, line
 
@@ -751,7 +752,7 @@ def _watched(model, inside):
     return hooks
 
 
-def _digests(values, unset=frozenset()):
+def _digests(values, unset=()):
     """Return, in order, the digests of the tensors in nested lists, and other arguments as text.
 
     Args:

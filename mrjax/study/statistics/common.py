@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -127,7 +127,7 @@ def t_test(baseline: Sample, arm: Sample, *, paired: bool) -> dict[str, float]:
     with warnings.catch_warnings():
         # Run means may agree to about 16 digits; the test stands.
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
-        test = (
+        test: Any = (
             stats.ttest_rel(arm, baseline)
             if paired
             else stats.ttest_ind(arm, baseline, equal_var=False)

@@ -7,6 +7,7 @@ times that between subjects). It tells nothing about a source; questions (b) and
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -67,7 +68,7 @@ def conditional(x: Sample, y: Sample) -> Conditional:
     if status in ("identical", "constant"):
         numbers = {"low": float(difference[0]), "high": float(difference[0])}
     if status == "tested":
-        ranks = stats.wilcoxon(y, x)
+        ranks: Any = stats.wilcoxon(y, x)
         numbers = common.t_test(x, y, paired=True)
         numbers |= {"wilcoxon": float(ranks.statistic), "wilcoxon_p": float(ranks.pvalue)}
     return Conditional(
