@@ -25,13 +25,19 @@ network's outputs by subject.
 outputs after that, ``classical`` the other methods. Older records lack ``classical``: their
 ``infer`` has all three in it.
 
-Four further keys are optional: ``load``, ``{"cores": 2, "begin": 0.4, "end": 2.1}``, the machine's
+Five further keys are optional. ``load``, ``{"cores": 2, "begin": 0.4, "end": 2.1}``, the machine's
 cores and its load over the minute before the run began and ended, since times of a machine that was
-busy mean little; ``config``, the digest in ``config.json`` (so that a result in the folder of
-another run is noticed); ``children``, names of run folders inside this one, of which it is the
+busy mean little. ``config``, the digest in ``config.json`` (so that a result in the folder of
+another run is noticed). ``children``, names of run folders inside this one, of which it is the
 summary (then ``subjects`` names the rows the summary has, repetitions for instance, and each digest
-is `mrjax.runs.digests.combine` of the children's); and ``extra``, an object free for what a task
-adds. Other keys are refused, so a misspelled one does not go unseen.
+is `mrjax.runs.digests.combine` of the children's). ``data``, an account of the data::
+
+    {"found": 12, "training": 8, "held_out": 3,    subjects, slices or patients
+     "left_out": [{"name": "sub-03", "reason": "..."}],
+     "notes": [...], "accepted": [...]}            choices made, and what --accept overruled
+
+And ``extra``, an object free for what a task adds. Other keys are refused, so a misspelled one does
+not go unseen.
 """
 
 import json
@@ -60,8 +66,10 @@ AGAIN = "remove or move this run folder and run it again"
 _DIGEST = "64 lower-case hex digits"
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
          "baselines", "digests", "seconds", "memory_bytes")  # fmt: skip
-_OPTIONAL = ("config", "children", "extra", "load")
+_OPTIONAL = ("config", "children", "extra", "load", "data")
 _LOAD = ("cores", "begin", "end")
+_COUNTS = ("found", "training", "held_out")
+_LINES = ("notes", "accepted")
 
 
 def validate(result: Mapping[str, Any]) -> None:
@@ -88,6 +96,8 @@ def validate(result: Mapping[str, Any]) -> None:
     _check_seconds(result["seconds"])
     if "load" in result:
         _check_load(result["load"])
+    if "data" in result:
+        _check_data(result["data"])
 
 
 def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
@@ -171,6 +181,23 @@ def _check_load(load: Any) -> None:
     _exact_keys(load, "load", _LOAD)
     for name, value in load.items():
         _require(is_finite(value) and value >= 0, f"load.{name}", "a number")
+
+
+def _check_data(data: Any) -> None:
+    _require(isinstance(data, dict), "data", "an object")
+    _exact_keys(data, "data", (*_COUNTS, "left_out", *_LINES))
+    for key in _COUNTS:
+        _require(is_count(data[key]), f"data.{key}", "a number of subjects")
+    for key in _LINES:
+        lines = data[key]
+        good = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
+        _require(good, f"data.{key}", "a list of sentences")
+    _require(isinstance(data["left_out"], list), "data.left_out", "a list")
+    for one in data["left_out"]:
+        good = isinstance(one, dict) and set(one) == {"name", "reason"}
+        _require(good, "data.left_out", "objects of name and reason")
+    used = data["training"] + data["held_out"] + len(data["left_out"])
+    _require(data["found"] == used, "data.found", "the number of all used and left out")
 
 
 def _check_names(names: Any, where: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from mrjax import config as configs
+from mrjax.data.intake import Intake
 from mrjax.errors import RunFailed
 from mrjax.runs import environment, result
 from mrjax.runs.folder import RunFolder, open_run
@@ -61,6 +62,11 @@ class Job(Protocol):
     @property
     def constants(self) -> Mapping[str, Any]:
         """What the network carries from its training subjects, as JSON."""
+        ...
+
+    @property
+    def account(self) -> Intake | None:
+        """What was found, used and left out of the data; None where no account was kept."""
         ...
 
     @property
@@ -132,6 +138,8 @@ def run(
         if job is None or status == "finished":
             records.say(f"already finished: {path} (nothing was run)")
             return 0
+        for line in job.account.lines() if job.account else ():
+            records.say(line)
         trained.keep_constants(folder, job.constants, job.digests)
         clock.lap("setup")
         outcome = _train(config, job, folder, clock)
@@ -223,5 +231,9 @@ def _content(
         "seconds": clock.seconds,
         "memory_bytes": job.engine.peak_memory(),
     }
-    optional = {"extra": judged.extra and dict(judged.extra), "load": clock.load()}
+    optional = {
+        "extra": judged.extra and dict(judged.extra),
+        "load": clock.load(),
+        "data": job.account and job.account.record(),
+    }
     return content | {name: value for name, value in optional.items() if value}

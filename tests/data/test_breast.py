@@ -18,7 +18,14 @@ from mrjax.errors import UserError
 
 
 def config(**changes):
-    values = {"dataset": "synthetic", "data_dir": "", "n_patients": 3, "rows": 16, "columns": 20}
+    values = {
+        "dataset": "synthetic",
+        "data_dir": "",
+        "n_patients": 3,
+        "rows": 16,
+        "columns": 20,
+        "accept": "",
+    }
     return SimpleNamespace(**(values | {"slices": 3, "seed_for": lambda stream: 7} | changes))
 
 
