@@ -63,9 +63,12 @@ def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
 def to_flags(config: Declared) -> str:
     """The config as a flag file: every digest field spelled out, so that presets may change.
 
-    Fields that are None are left out, since unset is what they mean.
+    Fields that are None are left out, since unset is what they mean. Of the other fields those
+    are added without which the run could not be repeated, where they are set.
     """
     values = {name: getattr(config, name) for name in digest_fields(type(config))}
+    spelled = [f.name for f in dataclasses.fields(config) if f.metadata["spelled"]]
+    values |= {name: getattr(config, name) for name in spelled if getattr(config, name)}
     lines = [to_argument(name, value) for name, value in values.items() if value is not None]
     header = [f"# config digest {digest(config)}", f"# made from --preset={config.preset}"]
     return "\n".join(header + lines) + "\n"

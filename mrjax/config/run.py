@@ -53,6 +53,7 @@ class RunConfig:
         "",
         f"Checks of the data to overrule, separated by commas, of {', '.join(CHECKS)}",
         digest=False,  # it lets a run pass and changes none that would have passed without it
+        spelled=True,
     )
 
     seed: int = option(0, "Seed of everything random", minimum=0, maximum=MAX_SEED)

@@ -73,7 +73,7 @@ def read(
     own = [path.with_name(path.stem + suffix + ".cfl") for suffix in _OTHER_MAPS]
     own = [one for one in own if os.path.lexists(one)]
     return completed(
-        path.stem,
+        border.text(path.stem),
         kspace,
         maps=_coils_first(own[0]) if own else None,
         estimate=maps,

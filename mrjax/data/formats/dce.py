@@ -25,7 +25,7 @@ import scipy.io
 
 from mrjax.arrays import DcePatient, Grid, Vector
 from mrjax.data.formats import found, matlab
-from mrjax.data.formats.border import SHORTEST_AXIS, times
+from mrjax.data.formats.border import SHORTEST_AXIS, text, times
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import masks
 from mrjax.data.plausible import times as series
@@ -183,7 +183,9 @@ def _read(path: Path, intake: Intake) -> DcePatient:
         signal = signal[:, :, None, :]
     if mask is not None and mask.ndim == 2:
         mask = mask[:, :, None]
-    return checked_patient(name=path.stem, signal=signal, seconds=seconds, mask=mask, intake=intake)
+    return checked_patient(
+        name=text(path.stem), signal=signal, seconds=seconds, mask=mask, intake=intake
+    )
 
 
 def _read_slice(path: Path, stored: np.ndarray, intake: Intake) -> DcePatient:
@@ -194,4 +196,6 @@ def _read_slice(path: Path, stored: np.ndarray, intake: Intake) -> DcePatient:
         )
     signal = np.moveaxis(stored, 0, -1)[:, ::-1, None, :]
     seconds = matlab.read(path, SLICE_TIMES, intake=intake).ravel()
-    return checked_patient(name=path.stem, signal=signal, seconds=seconds, mask=None, intake=intake)
+    return checked_patient(
+        name=text(path.stem), signal=signal, seconds=seconds, mask=None, intake=intake
+    )

@@ -125,7 +125,7 @@ def _patient(path: Path, mask: Path | None, root: Path, intake: Intake) -> DcePa
     # A name becomes part of file names.
     name = (path.relative_to(root).parent / stem).as_posix().replace("/", "_")
     return dce.checked_patient(
-        name=name,
+        name=border.text(name),
         signal=signal,
         seconds=_times(path, file, intake),
         mask=None if mask is None else _mask(mask, file, frame, turn, intake),

@@ -78,7 +78,7 @@ def read(
         cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
         found.append(
             completed(
-                f"{path.stem}_slice{number:02d}",
+                f"{border.text(path.stem)}_slice{number:02d}",
                 cut,
                 mask=mask,
                 estimate=maps,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mrjax.data.formats import found, nifti_file
+from mrjax.data.formats import border, found, nifti_file
 from mrjax.data.intake import Intake, shown
 from mrjax.errors import UserError
 
@@ -95,7 +95,7 @@ def parsed(path: Path, root: Path) -> Named | None:
     entities = dict(_ENTITY.findall("_".join([*parent.parts, before])))
     if "sub" not in entities:
         name = (parent / before.rstrip("_-.")).as_posix().strip("./").replace("/", "_")
-        return Named(path, kind, "", {}, name or root.name, rank)
+        return Named(path, kind, "", {}, border.text(name or root.name), rank)
     own = {key: entities[key] for key in _MEASUREMENTS if key in entities}
     name = "_".join(f"{key}-{label}" for key, label in own.items())
     return Named(path, kind, _site(parent), own, name, rank)

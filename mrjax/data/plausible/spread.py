@@ -11,7 +11,7 @@ FIELD_PPM = (0.004, 0.15)
 """Standard deviation of a local field inside a mask [ppm]; brains have 0.01 to 0.06."""
 CHI_PPM = (0.003, 0.5)
 """The same of a susceptibility map [ppm]; brains have about 0.03."""
-_TYPICAL = 0.025
+_TYPICAL, _FAR = 0.025, math.log(4)
 GYROMAGNETIC_MHZ_PER_TESLA = 42.57638543
 """Proton in water (CODATA 2022, shielded), per 2 pi."""
 _COMMON_TESLA, _COMMON_SECONDS = 3.0, 0.02
@@ -97,9 +97,9 @@ def check(
 
 
 def _hint(spread: float, limits: tuple[float, float], others: Mapping[str, float]) -> str:
-    """The units that would make a spread plausible, the likeliest first."""
+    """The units that would make a spread plausible, the usual ones first."""
     fitting = {u: spread * f for u, f in others.items() if limits[0] <= spread * f <= limits[1]}
-    best = sorted(fitting, key=lambda unit: abs(math.log(fitting[unit] / _TYPICAL)))[:3]
+    best = sorted(fitting, key=lambda unit: abs(math.log(fitting[unit] / _TYPICAL)) > _FAR)[:3]
     if not best:
         return "no usual unit would make it so"
     return "it would be plausible in " + ", or ".join(f"{u} ({fitting[u]:.2g} ppm)" for u in best)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.slices import CHANNELS, enlarged, images
+from mrjax.data.breast_slices import CHANNELS, enlarged, images
 
 STEP = 0.04
 BINS = 75
@@ -19,7 +19,7 @@ class Threshold:
     """Which voxels count as breast: those of one volume between two intensities.
 
     Attributes:
-        channel: index into `mrjax.data.slices.CHANNELS`.
+        channel: index into `mrjax.data.breast_slices.CHANNELS`.
         low: first intensity that counts, relative to the patient's scale.
         high: first above it that does not; beyond STEP * BINS there is no upper limit.
     """

@@ -10,9 +10,9 @@ import numpy as np
 
 from mrjax.arrays import DcePatient
 from mrjax.data import breast, pipeline
+from mrjax.data.breast_slices import Slices
 from mrjax.data.folds import folds
 from mrjax.data.intake import Intake
-from mrjax.data.slices import Slices
 from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.tasks import evidence, trained

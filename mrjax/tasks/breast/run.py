@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.slices import enlarged, images
+from mrjax.data.breast_slices import enlarged, images
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks.breast import classical, evaluate, model, outputs
 from mrjax.tasks.breast.config import Config

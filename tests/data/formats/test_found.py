@@ -1,5 +1,7 @@
 """Files of a folder, and which of them make a subject."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -161,3 +163,14 @@ def test_the_account_counts_and_speaks():
     with pytest.raises(UserError, match="names 'colour', which is no check; expected names among"):
         Intake.insisting("field,colour")
     assert np.array_equal(Intake().lines(), ["data: 0 subjects found; 0 held out"])
+
+
+def test_names_of_subjects_are_text(tmp_path):
+    """A Latin-1 name on a disk, and a line break; what is printable stays as it is."""
+    latin = os.fsdecode(b"M\xfcller")
+    for name in (latin, "a\nb", "Köln", "a$x_$b"):
+        touch(tmp_path, f"{name}_localfield.nii", f"{name}_mask.nii")
+    groups = nifti_names.groups(tmp_path, Intake())
+    assert sorted(groups) == ["Köln", "M%FCller", "a$x_$b", "a%0Ab"]
+    assert all(set(files) == {"field", "mask"} for files in groups.values())
+    "".join(groups).encode()

@@ -5,9 +5,12 @@ import math
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers import shared
 
 from mrjax.data.formats import nifti
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
+from mrjax.tasks.qsm import network
 
 SHAPE = (12, 10, 9)
 
@@ -292,3 +295,37 @@ def test_results_have_the_frames_codes_and_unit_of_their_source(codes, unit, tmp
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * scale)
     np.testing.assert_allclose(result.header.get_zooms(), source.header.get_zooms(), rtol=1e-6)
     np.testing.assert_array_equal(np.asarray(result.dataobj), subject.field)
+
+
+def test_the_measured_echoes_are_refused_as_they_are_and_one_echo_for_its_scale(tmp_path):
+    """Three echoes of phase in +-0.0037 for +-pi: one volume is asked for, then its unit."""
+    phase, magnitude = nib.load(shared("data/Phase.nii")), nib.load(shared("data/Mag.nii"))
+    first = np.asarray(magnitude.dataobj)[..., 0]
+    brain = (first > np.percentile(first, 60)).astype(np.float32)
+    overwrite(tmp_path / "localfield.nii", np.asarray(phase.dataobj), phase.affine)
+    overwrite(tmp_path / "mask.nii", brain, phase.affine)
+    settings = {"field_strength": 7.0, "echo_time": 0.004}
+    with pytest.raises(UserError, match="has 4 axes; expected the three axes x y z; write one vol"):
+        nifti.nifti(tmp_path, "rad", **settings)
+    one = np.asarray(phase.dataobj)[..., 0]
+    overwrite(tmp_path / "localfield.nii", one, phase.affine)
+    with pytest.raises(UserError, match=r"expected 0.004 to 0.15 ppm of a head"):
+        nifti.nifti(tmp_path, "rad", **settings)
+    overwrite(tmp_path / "localfield.nii", one * np.pi / np.abs(one).max(), phase.affine)
+    nifti.nifti(tmp_path, "rad", intake=Intake(frozenset({"field"})), **settings)
+
+
+def test_rounding_of_the_header_moves_no_volume(tmp_path):
+    """The second subject's place is in its quaternion, whose float32 rounds to 1e-8."""
+    angle = np.deg2rad(10)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = turn * (0.9, 1.1, 1.3)
+    for number, frame in enumerate(("sform", "qform"), 1):
+        for word, volume in zip(("localfield", "mask"), volumes()[::2], strict=True):
+            image = nib.Nifti1Image(volume, None)
+            getattr(image, f"set_{frame}")(affine, 1)
+            nib.save(image, tmp_path / f"sub-{number}_{word}.nii")
+    network.check_geometry(nifti.nifti(tmp_path, "ppm"))
