@@ -1,6 +1,7 @@
-"""The patients of a breast run: which ones, from which source, and who is held out.
+"""The patients of a breast run: where they come from, and what is checked before it starts.
 
-Imports no JAX at its top: a cross-validation looks at its patients before it starts the runs.
+This module imports no JAX at its top, since a cross-validation looks at its patients in a process
+that does not compute.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The subjects of a QSM run: which ones, from which source, and how they are divided."""
+"""The subjects of a QSM run: where they come from, and which of them are held out."""
 
 from collections.abc import Callable
 from typing import Protocol

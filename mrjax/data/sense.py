@@ -1,4 +1,4 @@
-"""The slices of a parallel-imaging run: which ones, from which source, and how they are sampled."""
+"""The slices of a parallel-imaging run: where they come from, and how they are undersampled."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

@@ -54,7 +54,7 @@ def _is_maps(path: Path) -> bool:
 def read(
     path: Path, maps: str = "acs", acs_lines: int = 24, intake: Intake | None = None
 ) -> SenseSlice:
-    """One slice.
+    """Read one slice.
 
     Args:
         path: the .cfl file of the k-space.

@@ -1,13 +1,13 @@
 """Dynamic contrast-enhanced series in MATLAB files, and what every series is checked for.
 
-Our layout, one file a patient:
+In mrjax's own layout each patient has a file with these variables:
 
     dce     signal        [x y z t], or [x y t] for one slice, arbitrary units
     times   of volumes    [s], rising
-    mask    breast        [x y z] or [x y], above zero inside; may be absent
+    mask    breast        [x y z] or [x y], two values; may be absent
 
-x to the right, y to the front, axial slices along z. The layout of DCEMRI.jl's demonstration file
-is read as well:
+Here x points to the right and y to the front, and axial slices lie along z. The layout of
+DCEMRI.jl's demonstration file is read as well:
 
     DCEdata signal        [t row column], one sagittal slice: rows to the feet, columns to the back
     t       of volumes    [s]

@@ -46,7 +46,7 @@ def files(data_dir: Path) -> list[Path]:
 def read(
     path: Path, maps: str = "acs", acs_lines: int = 24, intake: Intake | None = None
 ) -> list[SenseSlice]:
-    """All slices of one file.
+    """Read all slices of one file.
 
     Args:
         path: the .h5 file.
@@ -161,7 +161,7 @@ def _reconstructed_rows(file: h5py.File) -> int | None:
 
 
 def write_fastmri(slices: Sequence[SenseSlice], path: Path) -> None:
-    """Write slices of one volume; without the readout's oversampling, which the format permits.
+    """Write the slices of one volume, without oversampling of the readout.
 
     Args:
         slices: of one shape, and with one mask if they are undersampled.
