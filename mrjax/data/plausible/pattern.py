@@ -91,7 +91,7 @@ def _check_separable(name: str, sampled: np.ndarray, intake: Intake) -> None:
     if _share(missing & _ellipse(sampled.shape)) <= 1 - _COMPLETE:
         intake.note(f"the corners of the k-space of {name} are zero (an elliptical shutter)")
         return
-    by_rows = sampled.any(axis=1)[:, None] & ~sampled
+    by_rows = np.any(sampled, axis=1, keepdims=True) & ~sampled
     if _share(by_rows) <= 1 - _COMPLETE:
         raise UserError(
             f"{name} is undersampled along rows; expected undersampling by whole columns (phase "
