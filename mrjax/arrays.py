@@ -13,6 +13,30 @@ Vector = tuple[float, float, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The voxel grid of a NIfTI file, kept so that results are written on it as it was.
+
+    Attributes:
+        qform: voxel indices to the first frame's space [unit], or None where the file has none.
+        qform_code: what it leads to; 0 for none.
+        sform: the same of the second frame.
+        sform_code: the same of the second frame.
+        voxel_size: edge lengths [unit].
+        unit: of lengths in the header: mm, meter, micron or unknown.
+        turned: nibabel's orientation of the subject's axes relative to the file's, or None where
+            the subject keeps the file's axes.
+    """
+
+    qform: Float[np.ndarray, "4 4"] | None
+    qform_code: int
+    sform: Float[np.ndarray, "4 4"] | None
+    sform_code: int
+    voxel_size: tuple[float, ...]
+    unit: str
+    turned: Float[np.ndarray, "3 2"] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class QsmSubject:
     """One subject of quantitative susceptibility mapping, in the units used inside mrjax.
 
@@ -25,6 +49,7 @@ class QsmSubject:
         b0_direction: unit vector of the main field in voxel axes.
         affine: map from voxel indices to scanner coordinates [mm], kept so that results can be
             laid over the original file; None where the source has none.
+        grid: of the file that the field came from; None where it is no NIfTI file.
     """
 
     name: str
@@ -34,6 +59,7 @@ class QsmSubject:
     voxel_size: Vector = (1.0, 1.0, 1.0)
     b0_direction: Vector = (0.0, 0.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
+    grid: Grid | None = None
 
     @property
     def reference(self) -> Float[np.ndarray, "x y z"] | None:
@@ -73,6 +99,7 @@ class DcePatient:
         voxel_size: edge lengths of a voxel [mm].
         affine: map from voxel indices to scanner coordinates [mm], or None where the source has
             none.
+        grid: of the file that the series came from; None where it is no NIfTI file.
     """
 
     name: str
@@ -81,6 +108,7 @@ class DcePatient:
     mask: Bool[np.ndarray, "x y z"] | None
     voxel_size: Vector = (1.0, 1.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
+    grid: Grid | None = None
 
     @property
     def reference(self) -> Bool[np.ndarray, "x y z"] | None:

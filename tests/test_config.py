@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import typing
 
@@ -112,6 +113,34 @@ def test_flag_file_spells_out_every_digest_field_and_no_other():
     assert {"workdir", "resume", "allow_mixed", "preset"}.isdisjoint(names)
 
 
+def test_accepted_checks_are_repeated_and_change_no_digest():
+    """A run passes because of them, and would have given the same without."""
+    config = Config(accept="field,times")
+    assert "--accept=field,times" in configs.to_flags(config).splitlines()
+    assert configs.digest(config) == configs.digest(Config())
+    config.check()
+    refused("--accept=field,taste names 'taste', which is no check", accept="field,taste")
+
+
+@pytest.mark.parametrize("task", ["qsm", "varnet"])
+def test_a_network_that_only_infers_is_given_all_of_a_folder(task):
+    cls = importlib.import_module(f"mrjax.tasks.{task}.config").Config
+
+    def infer(*argv):
+        return parse(*argv, presets={"demo": {"n_test": 3}}, cls=cls)
+
+    name = "nifti" if task == "qsm" else "bart"
+    files = (f"--dataset={name}", "--data_dir=d", "--from_run=r")
+    assert infer("--steps=0", *files).n_test == 0
+    infer("--steps=0", *files).check()
+    assert infer("--steps=0", *files, "--n_test=2").n_test == 2
+    assert infer("--steps=5", *files).n_test == 3
+    assert infer("--steps=0", "--from_run=r").n_test == 3
+    for argv in (("--n_test=0",), (*files, "--n_test=0", "--steps=5")):
+        with pytest.raises(UserError, match="--n_test=0 holds out all there are"):
+            infer(*argv).check()
+
+
 def test_json_round_trip():
     config = Config(steps=5, learning_rate=0.1, seed_data=3)
     text = json.dumps(configs.to_json(config))
@@ -132,7 +161,7 @@ def test_json_of_another_version_is_refused(change):
 def test_digest_is_sha256_of_canonical_json():
     config = RunConfig(steps=12, learning_rate=1)
     values = {k: v for k, v in configs.to_json(config).items()}
-    for name in ("preset", "workdir", "keep_checkpoints", "resume", "allow_mixed"):
+    for name in ("preset", "workdir", "keep_checkpoints", "resume", "allow_mixed", "accept"):
         del values[name]
     text = json.dumps(values, sort_keys=True).replace(", ", ",").replace(": ", ":")
     assert '"learning_rate":1.0' in text
@@ -218,6 +247,7 @@ def test_good_configs_pass(tmp_path):
             "--dtype=bfloat16 with --numerics=reproducible; expected float32",
         ),
         ({"dataset": "tfds"}, "--dataset=tfds without --data_dir"),
+        ({"data_dir": "/data"}, "--data_dir=/data without a --dataset that reads it"),
         ({"devices": 3}, "--batch_size=2 does not divide among --devices=3"),
         ({"xla_autotune": "frozen"}, "frozen finds no file ''"),
         ({"xla_autotune": "frozen", "xla_autotune_file": "/no/file"}, "finds no file '/no/file'"),

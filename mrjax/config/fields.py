@@ -25,6 +25,7 @@ def option(
     unit: str = "",
     choices: tuple[str, ...] = (),
     digest: bool = True,
+    spelled: bool = False,
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
@@ -36,6 +37,7 @@ def option(
         unit: unit of the value, "" where it has none.
         choices: allowed values of a str field; () allows any.
         digest: False for a field that cannot change a result, such as the run folder.
+        spelled: True for a field outside the digest without which a run cannot be repeated.
         minimum: smallest allowed number.
         maximum: largest allowed number.
 
@@ -47,6 +49,7 @@ def option(
         "unit": unit,
         "choices": choices,
         "digest": digest,
+        "spelled": spelled,
         "minimum": minimum,
         "maximum": maximum,
     }

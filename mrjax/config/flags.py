@@ -77,7 +77,18 @@ def from_flags(cls: type[ConfigT], presets: Presets, flag_values: flags.FlagValu
             f"--preset={preset} is not a preset of this experiment; expected one of "
             f"{', '.join(presets)}; choose another"
         )
-    return cls(**{**presets[preset], **given})
+    return cls(**_all_held_out(cls, {**presets[preset], **given}, given))
+
+
+def _all_held_out(
+    cls: type[RunConfig], values: dict[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A network that only infers is given all of a folder, unless --n_test says otherwise."""
+    names = {field.name for field in dataclasses.fields(cls)}
+    infers = values.get("steps") == 0 and values.get("dataset", "synthetic") != "synthetic"
+    if "n_test" not in names or "n_test" in given or not infers:
+        return values
+    return {**values, "n_test": 0}
 
 
 def explicit(cls: type[RunConfig], flag_values: flags.FlagValues) -> dict[str, Any]:

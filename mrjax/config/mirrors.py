@@ -63,9 +63,12 @@ def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
 def to_flags(config: Declared) -> str:
     """Return the config as a flag file with every digest field, so that presets may change.
 
-    Fields that are None are left out, because None means that the flag is not set.
+    Fields that are None are left out, because None means that the flag is not set. Fields outside
+    the digest are added where they are set and the run could not be repeated without them.
     """
     values = {name: getattr(config, name) for name in digest_fields(type(config))}
+    spelled = [f.name for f in dataclasses.fields(config) if f.metadata["spelled"]]
+    values |= {name: getattr(config, name) for name in spelled if getattr(config, name)}
     lines = [to_argument(name, value) for name, value in values.items() if value is not None]
     header = [f"# config digest {digest(config)}", f"# made from --preset={config.preset}"]
     return "\n".join(header + lines) + "\n"

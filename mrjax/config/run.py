@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mrjax.config.accept import CHECKS, accepted
 from mrjax.config.fields import MAX_SEED, STREAMS, check_value, kinds, option, typed
 from mrjax.config.mirrors import digest
 from mrjax.errors import UserError
@@ -48,6 +49,12 @@ class RunConfig:
     dataset: str = option("synthetic", "Where subjects come from; synthetic needs no file")
     data_dir: str = option("", "Folder of the data, for every dataset except synthetic")
     unit: str = option("", "Unit of the values in the files", choices=("", "ppm", "Hz", "rad"))
+    accept: str = option(
+        "",
+        f"Checks of the data to overrule, separated by commas, of {', '.join(CHECKS)}",
+        digest=False,  # it lets a run pass and changes no run that would have passed without it
+        spelled=True,
+    )
 
     seed: int = option(0, "Seed of all random draws", minimum=0, maximum=MAX_SEED)
     seed_init: int | None = _seed_option("init", "the initial weights")
@@ -172,6 +179,7 @@ class RunConfig:
             check_value(field, getattr(self, field.name))
         for problem in _contradictions(self):
             raise UserError(problem)
+        accepted(self.accept)
 
     def folder(self, experiment: str) -> Path:
         """Return ``--workdir``, or ``runs/<experiment>/<first 16 digits of the digest>``."""
@@ -189,6 +197,11 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
         yield (
             f"--dataset={config.dataset} without --data_dir; expected the folder that holds the "
             "data; give --data_dir=DIR"
+        )
+    if config.dataset == "synthetic" and config.data_dir:
+        yield (
+            f"--data_dir={config.data_dir} without a --dataset that reads it; expected the name of "
+            "its format, since synthetic data need no folder; give --dataset, or drop --data_dir"
         )
     if config.batch_size % config.devices:
         yield (

@@ -1,1 +1,5 @@
-"""From files or keys to batches: formats and builders at the border, subjects, patches, order."""
+"""How files or seeds become batches.
+
+`formats/` and `builders/` read subjects, `plausible/` asks whether they make sense, and `intake`
+keeps account of them. `qsm`, `sense` and `breast` choose those of a run, `pipeline` their order.
+"""

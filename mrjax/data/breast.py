@@ -1,6 +1,7 @@
-"""The patients of a breast run: which ones, from which source, and who is held out.
+"""The patients of a breast run: where they come from, and what is checked before it starts.
 
-Imports no JAX at its top: a cross-validation looks at its patients before it starts the runs.
+This module imports no JAX at its top, since a cross-validation looks at its patients in a process
+that does not compute.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Protocol
 from mrjax.arrays import DcePatient
 from mrjax.data import sources
 from mrjax.data.formats import dce, dce_nifti
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 
@@ -22,6 +24,7 @@ class Config(Protocol):
         rows: voxels of a synthetic patient from left to right.
         columns: voxels from back to front.
         slices: axial slices.
+        accept: checks that the user overrules.
     """
 
     @property
@@ -36,14 +39,17 @@ class Config(Protocol):
     def columns(self) -> int: ...  # noqa: D102
     @property
     def slices(self) -> int: ...  # noqa: D102
+    @property
+    def accept(self) -> str: ...  # noqa: D102
     def seed_for(self, stream: str) -> int: ...  # noqa: D102
 
 
-def patients(config: Config) -> list[DcePatient]:
+def patients(config: Config, intake: Intake | None = None) -> list[DcePatient]:
     """All patients of a run, in a fixed order.
 
     Args:
         config: the fields of `Config`.
+        intake: the run's account; by default one that is not kept.
 
     Returns:
         Patients, those without a mask included.
@@ -51,7 +57,7 @@ def patients(config: Config) -> list[DcePatient]:
     Raises:
         UserError: no --data_dir, a missing or unusable file, or two patients of one name.
     """
-    found = SOURCES[config.dataset](config)
+    found = SOURCES[config.dataset](config, intake or Intake.insisting(config.accept))
     names = [p.name for p in found]
     for name in names:
         if names.count(name) > 1:
@@ -98,7 +104,7 @@ def check_masks(found: Sequence[DcePatient]) -> None:
             )
 
 
-def _synthetic(config: Config) -> list[DcePatient]:
+def _synthetic(config: Config, intake: Intake) -> list[DcePatient]:
     from mrjax.physics.phantoms import breast  # imports jax
 
     shape = (config.rows, config.columns, config.slices)
@@ -106,15 +112,15 @@ def _synthetic(config: Config) -> list[DcePatient]:
     return [breast.breast(data, noise, i, shape) for i in range(config.n_patients)]
 
 
-def _nifti(config: Config) -> list[DcePatient]:
-    return dce_nifti.dce_nifti(sources.folder(config, or_file=True))
+def _nifti(config: Config, intake: Intake) -> list[DcePatient]:
+    return dce_nifti.dce_nifti(sources.folder(config, or_file=True), intake)
 
 
-def _mat(config: Config) -> list[DcePatient]:
-    return dce.dce_mat(sources.folder(config, or_file=True))
+def _mat(config: Config, intake: Intake) -> list[DcePatient]:
+    return dce.dce_mat(sources.folder(config, or_file=True), intake)
 
 
-SOURCES: dict[str, Callable[[Config], list[DcePatient]]] = {
+SOURCES: dict[str, Callable[[Config, Intake], list[DcePatient]]] = {
     "synthetic": _synthetic,
     "nifti": _nifti,
     "mat": _mat,

@@ -54,7 +54,9 @@ def _axis_corners(length: int, patch: int, count: int) -> list[int]:
 
 
 class Patches:
-    """All patches of some subjects, cut out when asked for; the volumes are held once.
+    """All patches of some subjects.
+
+    A patch is cut out when it is asked for, so that the volumes are held in memory only once.
 
     Patch i counts through the subjects in their order, and through each volume's corners in the
     order of `patch_corners`.

@@ -1,10 +1,10 @@
-"""The subjects of a QSM run: which ones, from which source, and how they are divided."""
+"""The subjects of a QSM run: where they come from, and which of them are held out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-from mrjax.arrays import QsmSubject
 from mrjax.data import sources
+from mrjax.data.intake import Intake
 from mrjax.data.synthetic import Split, synthetic_split
 from mrjax.errors import UserError
 
@@ -19,7 +19,7 @@ class Config(Protocol):
         field_strength: B0 [T], for Hz and rad.
         echo_time: [s], for rad.
         n_train: synthetic brains to train on.
-        n_test: synthetic brains, or (nifti, qsmnet_hdf5) last subjects, held out.
+        n_test: synthetic brains, or (nifti, qsmnet_hdf5) last subjects, held out; 0: all.
         volume: edge of a synthetic brain's volume [voxels].
     """
 
@@ -42,7 +42,7 @@ class Config(Protocol):
     def seed_for(self, stream: str) -> int: ...  # noqa: D102
 
 
-def subjects(config: Config, *, need_train: bool = True) -> Split:
+def subjects(config: Config, *, need_train: bool = True, intake: Intake | None = None) -> Split:
     """The training and the held-out subjects of a run.
 
     | dataset | training subjects | held-out subjects |
@@ -57,6 +57,7 @@ def subjects(config: Config, *, need_train: bool = True) -> Split:
         config: the fields of `Config`.
         need_train: False where a trained network only infers: no training subject is made, read
             or asked for.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         (training, held-out) subjects; the first is empty only without need_train.
@@ -64,10 +65,11 @@ def subjects(config: Config, *, need_train: bool = True) -> Split:
     Raises:
         UserError: no --data_dir, a missing or unusable file, or an empty split.
     """
-    return sources.divided(config, SOURCES, need_train, "subjects")
+    intake = Intake() if intake is None else intake
+    return sources.divided(config, SOURCES, need_train, "subjects", intake)
 
 
-def _synthetic(config: Config, need_train: bool) -> Split:
+def _synthetic(config: Config, need_train: bool, intake: Intake) -> Split:
     return synthetic_split(
         config.n_train if need_train else 0,
         config.n_test,
@@ -77,33 +79,40 @@ def _synthetic(config: Config, need_train: bool) -> Split:
     )
 
 
-def _tfds(config: Config, need_train: bool) -> Split:
+def _tfds(config: Config, need_train: bool, intake: Intake) -> Split:
     from mrjax.data import builders  # TFDS takes a second to import
 
     return builders.load(sources.folder(config, or_file=True))
 
 
-def _qsmnet_mat(config: Config, need_train: bool) -> Split:
+def _qsmnet_mat(config: Config, need_train: bool, intake: Intake) -> Split:
     from mrjax.data.formats import qsmnet
 
     _require_ppm(config)
     data_dir = sources.folder(config, or_file=True)
-    return qsmnet.qsmnet_mat(data_dir) if need_train else ([], qsmnet.read_test(data_dir))
+    if need_train:
+        return qsmnet.qsmnet_mat(data_dir, intake)
+    return [], qsmnet.read_test(data_dir, intake)
 
 
-def _qsmnet_hdf5(config: Config, need_train: bool) -> Split:
+def _qsmnet_hdf5(config: Config, need_train: bool, intake: Intake) -> Split:
     from mrjax.data.formats import qsmnet, qsmnet_hdf5
 
     _require_ppm(config)
     data_dir = sources.folder(config, or_file=True)
-    patches = qsmnet_hdf5.qsmnet_patches(data_dir)
-    test = qsmnet.read_test(data_dir) if data_dir.is_dir() else []
+    patches = qsmnet_hdf5.qsmnet_patches(data_dir, intake)
+    test = qsmnet.read_test(data_dir, intake) if data_dir.is_dir() else []
+    if test:
+        return patches, test
     # A patch without a voxel of the brain can be trained on but not be judged.
     inside = [patch for patch in patches if patch.mask.any()]
-    return (patches, test) if test else _hold_out(inside, config.n_test)
+    for patch in patches:
+        if not patch.mask.any():
+            intake.leave_out(patch.name, "no voxel inside its mask")
+    return sources.hold_out(inside, config.n_test, need_train, intake)
 
 
-def _nifti(config: Config, need_train: bool) -> Split:
+def _nifti(config: Config, need_train: bool, intake: Intake) -> Split:
     from mrjax.data.formats import nifti
 
     found = nifti.nifti(
@@ -111,22 +120,18 @@ def _nifti(config: Config, need_train: bool) -> Split:
         config.unit,
         field_strength=config.field_strength,
         echo_time=config.echo_time,
+        intake=intake,
     )
-    return _hold_out(found, config.n_test)
+    return sources.hold_out(found, config.n_test, need_train, intake)
 
 
-SOURCES: dict[str, Callable[[Config, bool], Split]] = {
+SOURCES: dict[str, Callable[[Config, bool, Intake], Split]] = {
     "synthetic": _synthetic,
     "tfds": _tfds,
     "qsmnet_mat": _qsmnet_mat,
     "qsmnet_hdf5": _qsmnet_hdf5,
     "nifti": _nifti,
 }
-
-
-def _hold_out(found: Sequence[QsmSubject], n_test: int) -> Split:
-    first = max(len(found) - n_test, 0)
-    return list(found[:first]), list(found[first:])
 
 
 def _require_ppm(config: Config) -> None:

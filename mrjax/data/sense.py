@@ -1,4 +1,4 @@
-"""The slices of a parallel-imaging run: which ones, from which source, and how they are sampled."""
+"""The slices of a parallel-imaging run: where they come from, and how they are undersampled."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from mrjax.arrays import SenseSlice
 from mrjax.data import sources
 from mrjax.data.formats.border import times
 from mrjax.data.formats.multicoil import check
+from mrjax.data.intake import Intake
 from mrjax.data.synthetic import FIRST_TEST_INDEX, SliceSplit, knee_split
 from mrjax.errors import UserError
 from mrjax.physics import sampling
@@ -30,7 +31,8 @@ class Config(Protocol):
         acceleration: columns for each column acquired.
         sampling: pattern of retrospective undersampling: regular or random.
         n_train: synthetic slices to train on.
-        n_test: synthetic slices, or last patients (hammernik) or files (fastmri, bart), held out.
+        n_test: synthetic slices, or last patients (hammernik) or files (fastmri, bart), held out;
+            0: all files.
         rows: of a synthetic slice [pixels].
         columns: of a synthetic slice [pixels].
         coils: of a synthetic slice.
@@ -61,7 +63,7 @@ class Config(Protocol):
     def seed_for(self, stream: str) -> int: ...  # noqa: D102
 
 
-def slices(config: Config, need_train: bool = True) -> SliceSplit:
+def slices(config: Config, need_train: bool = True, intake: Intake | None = None) -> SliceSplit:
     """The training and the held-out slices of a run.
 
     | dataset | training slices | held-out slices |
@@ -79,6 +81,7 @@ def slices(config: Config, need_train: bool = True) -> SliceSplit:
     Args:
         config: the fields of `Config`.
         need_train: False where a trained network only infers: no training slice is made or read.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         (training, held-out) slices, each passed by `check`; the first is empty only without
@@ -87,10 +90,11 @@ def slices(config: Config, need_train: bool = True) -> SliceSplit:
     Raises:
         UserError: no --data_dir, a missing or unusable file, or an empty split.
     """
-    return sources.divided(config, SOURCES, need_train, "slices")
+    intake = Intake() if intake is None else intake
+    return sources.divided(config, SOURCES, need_train, "slices", intake)
 
 
-def _synthetic(config: Config, need_train: bool) -> SliceSplit:
+def _synthetic(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     return knee_split(
         config.n_train if need_train else 0,
         config.n_test,
@@ -101,7 +105,7 @@ def _synthetic(config: Config, need_train: bool) -> SliceSplit:
     )
 
 
-def _tfds(config: Config, need_train: bool) -> SliceSplit:
+def _tfds(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data import builders  # TFDS takes a second to import
 
     found = builders.load(sources.folder(config), "knee_slices")
@@ -110,39 +114,41 @@ def _tfds(config: Config, need_train: bool) -> SliceSplit:
     return found
 
 
-def _hammernik(config: Config, need_train: bool) -> SliceSplit:
+def _hammernik(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data.formats import hammernik
 
-    folders = hammernik.patients(sources.folder(config))
-    return _hold_out(
-        folders, config.n_test, need_train, lambda p: hammernik.read(p, config.acceleration)
-    )
+    def read(patient: Path) -> list[SenseSlice]:
+        return hammernik.read(patient, config.acceleration)
+
+    folders = hammernik.patients(sources.folder(config), intake)
+    return _hold_out(folders, config.n_test, need_train, intake, read)
 
 
-def _fastmri(config: Config, need_train: bool) -> SliceSplit:
+def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data.formats import fastmri
 
     def read(path: Path) -> list[SenseSlice]:
-        return fastmri.read(path, config.maps, config.acs_lines)
+        return fastmri.read(path, config.maps, config.acs_lines, intake)
 
     data_dir = sources.folder(config)
     train, test = data_dir / "multicoil_train", data_dir / "multicoil_val"
     if not (train.is_dir() and test.is_dir()):
-        return _hold_out(fastmri.files(data_dir), config.n_test, need_train, read)
+        return _hold_out(fastmri.files(data_dir), config.n_test, need_train, intake, read)
     found = [s for path in fastmri.files(train) for s in read(path)] if need_train else []
     return found, [s for path in fastmri.files(test) for s in read(path)]
 
 
-def _bart(config: Config, need_train: bool) -> SliceSplit:
+def _bart(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data.formats import bart
 
     def read(path: Path) -> list[SenseSlice]:
-        return [bart.read(path, config.maps, config.acs_lines)]
+        return [bart.read(path, config.maps, config.acs_lines, intake)]
 
-    return _hold_out(bart.files(sources.folder(config)), config.n_test, need_train, read)
+    paths = bart.files(sources.folder(config), intake)
+    return _hold_out(paths, config.n_test, need_train, intake, read)
 
 
-SOURCES: dict[str, Callable[[Config, bool], SliceSplit]] = {
+SOURCES: dict[str, Callable[[Config, bool, Intake], SliceSplit]] = {
     "synthetic": _synthetic,
     "tfds": _tfds,
     "hammernik": _hammernik,
@@ -155,12 +161,12 @@ def _hold_out(
     paths: Sequence[Path],
     n_test: int,
     need_train: bool,
+    intake: Intake,
     read: Callable[[Path], list[SenseSlice]],
 ) -> SliceSplit:
     """Whole patients (or files) are held out: neighbouring slices of one look alike."""
-    first = max(len(paths) - n_test, 0)
-    train = [s for path in paths[:first] for s in read(path)] if need_train else []
-    return train, [s for path in paths[first:] for s in read(path)]
+    first, last = sources.hold_out(paths, n_test, need_train, intake)
+    return [s for path in first for s in read(path)], [s for path in last for s in read(path)]
 
 
 def acquisition(found: SenseSlice, config: Config, index: int) -> Acquisition:

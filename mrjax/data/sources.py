@@ -1,10 +1,11 @@
 """What the data sets of all tasks have in common: the folder of the files, and two full splits."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 
@@ -28,17 +29,19 @@ T = TypeVar("T")
 
 def divided(
     config: C,
-    sources: Mapping[str, Callable[[C, bool], tuple[list[T], list[T]]]],
+    sources: Mapping[str, Callable[[C, bool, Intake], tuple[list[T], list[T]]]],
     need_train: bool,
     what: str,
+    intake: Intake,
 ) -> tuple[list[T], list[T]]:
     """Training and held-out examples from the configuration's source.
 
     Args:
         config: names the source.
-        sources: name to a function of configuration and need_train.
+        sources: name to a function of configuration, need_train and the run's account.
         need_train: False where a trained network only infers.
         what: the examples, in the plural, as people call them.
+        intake: the run's account, which is told how many are used.
 
     Returns:
         (training, held-out) examples; the first is empty only without need_train.
@@ -51,14 +54,37 @@ def divided(
             f"unknown data set {config.dataset!r}; expected one of {', '.join(sources)}; "
             "set --dataset"
         )
-    train, test = sources[config.dataset](config, need_train)
+    train, test = sources[config.dataset](config, need_train, intake)
     for split, found in (("training", train or not need_train), ("held-out", test)):
         if not found:
             raise UserError(
                 f"--dataset={config.dataset} gives no {split} {what}; expected at least one; "
                 "add files, or change --n_train or --n_test"
             )
+    intake.use(train if need_train else [], test, what)
     return train if need_train else [], test
+
+
+def hold_out(
+    found: Sequence[T], n_test: int, need_train: bool, intake: Intake
+) -> tuple[list[T], list[T]]:
+    """Divide what a folder holds: the last ones are held out, the others are trained on.
+
+    Args:
+        found: subjects or files, in their order.
+        n_test: how many are held out; 0: all of them.
+        need_train: False where a trained network only infers; the others are then left out.
+        intake: the run's account, which is told of those.
+
+    Returns:
+        (training, held-out) ones.
+    """
+    first = max(len(found) - n_test, 0) if n_test else 0
+    if not need_train:
+        for one in found[:first]:
+            name = getattr(one, "name", one)
+            intake.leave_out(str(name), f"not among the last --n_test={n_test}")
+    return list(found[:first]) if need_train else [], list(found[first:])
 
 
 def folder(config: Config, *, or_file: bool = False) -> Path:

@@ -11,7 +11,7 @@ FIRST_TEST_INDEX = 1 << 20
 
 
 def synthetic_split(n_train: int, n_test: int, volume: int, data: int, noise: int) -> Split:
-    """Brains from keys; brain i of a split does not depend on how many others there are.
+    """Make brains from seeds; brain i of a split does not depend on how many others there are.
 
     Args:
         n_train: number of training brains.
@@ -34,7 +34,7 @@ def synthetic_split(n_train: int, n_test: int, volume: int, data: int, noise: in
 def knee_split(
     n_train: int, n_test: int, shape: tuple[int, int], coils: int, data: int, noise: int
 ) -> SliceSplit:
-    """Multi-coil knees from keys; slice i of a split does not depend on how many others there are.
+    """Make multi-coil knees from seeds; slice i does not depend on how many others there are.
 
     Args:
         n_train: number of training slices.

@@ -30,8 +30,10 @@ AGAIN = "remove or move this run folder and run it again"
 _DIGEST = "64 lower-case hex digits"
 _KEYS = ("schema_version", "experiment", "framework", "level", "steps", "subjects", "metrics",
          "baselines", "digests", "seconds", "memory_bytes")  # fmt: skip
-_OPTIONAL = ("config", "children", "extra", "load")
+_OPTIONAL = ("config", "children", "extra", "load", "data")
 _LOAD = ("cores", "begin", "end")
+_COUNTS = ("found", "training", "held_out")
+_LINES = ("notes", "accepted")
 
 
 def validate(result: Mapping[str, Any]) -> None:
@@ -55,6 +57,8 @@ def validate(result: Mapping[str, Any]) -> None:
     )
     if "load" in result:
         _check_values(result["load"], "load", _LOAD, (), _is_positive, "a number")
+    if "data" in result:
+        _check_data(result["data"])
 
 
 def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
@@ -96,6 +100,22 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: {error}; correct the program that wrote it, or {AGAIN}"
         ) from error
     return result
+
+
+def _check_data(data: Any) -> None:
+    _check_keys(data, "data", (*_COUNTS, "left_out", *_LINES), ())
+    for key in _COUNTS:
+        _require(is_count(data[key]), f"data.{key}", "a number of subjects")
+    for key in _LINES:
+        lines = data[key]
+        good = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
+        _require(good, f"data.{key}", "a list of sentences")
+    _require(isinstance(data["left_out"], list), "data.left_out", "a list")
+    for one in data["left_out"]:
+        good = isinstance(one, dict) and set(one) == {"name", "reason"}
+        _require(good, "data.left_out", "objects of name and reason")
+    used = data["training"] + data["held_out"] + len(data["left_out"])
+    _require(data["found"] == used, "data.found", "the number of all used and left out")
 
 
 def _check_metrics(table: Any, where: str, rows: int) -> None:

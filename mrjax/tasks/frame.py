@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from mrjax import config as configs
+from mrjax.data.intake import Intake
 from mrjax.errors import RunFailed
 from mrjax.runs import result
 from mrjax.runs.folder import RunFolder
@@ -62,6 +63,11 @@ class Job(Protocol):
     @property
     def constants(self) -> Mapping[str, Any]:
         """The constants that the network keeps from its training subjects, as JSON."""
+        ...
+
+    @property
+    def account(self) -> Intake | None:
+        """What was found, used and left out of the data; None where no account was kept."""
         ...
 
     @property
@@ -125,6 +131,8 @@ def run(
         if job is None or status == "finished":
             records.say(f"already finished: {path} (nothing was run)")
             return 0
+        for line in job.account.lines() if job.account else ():
+            records.say(line)
         trained.keep_constants(folder, job.constants, job.digests)
         clock.lap("setup")
         outcome = _train(config, job, folder, clock)
@@ -209,5 +217,9 @@ def _content(
         "seconds": clock.seconds,
         "memory_bytes": job.engine.peak_memory(),
     }
-    optional = {"extra": judged.extra and dict(judged.extra), "load": clock.load()}
+    optional = {
+        "extra": judged.extra and dict(judged.extra),
+        "load": clock.load(),
+        "data": job.account and job.account.record(),
+    }
     return content | {name: value for name, value in optional.items() if value}

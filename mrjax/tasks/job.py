@@ -10,6 +10,7 @@ import numpy as np
 
 from mrjax.config import RunConfig
 from mrjax.data import pipeline
+from mrjax.data.intake import Intake
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks import registry
 from mrjax.tasks.engine import Batches, Engine
@@ -63,6 +64,11 @@ class SubjectJob(abc.ABC, Generic[Config, Inputs]):
     @abc.abstractmethod
     def constants(self) -> Mapping[str, Any]:
         """The constants that the network keeps from its training subjects, as JSON."""
+
+    @property
+    def account(self) -> Intake | None:
+        """What was found, used and left out; None for a task whose inputs keep no account."""
+        return getattr(self.inputs, "account", None)
 
     @property
     def held_out(self) -> Sequence[Any]:

@@ -10,15 +10,22 @@ import pytest
 from helpers import ROOT
 
 from mrjax.arrays import DcePatient
-from mrjax.data import breast, slices
+from mrjax.data import breast, breast_slices
+from mrjax.data.breast_slices import Slices, enlarged, images, scale, shrunk, time_points
 from mrjax.data.folds import folds
 from mrjax.data.formats import dce, dce_nifti
-from mrjax.data.slices import Slices, enlarged, images, scale, shrunk, time_points
 from mrjax.errors import UserError
 
 
 def config(**changes):
-    values = {"dataset": "synthetic", "data_dir": "", "n_patients": 3, "rows": 16, "columns": 20}
+    values = {
+        "dataset": "synthetic",
+        "data_dir": "",
+        "n_patients": 3,
+        "rows": 16,
+        "columns": 20,
+        "accept": "",
+    }
     return SimpleNamespace(**(values | {"slices": 3, "seed_for": lambda stream: 7} | changes))
 
 
@@ -140,4 +147,4 @@ def test_a_patient_without_a_mask_is_no_example(rng):
 
 
 def test_channels_have_names():
-    assert len(slices.CHANNELS) == images(patient(np.random.default_rng(0))).shape[-1]
+    assert len(breast_slices.CHANNELS) == images(patient(np.random.default_rng(0))).shape[-1]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mrjax.data import qsm
+from mrjax.data.formats import nifti
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 
@@ -67,3 +69,50 @@ def test_unknown_data_set_empty_split_and_wrong_unit():
         qsm.subjects(Config(n_test=0))
     with pytest.raises(UserError, match="--unit=Hz does not fit --dataset=qsmnet_mat"):
         qsm.subjects(Config(dataset="qsmnet_mat", data_dir=".", unit="Hz"))
+
+
+def folder_of(tmp_path, count: int, **changes):
+    """Subjects in NIfTI files, as a configuration reads them."""
+    draw = np.random.default_rng(0)
+    for number in range(count):
+        for word, std in (("localfield", 0.02), ("Chimap", 0.03)):
+            volume = draw.normal(0, std, (9, 9, 9))
+            nifti.write_nifti(tmp_path / f"sub-{number}_{word}.nii.gz", volume)
+        nifti.write_nifti(tmp_path / f"sub-{number}_mask.nii.gz", np.ones((9, 9, 9)))
+    values = {"dataset": "nifti", "data_dir": str(tmp_path), "unit": "ppm"}
+    return Config(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("n_test", "need_train", "training", "held_out", "left_out"),
+    [
+        (2, True, 3, 2, 0),
+        (2, False, 0, 2, 3),
+        (0, False, 0, 5, 0),
+        (9, False, 0, 5, 0),
+    ],
+)
+def test_every_subject_is_accounted_for(n_test, need_train, training, held_out, left_out, tmp_path):
+    intake = Intake()
+    config = folder_of(tmp_path, 5, n_test=n_test)
+    train, test = qsm.subjects(config, need_train=need_train, intake=intake)
+    assert (len(train), len(test)) == (training, held_out)
+    record = intake.record()
+    assert record["found"] == 5 and len(record["left_out"]) == left_out
+    assert (record["training"], record["held_out"]) == (training, held_out)
+    reasons = {one["reason"] for one in record["left_out"]}
+    assert reasons == ({"not among the last --n_test=2"} if left_out else set())
+
+
+def test_what_is_accepted_is_kept_and_changes_nothing_else(tmp_path):
+    config = folder_of(tmp_path, 2)
+    plain = qsm.subjects(config)[1][0]
+    for number in range(2):
+        nifti.write_nifti(tmp_path / f"sub-{number}_localfield.nii.gz", 1000 * plain.field)
+    with pytest.raises(UserError, match=r"plausible in ppb \(0.02 ppm\).*--accept=field$"):
+        qsm.subjects(config)
+    intake = Intake(frozenset({"field"}))
+    np.testing.assert_array_equal(
+        qsm.subjects(config, intake=intake)[1][0].field, np.float32(1000 * plain.field)
+    )
+    assert len(intake.record()["accepted"]) == 2

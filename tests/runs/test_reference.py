@@ -88,8 +88,15 @@ def imported_network() -> dict[str, Any]:
     return exchange._result(leaves, leaves, "file.pth")
 
 
+def with_account() -> dict[str, Any]:
+    counts = {"found": 2, "training": 1, "held_out": 1}
+    return recorded("result.json") | {
+        "data": counts | {"left_out": [], "notes": [], "accepted": []}
+    }
+
+
 def test_result():
-    found = recorded("result.json"), whole_cross_validation(), imported_network()
+    found = recorded("result.json"), with_account(), whole_cross_validation(), imported_network()
     for content in found:
         result.validate(content)
     assert set().union(*map(names, found)) == documented("`result.json`")

@@ -21,6 +21,14 @@ GOOD = {
     "seconds": {"setup": 1.0, "compile": 2, "train": 3.5, "infer": 0},
     "memory_bytes": 123,
 }
+ACCOUNT = {
+    "found": 3,
+    "training": 0,
+    "held_out": 2,
+    "left_out": [{"name": "sub-03", "reason": "no mask"}],
+    "notes": ["a choice"],
+    "accepted": [],
+}
 ABSENT = object()
 
 
@@ -84,6 +92,12 @@ def test_no_key_may_be_missing(key):
         ("load", {"cores": 2}),
         ("load", {"cores": 2, "begin": -1.0, "end": 0.0}),
         ("load", 0.5),
+        ("data", []),
+        ("data", {"found": 1}),
+        ("data", ACCOUNT | {"found": 4}),
+        ("data", ACCOUNT | {"notes": "one"}),
+        ("data", ACCOUNT | {"left_out": [{"name": "sub-03"}]}),
+        ("data", ACCOUNT | {"dropped": 1}),
         ("seconds.classic", 1.0),
         ("notes", "x"),
     ],
@@ -101,6 +115,12 @@ def test_what_is_wrong_is_named(tmp_path, path, value):
 
 def test_load_and_classical_methods_may_be_told(tmp_path):
     record = changed("seconds.classical", 0.5) | {"load": {"cores": 2, "begin": 0.0, "end": 3.5}}
+    result.write(tmp_path, record)
+    assert result.read(tmp_path) == record
+
+
+def test_an_account_of_the_data_may_be_told(tmp_path):
+    record = GOOD | {"data": ACCOUNT}
     result.write(tmp_path, record)
     assert result.read(tmp_path) == record
 

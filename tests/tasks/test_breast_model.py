@@ -10,8 +10,8 @@ import pytest
 from mrjax import metrics
 from mrjax.arrays import DcePatient
 from mrjax.data import breast
+from mrjax.data.breast_slices import images
 from mrjax.data.folds import folds
-from mrjax.data.slices import images
 from mrjax.errors import UserError
 from mrjax.tasks.breast import inputs, model, run
 from mrjax.tasks.breast.classical import BINS, STEP, Threshold, segment, smoothed, tune

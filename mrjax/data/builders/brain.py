@@ -14,7 +14,7 @@ from mrjax.physics.phantoms import brain
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Brains(Choice):
-    """Which brains.
+    """Which brains a data set holds.
 
     Attributes:
         volume: edge of the cubic volumes [voxels].

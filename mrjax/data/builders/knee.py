@@ -13,7 +13,7 @@ from mrjax.physics.phantoms import knee
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Knees(Choice):
-    """Which knees.
+    """Which knees a data set holds.
 
     Attributes:
         rows: of a slice, along the readout [pixels].

@@ -33,7 +33,9 @@ def in_order(value: bytes) -> bytes:
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Choice(tfds.core.BuilderConfig):
-    """Which subjects; the name spells every choice out, so different ones never share a folder.
+    """Which subjects a data set holds.
+
+    The name spells every choice out, so that two different data sets never share a folder.
 
     Attributes:
         n_train: subjects in the split `train`.

@@ -1,1 +1,5 @@
-"""Formats users have: axes and units are settled here, and only here."""
+"""Readers and writers of the file formats that users have.
+
+Units and the order of axes are settled here: the rest of mrjax knows only ppm, mm, T and s, and the
+axes that `mrjax.arrays` describes.
+"""

@@ -4,7 +4,8 @@
     <name>_maps   coil sensitivity maps    the same dimensions; estimated where absent
 
 Arrays are complex64 in column-major order. The first dimension that is not 1 becomes rows, the
-second columns. Columns of zeros between others were not acquired.
+second columns. Columns of zeros between others were not acquired. Maps may also be called
+<name>_sens.
 
 Source: mrirecon/bart, README and doc (files) of the toolbox.
 """
@@ -17,33 +18,49 @@ from pathlib import Path
 import numpy as np
 
 from mrjax.arrays import SenseSlice
-from mrjax.data.formats import border
-from mrjax.data.formats.multicoil import acquired_columns, completed
+from mrjax.data.formats import border, found
+from mrjax.data.formats.multicoil import completed
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 _MAPS = "_maps"
+_OTHER_MAPS = ("_maps", "_sens")
+_NO_KSPACE = ("maps", "sens", "coils")
+"""Names that BART's examples give to coil sensitivity maps, which are no k-space."""
 _DIMENSIONS = 16
 
 
-def files(data_dir: Path) -> list[Path]:
+def files(data_dir: Path, intake: Intake | None = None) -> list[Path]:
     """The k-spaces of a folder (.cfl files that are no maps), by name; UserError without any."""
     border.require_directory(data_dir)
-    found = sorted(p for p in data_dir.glob("*.cfl") if not p.stem.endswith(_MAPS))
-    if not found:
+    every = found.inside(data_dir, (".cfl",))
+    kspaces = [p for p in every if not _is_maps(p)]
+    names = {p.stem for p in kspaces}
+    for path in every:
+        if _is_maps(path) and path.stem[:-5] not in names and intake is not None:
+            intake.leave_out(path.name, "coil sensitivity maps without the k-space of that name")
+    if not kspaces:
         raise UserError(
             f"no k-space <name>.cfl in {data_dir}; expected BART's .cfl with .hdr beside it; "
             "point --data_dir at their folder"
         )
-    return found
+    return kspaces
 
 
-def read(path: Path, maps: str = "acs", acs_lines: int = 24) -> SenseSlice:
-    """One slice.
+def _is_maps(path: Path) -> bool:
+    return path.stem.endswith(_OTHER_MAPS) or path.stem.lower() in _NO_KSPACE
+
+
+def read(
+    path: Path, maps: str = "acs", acs_lines: int = 24, intake: Intake | None = None
+) -> SenseSlice:
+    """Read one slice.
 
     Args:
         path: the .cfl file of the k-space.
         maps: how coil sensitivity maps are estimated where <name>_maps.cfl is absent.
         acs_lines: central columns to estimate them from.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         The slice; without a reference where columns are missing.
@@ -53,14 +70,15 @@ def read(path: Path, maps: str = "acs", acs_lines: int = 24) -> SenseSlice:
             or set of maps, or a slice that cannot be used.
     """
     kspace = _coils_first(path)
-    own = path.with_name(path.stem + _MAPS + ".cfl")
+    own = [path.with_name(path.stem + suffix + ".cfl") for suffix in _OTHER_MAPS]
+    own = [one for one in own if os.path.lexists(one)]
     return completed(
-        path.stem,
+        border.text(path.stem),
         kspace,
-        mask=acquired_columns(kspace),
-        maps=_coils_first(own) if os.path.lexists(own) else None,
+        maps=_coils_first(own[0]) if own else None,
         estimate=maps,
         acs_lines=acs_lines,
+        intake=intake,
     )
 
 

@@ -1,12 +1,16 @@
 """What loaders share: the checks before a volume enters mrjax, names of files, messages."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mrjax.arrays import QsmSubject, Vector
+from mrjax.data.formats import found
+from mrjax.data.intake import Intake
+from mrjax.data.plausible import masks, spread
 from mrjax.errors import UserError
 
 SHORTEST_AXIS = 8
@@ -20,6 +24,7 @@ def checked_subject(
     mask: np.ndarray,
     voxel_size: Vector = (1.0, 1.0, 1.0),
     b0_direction: Vector = (0.0, 0.0, 1.0),
+    intake: Intake | None = None,
 ) -> QsmSubject:
     """A subject whose volumes are usable: float32, zero outside the mask, finite inside it.
 
@@ -30,9 +35,10 @@ def checked_subject(
         name: of the subject, for messages.
         field: local field [x y z] [ppm].
         chi: susceptibility [x y z] [ppm], or None.
-        mask: [x y z], above zero inside the brain.
+        mask: [x y z], see `mrjax.data.plausible.masks.inside`.
         voxel_size: edge lengths [mm].
         b0_direction: unit vector in voxel axes.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         The subject.
@@ -43,7 +49,7 @@ def checked_subject(
     """
     volumes = {"field": field, "mask": mask} | ({} if chi is None else {"chi": chi})
     _check_shapes(name, volumes)
-    inside = np.nan_to_num(mask) > 0
+    inside = masks.inside(name, mask, Intake() if intake is None else intake)
     if not inside.any():
         raise UserError(
             f"the mask of {name} is empty; expected voxels above zero inside the brain; "
@@ -57,6 +63,23 @@ def checked_subject(
         voxel_size=voxel_size,
         b0_direction=b0_direction,
     )
+
+
+def check_spread(subject: QsmSubject, others: Mapping[str, float], intake: Intake) -> None:
+    """Doubt a field or map that spreads as no head's does.
+
+    Args:
+        subject: with field and chi in ppm.
+        others: units that the field may have been -> factor, `spread.field_units`.
+        intake: the run's account.
+
+    Raises:
+        UserError: a spread that the user has not accepted.
+    """
+    name, inside = subject.name, subject.mask
+    spread.check(name, "field", subject.field[inside], spread.FIELD_PPM, others, intake)
+    if subject.chi is not None and np.ptp(subject.chi[inside]):  # a constant map is refused later
+        spread.check(name, "chi", subject.chi[inside], spread.CHI_PPM, spread.CHI_UNITS, intake)
 
 
 def _check_shapes(name: str, volumes: dict[str, np.ndarray]) -> None:
@@ -99,10 +122,28 @@ def require_directory(path: Path) -> None:
 
 def numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
     """Files <stem><number>.mat of a folder, by number (2 before 10)."""
-    matches = [(re.fullmatch(rf"{stem}(\d+)\.mat", p.name), p) for p in folder.glob("*.mat")]
+    paths = found.inside(folder, (".mat",)) if folder.is_dir() else []
+    matches = [(re.fullmatch(rf"{stem}(\d+)\.mat", p.name, re.I), p) for p in paths]
     return sorted((int(match[1]), path) for match, path in matches if match)
 
 
 def times(shape: Sequence[int]) -> str:
     """A shape for messages: 3 x 4 x 5."""
     return " x ".join(str(int(n)) for n in shape)
+
+
+def text(name: str) -> str:
+    """A name of a file as text that can be printed and be part of other files' names.
+
+    Names that are not UTF-8, or have line breaks in them, are legal on disks. Their odd bytes
+    become %XX.
+    """
+    odd = {c for c in name if not c.isprintable()}  # surrogates, which stand for bytes, among them
+    for character in odd:
+        name = name.replace(character, "".join(f"%{b:02X}" for b in os.fsencode(character)))
+    return name
+
+
+def one_line(error: Exception) -> str:
+    """What a library says went wrong, for the middle of a sentence."""
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,13 +1,13 @@
 """Dynamic contrast-enhanced series in MATLAB files, and what every series is checked for.
 
-Our layout, one file a patient:
+In mrjax's own layout each patient has a file with these variables:
 
     dce     signal        [x y z t], or [x y t] for one slice, arbitrary units
     times   of volumes    [s], rising
-    mask    breast        [x y z] or [x y], above zero inside; may be absent
+    mask    breast        [x y z] or [x y], two values; may be absent
 
-x to the right, y to the front, axial slices along z. The layout of DCEMRI.jl's demonstration file
-is read as well:
+Here x points to the right and y to the front, and axial slices lie along z. The layout of
+DCEMRI.jl's demonstration file is read as well:
 
     DCEdata signal        [t row column], one sagittal slice: rows to the feet, columns to the back
     t       of volumes    [s]
@@ -23,9 +23,12 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from mrjax.arrays import DcePatient, Vector
-from mrjax.data.formats import matlab
-from mrjax.data.formats.border import SHORTEST_AXIS, times
+from mrjax.arrays import DcePatient, Grid, Vector
+from mrjax.data.formats import found, matlab
+from mrjax.data.formats.border import SHORTEST_AXIS, text, times
+from mrjax.data.intake import Intake
+from mrjax.data.plausible import masks
+from mrjax.data.plausible import times as series
 from mrjax.errors import UserError
 
 SIGNAL, TIMES, MASK = "dce", "times", "mask"
@@ -33,11 +36,12 @@ SLICE, SLICE_TIMES = "DCEdata", "t"
 FEWEST_TIMES = 3
 
 
-def dce_mat(data_dir: Path) -> list[DcePatient]:
+def dce_mat(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
     """All series of a folder of .mat files, by name, or that of one file.
 
     Args:
         data_dir: folder or file.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         One patient a file; voxels count as cubes of 1 mm, which the layouts do not say.
@@ -45,13 +49,14 @@ def dce_mat(data_dir: Path) -> list[DcePatient]:
     Raises:
         UserError: no file, a variable missing, or a series that cannot be used.
     """
-    paths = [data_dir] if data_dir.is_file() else sorted(data_dir.glob("*.mat"))
+    intake = Intake() if intake is None else intake
+    paths = [data_dir] if data_dir.is_file() else found.inside(data_dir, (".mat",))
     if not paths:
         raise UserError(
             f"no .mat file in {data_dir}; expected one a patient with the variables {SIGNAL} and "
             f"{TIMES}; point --data_dir at their folder"
         )
-    return [_read(path) for path in paths]
+    return [_read(path, intake) for path in paths]
 
 
 def write_dce_mat(patient: DcePatient, path: Path) -> None:
@@ -76,6 +81,8 @@ def checked_patient(
     mask: np.ndarray | None,
     voxel_size: Vector = (1.0, 1.0, 1.0),
     affine: np.ndarray | None = None,
+    grid: Grid | None = None,
+    intake: Intake | None = None,
 ) -> DcePatient:
     """A patient whose arrays are usable: float32 signal, rising times, a mask with voxels.
 
@@ -83,32 +90,37 @@ def checked_patient(
         name: of the patient, for messages.
         signal: [x y z t], arbitrary units.
         seconds: times of the volumes [t] [s].
-        mask: [x y z], above zero inside the breasts, or None.
+        mask: [x y z], see `mrjax.data.plausible.masks.inside`, or None.
         voxel_size: edge lengths [mm].
         affine: voxel indices to scanner coordinates [mm], or None.
+        grid: of the file, or None.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         The patient.
 
     Raises:
         UserError: not four axes, slices too small, fewer than three volumes, times of another
-            number or not rising, signal not finite or without contrast, a mask of another shape
-            or without a voxel.
+            number, not rising or of an implausible length, signal not finite or without contrast,
+            a mask of another shape or without a voxel.
     """
+    intake = Intake() if intake is None else intake
     if signal.ndim != 4 or min(signal.shape[:2], default=0) < SHORTEST_AXIS or not signal.size:
         raise UserError(
             f"the series of {name} has shape {times(signal.shape)}; expected x y z t with slices "
             f"of at least {SHORTEST_AXIS} x {SHORTEST_AXIS}; save it again"
         )
     _check_times(name, seconds, signal.shape[3])
+    series.check(name, seconds, intake)
     _check_signal(name, signal)
     return DcePatient(
         name=name,
         signal=signal.astype(np.float32),
         times=seconds.astype(np.float64),
-        mask=None if mask is None else _checked_mask(name, mask, signal.shape[:3]),
+        mask=None if mask is None else _checked_mask(name, mask, signal.shape[:3], intake),
         voxel_size=voxel_size,
         affine=affine,
+        grid=grid,
     )
 
 
@@ -143,13 +155,15 @@ def _check_signal(name: str, signal: np.ndarray) -> None:
         )
 
 
-def _checked_mask(name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _checked_mask(
+    name: str, mask: np.ndarray, shape: tuple[int, ...], intake: Intake
+) -> np.ndarray:
     if mask.shape != shape:
         raise UserError(
             f"the mask of {name} has {times(mask.shape)} voxels, its series has {times(shape)}; "
             "expected equal shapes; resample one of them"
         )
-    inside = np.nan_to_num(mask) > 0
+    inside = masks.inside(name, mask, intake)
     if not inside.any():
         raise UserError(
             f"the mask of {name} is empty; expected voxels above zero inside the breasts; check "
@@ -158,26 +172,30 @@ def _checked_mask(name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.nda
     return inside
 
 
-def _read(path: Path) -> DcePatient:
-    one_slice = matlab.read_optional(path, SLICE)
+def _read(path: Path, intake: Intake) -> DcePatient:
+    one_slice = matlab.read_optional(path, SLICE, intake=intake)
     if one_slice is not None:
-        return _read_slice(path, one_slice)
-    signal = matlab.read(path, SIGNAL)
-    seconds = matlab.read(path, TIMES).ravel()
-    mask = matlab.read_optional(path, MASK)
+        return _read_slice(path, one_slice, intake)
+    signal = matlab.read(path, SIGNAL, intake=intake)
+    seconds = matlab.read(path, TIMES, intake=intake).ravel()
+    mask = matlab.read_optional(path, MASK, intake=intake)
     if signal.ndim == 3 and signal.shape[2] == seconds.size:  # MATLAB drops an axis of one slice
         signal = signal[:, :, None, :]
     if mask is not None and mask.ndim == 2:
         mask = mask[:, :, None]
-    return checked_patient(name=path.stem, signal=signal, seconds=seconds, mask=mask)
+    return checked_patient(
+        name=text(path.stem), signal=signal, seconds=seconds, mask=mask, intake=intake
+    )
 
 
-def _read_slice(path: Path, series: np.ndarray) -> DcePatient:
-    if series.ndim != 3:
+def _read_slice(path: Path, stored: np.ndarray, intake: Intake) -> DcePatient:
+    if stored.ndim != 3:
         raise UserError(
-            f"variable {SLICE} of {path} has {series.ndim} axes; expected t, row, column; "
+            f"variable {SLICE} of {path} has {stored.ndim} axes; expected t, row, column; "
             "save it again"
         )
-    signal = np.moveaxis(series, 0, -1)[:, ::-1, None, :]
-    seconds = matlab.read(path, SLICE_TIMES).ravel()
-    return checked_patient(name=path.stem, signal=signal, seconds=seconds, mask=None)
+    signal = np.moveaxis(stored, 0, -1)[:, ::-1, None, :]
+    seconds = matlab.read(path, SLICE_TIMES, intake=intake).ravel()
+    return checked_patient(
+        name=text(path.stem), signal=signal, seconds=seconds, mask=None, intake=intake
+    )

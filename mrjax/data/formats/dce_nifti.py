@@ -1,28 +1,31 @@
 """Dynamic contrast-enhanced series in NIfTI files.
 
 <name>_dce.nii[.gz]     signal [x y z t], arbitrary units
-<name>_mask.nii[.gz]    breast, above zero inside; may be absent
+<name>_mask.nii[.gz]    breast, two values; may be absent
 <name>_dce.json         {"VolumeTiming": [seconds of each volume]}, as BIDS has it; may be
-absent where the header gives the time between volumes and its unit
+                        absent where the header gives the time between volumes and its unit
 """
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from mrjax.arrays import DcePatient, Vector
-from mrjax.data.formats import border, dce
+from mrjax.arrays import DcePatient
+from mrjax.data.formats import border, dce, found, nifti_file
+from mrjax.data.intake import Intake, shown
+from mrjax.data.plausible import frames
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile
 
 SERIES, MASK, TIMING = "_dce", "_mask", "VolumeTiming"
-SUFFIXES = (".nii.gz", ".nii")
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
-def dce_nifti(data_dir: Path) -> list[DcePatient]:
+def dce_nifti(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
     """All series below a folder, in the order of their names.
 
     Volumes are turned (by whole quarter turns and flips) until x points to the right, y to the
@@ -30,6 +33,7 @@ def dce_nifti(data_dir: Path) -> list[DcePatient]:
 
     Args:
         data_dir: folder, searched with all its subfolders.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         One patient for every series.
@@ -37,14 +41,41 @@ def dce_nifti(data_dir: Path) -> list[DcePatient]:
     Raises:
         UserError: no such folder, no series in it, no times, or a series that cannot be used.
     """
+    intake = Intake() if intake is None else intake
     border.require_directory(data_dir)
-    paths = sorted(p for p in data_dir.rglob("*.nii*") if _stem(p).endswith(SERIES))
-    if not paths:
+    files = {(p.parent, nifti_file.stem(p)): p for p in found.below(data_dir, nifti_file.SUFFIXES)}
+    series = {key: path for key, path in files.items() if key[1].endswith(SERIES)}
+    if not series:
         raise UserError(
             f"no series in {data_dir}; expected files <name>{SERIES}.nii.gz with <name>{MASK}"
             ".nii.gz beside them; rename the files or correct --data_dir"
         )
-    return [_patient(path, data_dir) for path in paths]
+    masks = {key: _mask_key(key) for key in series}
+    _account(data_dir, files, {*series, *masks.values()}, intake)
+    return [_patient(path, files.get(masks[key]), data_dir, intake) for key, path in series.items()]
+
+
+def _mask_key(key: tuple[Path, str]) -> tuple[Path, str]:
+    return key[0], key[1].removesuffix(SERIES) + MASK
+
+
+def _account(
+    root: Path,
+    files: Mapping[tuple[Path, str], Path],
+    used: set[tuple[Path, str]],
+    intake: Intake,
+) -> None:
+    """Say which files are used for nothing."""
+    rest = {key: p.relative_to(root).as_posix() for key, p in files.items() if key not in used}
+    for key, name in rest.items():
+        if key[1].endswith(MASK):
+            intake.leave_out(name, f"a mask without a series *{SERIES}.nii.gz")
+    others = [name for key, name in rest.items() if not key[1].endswith(MASK)]
+    if others:
+        intake.note(
+            f"{len(others)} NIfTI files are not used, since their names do not end in {SERIES} or "
+            f"{MASK}: {shown(others)}"
+        )
 
 
 def write_dce_nifti(patient: DcePatient, folder: Path) -> None:
@@ -68,8 +99,11 @@ def write_volume(path: Path, volume: np.ndarray, patient: DcePatient) -> None:
     Args:
         path: ends with .nii or .nii.gz.
         volume: [x y z] or [x y z t]; masks become bytes, all else float32.
-        patient: gives the affine, or else the voxel size.
+        patient: gives the file's grid, or else the affine, or else the voxel size.
     """
+    if patient.grid is not None and volume.ndim == 3:
+        nifti_file.write_on_grid(path, volume, patient.grid)
+        return
     stored = volume.astype(np.uint8 if volume.dtype == bool else np.float32)
     affine = patient.affine
     if affine is None:
@@ -79,64 +113,45 @@ def write_volume(path: Path, volume: np.ndarray, patient: DcePatient) -> None:
     nib.save(image, path)
 
 
-def _stem(path: Path) -> str:
-    for suffix in SUFFIXES:
-        if path.name.endswith(suffix):
-            return path.name.removesuffix(suffix)
-    return ""
-
-
-def _patient(path: Path, root: Path) -> DcePatient:
-    stem = _stem(path).removesuffix(SERIES)
-    masks = [m for s in SUFFIXES if (m := path.with_name(f"{stem}{MASK}{s}")).is_file()]
-    image = _read(path)
-    mask = _read(masks[0]) if masks else None
-    if mask is not None and not np.allclose(_affine(mask), _affine(image), atol=1e-2):
-        raise UserError(
-            f"{masks[0]} lies elsewhere than {path}; expected equal affines; resample it to the "
-            "grid of the series"
-        )
+def _patient(path: Path, mask: Path | None, root: Path, intake: Intake) -> DcePatient:
+    file = nifti_file.read(path)
+    frame = frames.anatomical(path, file.header, file.raw, intake)
+    turn = nib.orientations.io_orientation(frame.affine)
+    signal = nib.orientations.apply_orientation(file.volume, turn)
+    shape = file.volume.shape[:3]
+    affine = frame.affine @ nib.orientations.inv_ornt_aff(turn, shape)
+    turned_frame = frames.Frame(frame.name, frame.code, affine)
+    stem = nifti_file.stem(path).removesuffix(SERIES)
     # A name becomes part of file names.
     name = (path.relative_to(root).parent / stem).as_posix().replace("/", "_")
     return dce.checked_patient(
-        name=name,
-        signal=np.asarray(image.dataobj, np.float64),
-        seconds=_times(path, image),
-        mask=None if mask is None else _volume(mask),
-        voxel_size=_voxel_size(image),
-        affine=_affine(image),
+        name=border.text(name),
+        signal=signal,
+        seconds=_times(path, file, intake),
+        mask=None if mask is None else _mask(mask, file, frame, turn, intake),
+        voxel_size=turned_frame.voxel_size,
+        affine=affine,
+        grid=dataclasses.replace(file.grid, turned=turn),
+        intake=intake,
     )
 
 
-def _read(path: Path) -> nib.Nifti1Image:
-    try:
-        image = nib.Nifti1Image.from_filename(path)
-        np.asarray(image.dataobj)
-        return nib.as_closest_canonical(image)
-    except Exception as error:  # a damaged file raises nearly anything from nibabel
-        raise UserError(
-            f"{path} cannot be read; expected a NIfTI volume; write it again"
-        ) from error
+def _mask(
+    path: Path, series: nifti_file.File, frame: frames.Frame, turn: np.ndarray, intake: Intake
+) -> np.ndarray:
+    """A mask turned as its series was; its own affine must agree wherever it has one."""
+    file = nifti_file.read(path)
+    if file.volume.shape == series.volume.shape[:3]:
+        frames.check_place(file, series, frame, intake)
+        return nib.orientations.apply_orientation(file.volume, turn)
+    own = frames.anatomical(path, file.header, file.raw, intake)
+    own_turn = nib.orientations.io_orientation(own.affine)
+    return nib.orientations.apply_orientation(file.volume, own_turn)
 
 
-def _volume(image: nib.Nifti1Image) -> np.ndarray:
-    volume = np.asarray(image.dataobj, np.float64)
-    return volume[..., 0] if volume.ndim == 4 and volume.shape[3] == 1 else volume
-
-
-def _affine(image: nib.Nifti1Image) -> np.ndarray:
-    return np.asarray(image.affine, np.float64)
-
-
-def _voxel_size(image: nib.Nifti1Image) -> Vector:
-    columns = _affine(image)[:3, :3]
-    x, y, z = (float(v) for v in np.sqrt((columns * columns).sum(axis=0)))
-    return x, y, z
-
-
-def _times(path: Path, image: nib.Nifti1Image) -> np.ndarray:
+def _times(path: Path, file: nifti_file.File, intake: Intake) -> np.ndarray:
     """Seconds of each volume: from the file beside the series, else from its header."""
-    beside = path.with_name(_stem(path) + ".json")
+    beside = path.with_name(nifti_file.stem(path) + ".json")
     if beside.is_file():
         content = jsonfile.read(beside, f"the {TIMING} of a series", "write it again")
         try:
@@ -145,11 +160,15 @@ def _times(path: Path, image: nib.Nifti1Image) -> np.ndarray:
             raise UserError(
                 f"{beside} gives no {TIMING}; expected a list of seconds, one a volume; add it"
             ) from None
-    unit = str(image.header.get_xyzt_units()[1])
-    step = float(image.header["pixdim"][4]) * _SECONDS.get(unit, 0.0)  # type: ignore[index]
+    unit = str(file.header.get_xyzt_units()[1])
+    step = float(file.header["pixdim"][4]) * _SECONDS.get(unit, 0.0)
     if not step > 0:
         raise UserError(
             f"no times for {path}; expected {beside.name} with {TIMING}, or a header with the time "
             "between volumes and its unit; add the file"
         )
-    return step * np.arange(image.shape[3] if image.ndim == 4 else 1)
+    intake.note(
+        f"the times of {path} come from the {step:g} s between volumes in its header, which some "
+        f"converters fill with the repetition time; {beside.name} with {TIMING} would be sure"
+    )
+    return step * np.arange(file.volume.shape[3] if file.volume.ndim == 4 else 1)

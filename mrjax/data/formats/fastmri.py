@@ -2,14 +2,14 @@
 
     kspace               complex64 [slice coil row column]   readout along rows
     reconstruction_rss   float32   [slice row column]        absent from undersampled files
-    mask                 [column]                            of undersampled files
+    mask                 [column]                            what a network is to see
     ismrmrd_header       XML
 
 The format has no coil sensitivity maps: they are estimated, and the reference is the combination
-of the fully sampled coil images with them. A readout of twice the reconstructed rows is
-oversampled; its outer half is removed here.
+of the coil images with them where k-space is complete. Images are cut to the reconstructed rows
+about their centre, the first kept row being (rows - kept) // 2; columns are all kept.
 
-Source: facebookresearch/fastMRI, fastmri/data/mri_data.py.
+Source: facebookresearch/fastMRI, fastmri/data/mri_data.py and transforms.py (center_crop).
 """
 
 import xml.etree.ElementTree as ET
@@ -20,54 +20,110 @@ import h5py
 import numpy as np
 
 from mrjax.arrays import SenseSlice
-from mrjax.data.formats import border
-from mrjax.data.formats.multicoil import acquired_columns, completed
+from mrjax.data.formats import border, found
+from mrjax.data.formats.multicoil import completed
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
-from mrjax.physics import coils, sampling
+from mrjax.numerics.spectral import centred_dft
+from mrjax.physics import coils
 
+_LARGEST_ERROR = 0.01
 _NAMESPACE = "http://www.ismrm.org/ISMRMRD"
 
 
 def files(data_dir: Path) -> list[Path]:
     """The .h5 files of a folder, by name; UserError where there is none."""
     border.require_directory(data_dir)
-    found = sorted(data_dir.glob("*.h5"))
-    if not found:
+    paths = found.inside(data_dir, (".h5", ".hdf5"))
+    if not paths:
         raise UserError(
             f"no .h5 files in {data_dir}; expected fastMRI's multi-coil files; "
             "point --data_dir at their folder"
         )
-    return found
+    return paths
 
 
-def read(path: Path, maps: str = "acs", acs_lines: int = 24) -> list[SenseSlice]:
-    """All slices of one file.
+def read(
+    path: Path, maps: str = "acs", acs_lines: int = 24, intake: Intake | None = None
+) -> list[SenseSlice]:
+    """Read all slices of one file.
 
     Args:
         path: the .h5 file.
         maps: how coil sensitivity maps are estimated: acs or espirit.
         acs_lines: central columns to estimate them from.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
-        Slices named <file>_slice<number>; those of an undersampled file have a mask and no
-        reference.
+        Slices named <file>_slice<number>; those of an undersampled k-space have no reference.
 
     Raises:
         UserError: not an HDF5 file, no k-space or not a multi-coil one, a mask of another width,
             or a slice that cannot be used.
     """
+    intake = Intake() if intake is None else intake
     try:
         with h5py.File(path, "r") as file:
             kspace, mask, rows = _kspace(path, file), _mask(file), _reconstructed_rows(file)
+            rss = np.asarray(file["reconstruction_rss"]) if "reconstruction_rss" in file else None
     except OSError as error:
         raise UserError(
-            f"{path} is not a readable HDF5 file; expected a multi-coil file of fastMRI; "
-            "download it again"
+            f"{path} is not a readable HDF5 file ({border.one_line(error)}); expected a multi-coil "
+            "file of fastMRI; close the program that has it open, or copy the file again"
         ) from error
-    return [
-        _slice(f"{path.stem}_slice{number:02d}", one, mask, rows, maps, acs_lines)
-        for number, one in enumerate(kspace)
-    ]
+    if rows is None:
+        intake.note(f"{path} does not say which rows were reconstructed: all are kept")
+    found = []
+    for number, one in enumerate(kspace):
+        cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
+        found.append(
+            completed(
+                f"{border.text(path.stem)}_slice{number:02d}",
+                cut,
+                mask=mask,
+                estimate=maps,
+                acs_lines=acs_lines,
+                intake=intake,
+            )
+        )
+        if rss is not None and found[-1].reference is not None:
+            _compare(path, rss[number], cut, intake)
+    return found
+
+
+def cropped(kspace: np.ndarray, rows: int) -> np.ndarray:
+    """Cut the rows of an image about its centre, from k-space to k-space; order-free.
+
+    Args:
+        kspace: [... row column], zero frequency at n // 2.
+        rows: how many are kept, fewer than there are.
+
+    Returns:
+        complex64 with so many rows.
+    """
+    images = centred_dft(kspace, (-2,), inverse=True)
+    first = (kspace.shape[-2] - rows) // 2
+    return centred_dft(images[..., first : first + rows, :], (-2,)).astype(np.complex64)
+
+
+def _compare(path: Path, rss: np.ndarray, kspace: np.ndarray, intake: Intake) -> None:
+    """Say so where the file's own image is not that of its k-space."""
+    own = root_sum_of_squares(kspace)
+    first = [max(n - m, 0) // 2 for n, m in zip(own.shape, rss.shape, strict=True)]
+    own = own[first[0] :, first[1] :][: rss.shape[0], : rss.shape[1]]
+    if own.shape != rss.shape:
+        return
+    error = float(np.linalg.norm(own - rss) / max(float(np.linalg.norm(rss)), 1e-30))
+    if error > _LARGEST_ERROR:
+        intake.note(
+            f"reconstruction_rss of {path} differs from the image of its k-space by "
+            f"{100 * error:.0f} %; the k-space counts"
+        )
+
+
+def root_sum_of_squares(kspace: np.ndarray) -> np.ndarray:
+    """Magnitude image [... row column] of coils [... coil row column], float32."""
+    return np.sqrt(np.sum(np.abs(coils.images(kspace)) ** 2, axis=-3)).astype(np.float32)
 
 
 def _kspace(path: Path, file: h5py.File) -> np.ndarray:
@@ -77,13 +133,13 @@ def _kspace(path: Path, file: h5py.File) -> np.ndarray:
             f"{path} has no dataset kspace; expected it beside or instead of {held}; "
             "point --data_dir at multi-coil files"
         )
-    found = np.asarray(file["kspace"])
-    if found.ndim != 4 or found.dtype.kind != "c":
+    stored = np.asarray(file["kspace"])
+    if stored.ndim != 4 or stored.dtype.kind != "c":
         raise UserError(
-            f"kspace of {path} has shape {border.times(found.shape)} and type {found.dtype}; "
+            f"kspace of {path} has shape {border.times(stored.shape)} and type {stored.dtype}; "
             "expected complex slice x coil x row x column; use multi-coil files"
         )
-    return found
+    return stored
 
 
 def _mask(file: h5py.File) -> np.ndarray | None:
@@ -98,28 +154,14 @@ def _reconstructed_rows(file: h5py.File) -> int | None:
         return None
     try:
         header = ET.fromstring(np.asarray(file["ismrmrd_header"]).item())
-        found = header.find(".//{*}reconSpace/{*}matrixSize/{*}x")
-        return None if found is None or found.text is None else int(found.text)
+        rows = header.find(".//{*}reconSpace/{*}matrixSize/{*}x")
+        return None if rows is None or rows.text is None else int(rows.text)
     except (ET.ParseError, ValueError):  # not needed to read the file
         return None
 
 
-def _slice(
-    name: str,
-    kspace: np.ndarray,
-    mask: np.ndarray | None,
-    reconstructed_rows: int | None,
-    maps: str,
-    acs_lines: int,
-) -> SenseSlice:
-    if reconstructed_rows is not None and kspace.shape[1] == 2 * reconstructed_rows:
-        kspace = sampling.crop_readout(kspace)
-    mask = acquired_columns(kspace) if mask is None else mask
-    return completed(name, kspace, mask=mask, estimate=maps, acs_lines=acs_lines)
-
-
 def write_fastmri(slices: Sequence[SenseSlice], path: Path) -> None:
-    """Write slices of one volume; without the readout's oversampling, which the format permits.
+    """Write the slices of one volume, without oversampling of the readout.
 
     Args:
         slices: of one shape, and with one mask if they are undersampled.
@@ -134,7 +176,7 @@ def write_fastmri(slices: Sequence[SenseSlice], path: Path) -> None:
         if slices[0].mask is not None:
             file["mask"] = slices[0].mask.astype(np.float32)
             return
-        rss = np.sqrt(np.sum(np.abs(coils.images(kspace)) ** 2, axis=1)).astype(np.float32)
+        rss = root_sum_of_squares(kspace)
         file["reconstruction_rss"] = rss
         file.attrs["max"] = float(rss.max())
 

@@ -21,17 +21,19 @@ import numpy as np
 import scipy.io
 
 from mrjax.arrays import SenseSlice
-from mrjax.data.formats import border, matlab
+from mrjax.data.formats import border, found, matlab
 from mrjax.data.formats.multicoil import checked_slice
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.physics import sampling
 
 
-def patients(data_dir: Path) -> list[Path]:
+def patients(data_dir: Path, intake: Intake | None = None) -> list[Path]:
     """The patients' folders of one kind of scan, by number.
 
     Args:
         data_dir: the folder with the patients (`coronal_pd_fs`, say), or one above it.
+        intake: the run's account; by default one that is not kept.
 
     Returns:
         Folders named by numbers, each with a `rawdata<slice>.mat`.
@@ -41,20 +43,27 @@ def patients(data_dir: Path) -> list[Path]:
     """
     border.require_directory(data_dir)
     kinds = [data_dir, *sorted(p for p in data_dir.iterdir() if p.is_dir())]
-    found = {kind: _numbered_folders(kind) for kind in kinds}
-    used = [kind for kind in kinds if found[kind]]
+    held_by = {kind: _numbered_folders(kind) for kind in kinds}
+    used = [kind for kind in kinds if held_by[kind]]
     if len(used) != 1:
         held = ", ".join(kind.name for kind in used) or "none"
         raise UserError(
             f"folders in {data_dir} with patients: {held}; expected exactly one that holds "
             "1/rawdata1.mat and so on; point --data_dir at it"
         )
-    return found[used[0]]
+    for folder in _candidates(used[0]):
+        if folder not in held_by[used[0]] and intake is not None:
+            intake.leave_out(folder.name, "a patient's folder without rawdata<slice>.mat")
+    return held_by[used[0]]
+
+
+def _candidates(kind: Path) -> list[Path]:
+    return [p for p in kind.iterdir() if re.fullmatch(r"\d+", p.name) and p.is_dir()]
 
 
 def _numbered_folders(kind: Path) -> list[Path]:
-    folders = [p for p in kind.iterdir() if re.fullmatch(r"\d+", p.name) and p.is_dir()]
-    return sorted((p for p in folders if border.numbered(p, "rawdata")), key=lambda p: int(p.name))
+    folders = [p for p in _candidates(kind) if border.numbered(p, "rawdata")]
+    return sorted(folders, key=lambda p: int(p.name))
 
 
 def read(patient: Path, acceleration: int) -> list[SenseSlice]:
@@ -88,13 +97,13 @@ def _slice(patient: Path, number: int, path: Path, mask: np.ndarray | None) -> S
     name = f"patient{patient.name}_slice{number:02d}"
     own = None if mask is None else _with_padding(path, mask)
     # Checked before the oversampling is removed, so that messages name the sizes of the files.
-    found = checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=own)
+    whole = checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=own)
     rows, columns = kspace.shape[1:]
     if rows == columns:
-        return found
+        return whole
     return checked_slice(
         name=name,
-        kspace=sampling.crop_readout(found.kspace),
+        kspace=sampling.crop_readout(whole.kspace),
         maps=sampling.remove_oversampling(maps),
         reference=sampling.remove_oversampling(reference),
         mask=own,
@@ -102,13 +111,13 @@ def _slice(patient: Path, number: int, path: Path, mask: np.ndarray | None) -> S
 
 
 def _coils_first(path: Path, key: str) -> np.ndarray:
-    found = matlab.read(path, key, matlab.COMPLEX)
-    if found.ndim != 3:
+    stored = matlab.read(path, key, matlab.COMPLEX)
+    if stored.ndim != 3:
         raise UserError(
-            f"variable {key} of {path} has {found.ndim} axes; expected row, column and coil; "
+            f"variable {key} of {path} has {stored.ndim} axes; expected row, column and coil; "
             "save it again"
         )
-    return np.moveaxis(found, 2, 0)
+    return np.moveaxis(stored, 2, 0)
 
 
 def _with_padding(path: Path, mask: np.ndarray) -> np.ndarray:
@@ -118,12 +127,12 @@ def _with_padding(path: Path, mask: np.ndarray) -> np.ndarray:
 
 
 def _scalar(path: Path, key: str) -> int:
-    found = matlab.read_optional(path, key)
-    return 0 if found is None or found.size == 0 else int(found.flat[0])
+    stored = matlab.read_optional(path, key)
+    return 0 if stored is None or stored.size == 0 else int(stored.flat[0])
 
 
 def _mask(folder: Path, acceleration: int) -> np.ndarray | None:
-    files = sorted(folder.glob("*.mat"))
+    files = found.inside(folder, (".mat",)) if folder.is_dir() else []
     if not files:
         return None
     fitting = [p for p in files if re.search(rf"at{acceleration}(?!\d)", p.name, re.I)]

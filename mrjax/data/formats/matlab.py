@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 import scipy.io
 
+from mrjax.data.formats import border
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 COMPLEX = "biufc"
@@ -16,17 +18,19 @@ COMPLEX = "biufc"
 T = TypeVar("T")
 
 
-def read(path: Path, key: str, kinds: str = "biuf") -> np.ndarray:
+def read(path: Path, key: str, kinds: str = "biuf", intake: Intake | None = None) -> np.ndarray:
     """One numeric array of a .mat file.
 
     Files up to version 7 are read by scipy; version 7.3 is HDF5, which stores MATLAB's column-major
     arrays with their axes reversed: they are put back. Complex numbers are pairs `real`, `imag`
-    there.
+    there. An HDF5 file that MATLAB did not write (h5py, say) has its axes in the order in which
+    they are stored: its arrays are taken as they are, with a note.
 
     Args:
         path: the file.
         key: name of the variable.
         kinds: numpy's letters of the kinds of numbers allowed; COMPLEX allows complex ones too.
+        intake: the run's account; by default one that is not kept.
 
     Returns:
         The array, axes in MATLAB's order.
@@ -34,7 +38,7 @@ def read(path: Path, key: str, kinds: str = "biuf") -> np.ndarray:
     Raises:
         UserError: no such file, not a .mat file, no such variable, or not such numbers.
     """
-    found = read_optional(path, key, kinds)
+    found = read_optional(path, key, kinds, intake)
     if found is None:
         held = ", ".join(names(path)) or "nothing"
         raise UserError(
@@ -44,7 +48,9 @@ def read(path: Path, key: str, kinds: str = "biuf") -> np.ndarray:
     return found
 
 
-def read_optional(path: Path, key: str, kinds: str = "biuf") -> np.ndarray | None:
+def read_optional(
+    path: Path, key: str, kinds: str = "biuf", intake: Intake | None = None
+) -> np.ndarray | None:
     """As :func:`read`, but None where the file has no such variable."""
     if not path.is_file():
         raise UserError(
@@ -52,7 +58,7 @@ def read_optional(path: Path, key: str, kinds: str = "biuf") -> np.ndarray | Non
         )
     if key not in names(path):
         return None
-    found = _guarded(lambda: _read(path, key), path)
+    found = _guarded(lambda: _read(path, key, intake or Intake()), path)
     if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds:
         numbers = "numbers" if "c" in kinds else "real numbers"
         raise UserError(
@@ -72,7 +78,7 @@ def _guarded(function: Callable[[], T], path: Path) -> T:
         return function()
     except Exception as error:  # a damaged file raises nearly anything from scipy and h5py
         raise UserError(
-            f"{path} cannot be read as a .mat file ({_one_line(error)}); "
+            f"{path} cannot be read as a .mat file ({border.one_line(error)}); "
             "expected a MATLAB file; write it again"
         ) from error
 
@@ -84,19 +90,30 @@ def _names(path: Path) -> list[str]:
         return sorted(str(name) for name in file if str(name)[0] != "#")
 
 
-def _read(path: Path, key: str) -> Any:
+def _read(path: Path, key: str, intake: Intake) -> Any:
     if not h5py.is_hdf5(path):
         return scipy.io.loadmat(path, variable_names=[key])[key]
     with h5py.File(path, "r") as file:
-        found = np.ascontiguousarray(np.asarray(file[key]).T)
-    return _complex(found) if found.dtype.names == ("real", "imag") else found
+        found = np.asarray(file[key])
+        pairs = found.dtype.names == ("real", "imag")  # MATLAB's way to store complex numbers
+        by_matlab = pairs or "MATLAB_class" in file[key].attrs or _has_header(path)
+    if by_matlab:
+        found = np.ascontiguousarray(found.T)
+    elif found.ndim > 1:
+        intake.note(
+            f"{path} was not written by MATLAB: the axes of its arrays are taken as stored "
+            f"({key}: {' x '.join(map(str, found.shape))})"
+        )
+    return _complex(found) if pairs else found
+
+
+def _has_header(path: Path) -> bool:
+    """Whether a file begins as MATLAB 7.3 begins its files, before the HDF5 part."""
+    with path.open("rb") as file:
+        return file.read(6) == b"MATLAB"
 
 
 def _complex(pairs: np.ndarray) -> np.ndarray:
     found = np.empty(pairs.shape, np.result_type(pairs["real"].dtype, np.complex64))
     found.real, found.imag = pairs["real"], pairs["imag"]
     return found
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]

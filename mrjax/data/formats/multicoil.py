@@ -5,6 +5,8 @@ from jaxtyping import Bool, Complex
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.formats.border import SHORTEST_AXIS, times
+from mrjax.data.intake import Intake
+from mrjax.data.plausible import pattern
 from mrjax.errors import UserError
 from mrjax.physics import coils
 
@@ -137,73 +139,77 @@ def _check_values(what: str, values: np.ndarray) -> None:
         )
 
 
-def acquired_columns(kspace: Complex[np.ndarray, "coil row column"]) -> np.ndarray | None:
-    """Which columns of a k-space were acquired, as far as its zeros tell.
-
-    Zero columns at the two edges alone are zero padding, which counts as acquired; a gap inside
-    means undersampling, and then edges that are zero were not acquired either.
-
-    Args:
-        kspace: zero where nothing was acquired.
-
-    Returns:
-        bool [column], or None for a fully sampled k-space.
-    """
-    columns = np.any(kspace != 0, axis=(0, 1))
-    present = np.flatnonzero(columns)
-    complete = present.size == 0 or int(present[-1] - present[0]) + 1 == present.size
-    return None if complete else columns
-
-
 def completed(
     name: str,
     kspace: Complex[np.ndarray, "coil row column"],
     *,
-    mask: Bool[np.ndarray, " column"] | None,
+    mask: Bool[np.ndarray, " column"] | None = None,
     maps: np.ndarray | None = None,
     estimate: str = "acs",
     acs_lines: int = 24,
+    intake: Intake | None = None,
 ) -> SenseSlice:
-    """A slice from k-space alone: maps estimated, reference from full sampling.
+    """A slice from k-space alone: maps estimated, reference where no sample is missing.
+
+    What was acquired, the zeros of k-space tell. A mask beside a complete k-space says what the
+    network is to see of it; the reference is that of the whole.
 
     Args:
         name: of the slice.
         kspace: zero where nothing was acquired.
-        mask: acquired columns, or None for full sampling.
+        mask: columns that the file says were acquired, or None where it does not say.
         maps: coil sensitivity maps, or None to estimate them.
         estimate: how: acs (low-pass images of the ACS lines) or espirit.
         acs_lines: central columns to estimate from.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         The slice; its reference is None where columns are missing.
 
     Raises:
-        UserError: an ACS line that was not acquired, an unknown estimate, or as :func:`check`.
+        UserError: samples missing along rows, an ACS line that was not acquired, an unknown
+            estimate, or as :func:`check`.
     """
+    intake = Intake() if intake is None else intake
     _check_kspace(name, kspace)  # before maps are estimated from it
     _check_mask(name, kspace.shape[2], mask)
+    acquired = pattern.acquired_columns(name, kspace, intake)
+    mask = acquired if mask is None else mask
     if maps is None:
-        _check_acs(name, kspace.shape[2], mask, acs_lines)
-        maps = _estimated(kspace, estimate, acs_lines)
+        lines = _acs(name, kspace.shape[2], mask, acs_lines, intake)
+        maps = _estimated(kspace, estimate, lines)
     _check_maps_shape(name, kspace.shape, maps.shape)
-    reference = None if mask is not None else coils.combine(maps, coils.images(kspace))
+    reference = None if acquired is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
 
 
-def _check_acs(name: str, columns: int, mask: np.ndarray | None, acs_lines: int) -> None:
-    """The maps come from the ACS lines, so all of them must have been acquired."""
+def _acs(name: str, columns: int, mask: np.ndarray | None, acs_lines: int, intake: Intake) -> int:
+    """How many central columns maps are estimated from: all of them must have been acquired.
+
+    An odd number of lines cannot lie evenly about the zero frequency, and formats differ in the
+    side that gets one more, so one line less than asked for will do.
+    """
     if not 2 <= acs_lines <= columns:
         raise UserError(
             f"maps of {name} are estimated from {acs_lines} ACS lines of {columns} columns; "
             f"expected 2 to {columns}; change --acs_lines"
         )
-    start = (columns - acs_lines) // 2
-    missing = 0 if mask is None else int(np.count_nonzero(~mask[start : start + acs_lines]))
+    missing = _missing(columns, mask, acs_lines)
+    if missing == 1 and acs_lines > 2 and not _missing(columns, mask, acs_lines - 1):
+        intake.note(f"coil sensitivity maps of {name} come from {acs_lines - 1} columns")
+        return acs_lines - 1
     if missing:
         raise UserError(
             f"{missing} of the {acs_lines} central columns of {name} were not acquired; expected "
             "all of them to estimate coil sensitivity maps from; lower --acs_lines"
         )
+    return acs_lines
+
+
+def _missing(columns: int, mask: np.ndarray | None, acs_lines: int) -> int:
+    """Central columns that were not acquired, those that `mrjax.physics.coils` cuts out."""
+    start = columns // 2 - acs_lines // 2
+    return 0 if mask is None else int(np.count_nonzero(~mask[start : start + acs_lines]))
 
 
 def _estimated(kspace: np.ndarray, estimate: str, acs_lines: int) -> np.ndarray:

@@ -1,59 +1,68 @@
 """Local fields, susceptibility maps and masks in NIfTI files, with their geometry.
 
-Files of a subject are found by name, in any case: `localfield` (SEPIA, QSM-CI) or `fieldmap-local`
-(qsm-forward), `Chimap` (BIDS) and `mask`. They belong together by their `sub-<label>[_ses-<label>]`
-or else by folder and by what stands before those words: a_localfield.nii.gz and a_mask.nii.gz.
+`mrjax.data.formats.nifti_names` says which files make a subject, `mrjax.data.plausible` whether
+they make sense.
 """
 
 import dataclasses
-import re
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from mrjax.arrays import QsmSubject, Vector
-from mrjax.data.formats import border
+from mrjax.arrays import Grid, QsmSubject, Vector
+from mrjax.data.formats import border, nifti_file, nifti_names
+from mrjax.data.intake import Intake
+from mrjax.data.plausible import frames, spread
+from mrjax.data.plausible.spread import GYROMAGNETIC_MHZ_PER_TESLA
 from mrjax.errors import UserError
 
-# Proton in water (CODATA 2022, shielded), per 2 pi.
-GYROMAGNETIC_MHZ_PER_TESLA = 42.57638543
 UNITS = ("ppm", "Hz", "rad")
-
-_KINDS = re.compile(r"(?P<field>localfield|fieldmap-local)|(?P<chi>chimap)|(?P<mask>mask)", re.I)
-_BIDS = re.compile(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?")
 
 
 def nifti(
-    data_dir: Path, unit: str, *, field_strength: float = 0.0, echo_time: float = 0.0
+    data_dir: Path,
+    unit: str,
+    *,
+    field_strength: float = 0.0,
+    echo_time: float = 0.0,
+    intake: Intake | None = None,
 ) -> list[QsmSubject]:
     """All subjects below a folder, in the order of their names.
 
-    Voxel size and the direction of B0 (the scanner's z axis in voxel axes) come from the affine;
-    volumes stay on their grid. The unit is the field's; a Chimap is in ppm by BIDS.
+    Voxel size and the direction of B0 (the scanner's z axis in voxel axes) come from the frame of
+    the field's header that leads to the scanner; volumes stay on their grid. The unit is the
+    field's; a Chimap is in ppm by BIDS.
 
     Args:
         data_dir: folder, searched with all its subfolders.
         unit: of the field: ppm, Hz, or rad (phase accrued during the echo time).
         field_strength: B0 [T], for Hz and rad.
         echo_time: [s], for rad.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         One subject for every local field; chi is None where there is no Chimap.
 
     Raises:
         UserError: unit missing or unknown, B0 or echo time missing, no such folder, no field in
-            it, no mask for a field, two files for one purpose, or a volume that cannot be used.
+            it, no mask for a field, two files for one purpose, or a volume that cannot be used or
+            makes no sense.
     """
+    intake = Intake() if intake is None else intake
     scale = ppm_per_unit(unit, field_strength=field_strength, echo_time=echo_time)
+    others = spread.field_units(unit, field_strength=field_strength, echo_time=echo_time)
     border.require_directory(data_dir)
-    groups = _groups(data_dir)
+    groups = nifti_names.groups(data_dir, intake)
     if not groups:
         raise UserError(
             f"no local field in {data_dir}; expected files named *localfield*.nii.gz with "
             "*mask* and *Chimap* beside them; rename the files or correct --data_dir"
         )
-    return [_subject(name, files, scale) for name, files in sorted(groups.items())]
+    found = [_subject(name, files, scale, intake) for name, files in sorted(groups.items())]
+    for one in found:
+        border.check_spread(one, others, intake)
+    return found
 
 
 def ppm_per_unit(unit: str, *, field_strength: float = 0.0, echo_time: float = 0.0) -> float:
@@ -98,16 +107,21 @@ def write_nifti(
     voxel_size: Vector = (1.0, 1.0, 1.0),
     b0_direction: Vector = (0.0, 0.0, 1.0),
     affine: np.ndarray | None = None,
+    grid: Grid | None = None,
 ) -> None:
-    """Write one volume as float32, with an affine that carries voxel size and B0 direction.
+    """Write one volume as float32: on a file's grid, or with voxel size and B0 direction.
 
     Args:
         path: ends with .nii or .nii.gz; its folder is made if absent.
         volume: [x y z].
         voxel_size: edge lengths [mm].
         b0_direction: unit vector in voxel axes; becomes the scanner's z axis.
-        affine: voxel to scanner [mm], of the file the volume belongs to; instead of the two above.
+        affine: voxel to scanner [mm]; instead of the two above.
+        grid: of the file the volume belongs to; instead of the three above.
     """
+    if grid is not None:
+        nifti_file.write_on_grid(path, np.asarray(volume, np.float32), grid)
+        return
     if affine is None:
         affine = np.eye(4)
         affine[:3, :3] = _rotation(b0_direction) * np.asarray(voxel_size)
@@ -127,84 +141,25 @@ def _rotation(b0_direction: Vector) -> np.ndarray:
     return np.stack([x, np.cross(z, x), z])
 
 
-def _groups(data_dir: Path) -> dict[str, dict[str, Path]]:
-    """Subject name -> purpose (field, chi, mask) -> file, for subjects that have a field."""
-    groups: dict[str, dict[str, Path]] = {}
-    for path in sorted(data_dir.rglob("*.nii*")):
-        match = _KINDS.search(path.name)
-        if not match or not path.name.endswith((".nii", ".nii.gz")):
-            continue
-        kind, name = str(match.lastgroup), _name(path, data_dir, match.start())
-        other = groups.setdefault(name, {}).setdefault(kind, path)
-        if other != path:
-            raise UserError(
-                f"{other} and {path} are both the {kind} of {name}; expected one; "
-                "move the other out of --data_dir"
-            )
-    return {name: files for name, files in groups.items() if "field" in files}
-
-
-def _name(path: Path, root: Path, start: int) -> str:
-    relative = path.relative_to(root)
-    bids = _BIDS.search(path.name) or _BIDS.search(relative.parent.as_posix())
-    if bids:
-        return bids[0]
-    name = (relative.parent / path.name[:start].rstrip("_-.")).as_posix().strip("./")
-    return name.replace("/", "_") or root.name  # a name becomes part of file names
-
-
-def _subject(name: str, files: dict[str, Path], scale: float) -> QsmSubject:
+def _subject(name: str, files: dict[str, Path], scale: float, intake: Intake) -> QsmSubject:
     if "mask" not in files:
         raise UserError(
             f"no mask for {files['field']}; expected a file *mask*.nii.gz of the same subject; "
             "add it"
         )
-    volumes, affines = {}, {}
-    for kind, path in files.items():
-        volumes[kind], affines[kind] = _read(path)
-    _check_places(files, affines, {kind: v.shape for kind, v in volumes.items()})
-    voxel_size, b0_direction = _geometry(affines["field"])
+    read = {kind: nifti_file.read(path) for kind, path in files.items()}
+    field = read["field"]
+    frame = frames.scanner(field.path, field.header, field.raw, intake)
+    for kind in files:
+        if kind != "field":
+            frames.check_place(read[kind], field, frame, intake)
     subject = border.checked_subject(
         name=name,
-        field=volumes["field"] * scale,
-        chi=volumes.get("chi"),
-        mask=volumes["mask"],
-        voxel_size=voxel_size,
-        b0_direction=b0_direction,
+        field=field.volume * scale,
+        chi=read["chi"].volume if "chi" in read else None,
+        mask=read["mask"].volume,
+        voxel_size=frame.voxel_size,
+        b0_direction=frame.b0_direction,
+        intake=intake,
     )
-    return dataclasses.replace(subject, affine=affines["field"])
-
-
-def _check_places(
-    files: dict[str, Path], affines: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]
-) -> None:
-    for kind, path in files.items():
-        same_grid = shapes[kind] == shapes["field"]  # other shapes are refused later, by name
-        if same_grid and not np.allclose(affines[kind], affines["field"], atol=1e-2):
-            raise UserError(
-                f"{path} lies elsewhere than {files['field']}; expected equal affines; "
-                "resample it to the field's grid"
-            )
-
-
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Volume [x y z] in the file's unit, and its voxel-to-scanner affine [mm]."""
-    try:
-        image = nib.Nifti1Image.from_filename(path)
-        volume = np.asarray(image.dataobj, dtype=np.float64)
-    except Exception as error:  # a damaged file raises nearly anything from nibabel
-        raise UserError(
-            f"{path} cannot be read; expected a NIfTI volume; write it again"
-        ) from error
-    if volume.ndim == 4 and volume.shape[3] == 1:
-        volume = volume[..., 0]
-    return volume, np.asarray(image.affine, dtype=np.float64)
-
-
-def _geometry(affine: np.ndarray) -> tuple[Vector, Vector]:
-    """Voxel size [mm] and B0 (scanner z) in voxel axes, from a voxel-to-scanner affine."""
-    size = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    direction = affine[2, :3] / size
-    direction = direction / np.sqrt((direction * direction).sum()) + 0.0  # no minus zero
-    x, y, z = (float(v) for v in size)
-    return (x, y, z), (float(direction[0]), float(direction[1]), float(direction[2]))
+    return dataclasses.replace(subject, affine=frame.affine, grid=field.grid)

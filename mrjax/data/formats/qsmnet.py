@@ -19,17 +19,22 @@ import scipy.io
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.formats import border, matlab
+from mrjax.data.intake import Intake
 from mrjax.data.patches import chi_of
+from mrjax.data.plausible import spread
 from mrjax.errors import UserError
 
 FIELD, CHI, MASK = "phs_tissue", "chi_cosmos", "mask"
 
 
-def qsmnet_mat(data_dir: Path) -> tuple[list[QsmSubject], list[QsmSubject]]:
+def qsmnet_mat(
+    data_dir: Path, intake: Intake | None = None
+) -> tuple[list[QsmSubject], list[QsmSubject]]:
     """All subjects of a folder in the authors' layout; each head direction is a subject.
 
     Args:
         data_dir: folder that holds Train/ and Test/, or a Data/ folder with both.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         (training, test) subjects in the order of their numbers. A test subject without a label
@@ -40,7 +45,8 @@ def qsmnet_mat(data_dir: Path) -> tuple[list[QsmSubject], list[QsmSubject]]:
             cannot be used.
     """
     border.require_directory(data_dir)
-    train, test = read_train(data_dir), read_test(data_dir)
+    intake = Intake() if intake is None else intake
+    train, test = read_train(data_dir, intake), read_test(data_dir, intake)
     if not train and not test:
         raise UserError(
             f"no subjects in {data_dir}; expected Train/Input/train_input1.mat and so on; "
@@ -49,26 +55,31 @@ def qsmnet_mat(data_dir: Path) -> tuple[list[QsmSubject], list[QsmSubject]]:
     return train, test
 
 
-def read_train(data_dir: Path) -> list[QsmSubject]:
+def read_train(data_dir: Path, intake: Intake) -> list[QsmSubject]:
     """The training subjects of the layout; none where the folder has no Train/Input."""
     train = _root(data_dir) / "Train"
     subjects = []
     for number, path in border.numbered(train / "Input", "train_input"):
-        mask = matlab.read(train / "Input" / f"train_mask{number}.mat", MASK)
-        chi = matlab.read(train / "Label" / f"train_label{number}.mat", CHI)
-        subjects += _directions(f"train{number}", matlab.read(path, FIELD), chi, mask)
+        mask = matlab.read(train / "Input" / f"train_mask{number}.mat", MASK, intake=intake)
+        chi = matlab.read(train / "Label" / f"train_label{number}.mat", CHI, intake=intake)
+        field = matlab.read(path, FIELD, intake=intake)
+        subjects += _directions(f"train{number}", field, chi, mask, intake)
+    _account(train, "train", {"mask": "Input", "label": "Label"}, intake)
     return subjects
 
 
-def read_test(data_dir: Path) -> list[QsmSubject]:
+def read_test(data_dir: Path, intake: Intake | None = None) -> list[QsmSubject]:
     """The test subjects of the layout; none where the folder has no Test/Input."""
+    intake = Intake() if intake is None else intake
     test = _root(data_dir) / "Test"
     subjects = []
     for number, path in border.numbered(test / "Input", "test_input"):
         label = test / "Label" / f"test_label{number}.mat"
-        chi = matlab.read(label, CHI) if label.exists() else None
-        field, mask = matlab.read(path, FIELD), matlab.read(path, MASK)
-        subjects += _directions(f"test{number}", field, chi, mask)
+        chi = matlab.read(label, CHI, intake=intake) if label.exists() else None
+        field = matlab.read(path, FIELD, intake=intake)
+        mask = matlab.read(path, MASK, intake=intake)
+        subjects += _directions(f"test{number}", field, chi, mask, intake)
+    _account(test, "test", {"label": "Label"}, intake)
     return subjects
 
 
@@ -106,11 +117,29 @@ def _root(data_dir: Path) -> Path:
     return data_dir / "Data" if (data_dir / "Data").is_dir() else data_dir
 
 
+def _account(folder: Path, stem: str, others: dict[str, str], intake: Intake) -> None:
+    """Leave out, in words, the masks and labels of subjects that have no input."""
+    inputs = {number for number, _ in border.numbered(folder / "Input", f"{stem}_input")}
+    for kind, place in others.items():
+        for number, path in border.numbered(folder / place, f"{stem}_{kind}"):
+            if number not in inputs:
+                intake.leave_out(path.name, f"no {stem}_input of that number beside it")
+
+
 def _directions(
-    name: str, field: np.ndarray, chi: np.ndarray | None, mask: np.ndarray
+    name: str, field: np.ndarray, chi: np.ndarray | None, mask: np.ndarray, intake: Intake
+) -> list[QsmSubject]:
+    found = _checked(name, field, chi, mask, intake)
+    for one in found:
+        border.check_spread(one, spread.field_units(), intake)
+    return found
+
+
+def _checked(
+    name: str, field: np.ndarray, chi: np.ndarray | None, mask: np.ndarray, intake: Intake
 ) -> list[QsmSubject]:
     if field.ndim == 3:
-        return [border.checked_subject(name=name, field=field, chi=chi, mask=mask)]
+        return [border.checked_subject(name=name, field=field, chi=chi, mask=mask, intake=intake)]
     if field.ndim != 4:
         raise UserError(
             f"the field of {name} has {field.ndim} axes; expected x y z or x y z direction; "
@@ -122,6 +151,7 @@ def _directions(
             field=field[..., i],
             chi=None if chi is None else _direction(name, "chi", chi, i),
             mask=_direction(name, "mask", mask, i),
+            intake=intake,
         )
         for i in range(field.shape[3])
     ]

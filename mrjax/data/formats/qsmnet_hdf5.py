@@ -14,8 +14,11 @@ import h5py
 import numpy as np
 
 from mrjax.arrays import QsmSubject
+from mrjax.data.formats import border, found
 from mrjax.data.formats.border import SHORTEST_AXIS, times
+from mrjax.data.intake import Intake
 from mrjax.data.patches import Patches
+from mrjax.data.plausible import masks, spread
 from mrjax.errors import UserError
 
 DATASETS = {"temp_i": "field", "temp_l": "chi", "temp_m": "mask"}
@@ -25,7 +28,7 @@ DATASETS = {"temp_i": "field", "temp_l": "chi", "temp_m": "mask"}
 LARGEST_CHI_STD_PPM = 0.5
 
 
-def qsmnet_patches(path: Path) -> list[QsmSubject]:
+def qsmnet_patches(path: Path, intake: Intake | None = None) -> list[QsmSubject]:
     """Each patch of the file as a subject of its own, in the order of the file.
 
     The whole file is read into memory once; the subjects are views of it. A patch may lie outside
@@ -34,6 +37,7 @@ def qsmnet_patches(path: Path) -> list[QsmSubject]:
     Args:
         path: the .hdf5 file, or a folder that holds exactly one (Train/Training_data_patch/ inside
             it, as the authors have it, is looked into).
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         Subjects of 1 mm voxels with B0 along the third axis.
@@ -42,9 +46,11 @@ def qsmnet_patches(path: Path) -> list[QsmSubject]:
         UserError: no or several files, a dataset missing, shapes that differ, patches that are
             normalised already, no voxel in any mask, values inside the masks not finite.
     """
+    intake = Intake() if intake is None else intake
     path = _only_file(path)
-    field, chi, mask = _read(path)
-    _check_values(path, field, chi, mask)
+    field, chi, stored = _read(path)
+    mask = masks.inside(f"temp_m in {path}", stored, intake)
+    _check_values(path, field, chi, mask, intake)
     field, chi = np.where(mask, field, 0), np.where(mask, chi, 0)
     return [
         QsmSubject(name=f"patch{i:06d}", field=field[i], chi=chi[i], mask=mask[i])
@@ -82,13 +88,17 @@ def _only_file(path: Path) -> Path:
     if path.is_file():
         return path
     folders = (path, path / "Train/Training_data_patch", path / "Data/Train/Training_data_patch")
-    found = [f for folder in folders for p in ("*.hdf5", "*.h5") for f in folder.glob(p)]
-    if len(found) != 1:
+    files = [f for folder in folders if folder.is_dir() for f in _hdf5(folder)]
+    if len(files) != 1:
         raise UserError(
-            f"{len(found)} .hdf5 files in {path}; expected exactly one patch file; "
+            f"{len(files)} .hdf5 files in {path}; expected exactly one patch file; "
             "point --data_dir at the file"
         )
-    return found[0]
+    return files[0]
+
+
+def _hdf5(folder: Path) -> list[Path]:
+    return found.inside(folder, (".hdf5", ".h5"))
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -97,14 +107,15 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             field, chi, mask = (_dataset(path, file, key) for key in DATASETS)
     except OSError as error:
         raise UserError(
-            f"{path} is not a readable HDF5 file; expected the authors' patch file; write it again"
+            f"{path} is not a readable HDF5 file ({border.one_line(error)}); expected the authors' "
+            "patch file; write it again"
         ) from error
     if not field.shape == chi.shape == mask.shape:
         raise UserError(
             f"temp_i, temp_l, temp_m of {path} have shapes {times(field.shape)}, "
             f"{times(chi.shape)}, {times(mask.shape)}; expected equal ones; write the file again"
         )
-    return field, chi, mask > 0
+    return field, chi, mask
 
 
 def _dataset(path: Path, file: h5py.File, key: str) -> np.ndarray:
@@ -112,16 +123,18 @@ def _dataset(path: Path, file: h5py.File, key: str) -> np.ndarray:
         raise UserError(
             f"{path} has no dataset {key}; expected temp_i, temp_l and temp_m; write the file again"
         )
-    found = np.asarray(file[key], dtype=np.float32)
-    if found.ndim != 5 or found.shape[4] != 1 or min(found.shape[1:4]) < SHORTEST_AXIS:
+    stored = np.asarray(file[key], dtype=np.float32)
+    if stored.ndim != 5 or stored.shape[4] != 1 or min(stored.shape[1:4]) < SHORTEST_AXIS:
         raise UserError(
-            f"dataset {key} of {path} has shape {times(found.shape)}; expected patches x p x p x p "
-            f"x 1 with p at least {SHORTEST_AXIS}; write the file again"
+            f"dataset {key} of {path} has shape {times(stored.shape)}; expected patches x p x p x "
+            f"p x 1 with p at least {SHORTEST_AXIS}; write the file again"
         )
-    return found[..., 0]
+    return stored[..., 0]
 
 
-def _check_values(path: Path, field: np.ndarray, chi: np.ndarray, mask: np.ndarray) -> None:
+def _check_values(
+    path: Path, field: np.ndarray, chi: np.ndarray, mask: np.ndarray, intake: Intake
+) -> None:
     if not mask.any():
         raise UserError(
             f"temp_m of {path} is empty; expected voxels above zero inside the brain; "
@@ -132,9 +145,14 @@ def _check_values(path: Path, field: np.ndarray, chi: np.ndarray, mask: np.ndarr
             f"{path} holds NaN or infinite values inside the masks; expected finite values; "
             "write the file again"
         )
-    spread = float(np.std(chi[mask], dtype=np.float64))
-    if spread > LARGEST_CHI_STD_PPM:
-        raise UserError(
-            f"temp_l of {path} has a standard deviation of {spread:.3g} inside the masks, so it is "
-            "normalised or not in ppm; expected ppm (about 0.03); write the patches unnormalised"
+    std = float(np.std(chi[mask], dtype=np.float64))
+    if std > LARGEST_CHI_STD_PPM:
+        intake.doubt(
+            "chi",
+            f"temp_l of {path} has a standard deviation of {std:.3g} inside the masks, so it is "
+            "normalised or not in ppm; expected ppm (about 0.03)",
+            "write the patches unnormalised",
         )
+    inside = field[mask]
+    units = spread.field_units()
+    spread.check(f"temp_i in {path}", "field", inside, spread.FIELD_PPM, units, intake)

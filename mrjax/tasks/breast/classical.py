@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.slices import CHANNELS, enlarged, images
+from mrjax.data.breast_slices import CHANNELS, enlarged, images
 
 STEP = 0.04
 BINS = 75
@@ -20,7 +20,7 @@ class Threshold:
     """The rule of a mask: a voxel is breast if one volume's intensity s has low <= s < high.
 
     Attributes:
-        channel: the volume, an index into `mrjax.data.slices.CHANNELS`.
+        channel: the volume, an index into `mrjax.data.breast_slices.CHANNELS`.
         low: lower limit, relative to the patient's scale.
         high: upper limit, likewise; beyond STEP * BINS there is no upper limit.
     """

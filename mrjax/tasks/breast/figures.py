@@ -31,7 +31,7 @@ def figure(path: Path, patient: DcePatient, masks: Mapping[str, np.ndarray], tit
         masks: method -> mask [x y z].
         title: title above all columns.
     """
-    from mrjax.data.slices import time_points  # imports jax, which box plots do without
+    from mrjax.data.breast_slices import time_points  # imports jax, which box plots do without
 
     truth = {} if patient.mask is None else {"truth": patient.mask}
     columns: dict[str, Any] = {"early volume": None} | truth | dict(masks)

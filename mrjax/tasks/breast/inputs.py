@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from mrjax.arrays import DcePatient
 from mrjax.data import breast, pipeline
+from mrjax.data.breast_slices import Slices
 from mrjax.data.folds import folds
-from mrjax.data.slices import Slices
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.tasks import evidence, trained
 from mrjax.tasks.breast import classical, crossval, model
@@ -28,6 +29,7 @@ class Inputs(NamedTuple):
         test: held-out patients.
         threshold: tuned on the training patients.
         initial: parameters (and statistics, if trained before) by leaf path.
+        account: what was found, used and left out.
     """
 
     train: Sequence[DcePatient]
@@ -35,6 +37,7 @@ class Inputs(NamedTuple):
     test: Sequence[DcePatient]
     threshold: Threshold
     initial: trained.Weights
+    account: Intake | None = None
 
     def constants(self) -> dict[str, Any]:
         """Return the constants that the network keeps from its training patients, as JSON."""
@@ -54,20 +57,24 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     Raises:
         UserError: patients, slices or a network cannot be used.
     """
-    train, test = divided(config, breast.patients(config))
+    account = Intake.insisting(config.accept)
+    train, test = divided(config, breast.patients(config, account))
     examples = None
     if config.steps:
         breast.check_masks([*train, *test])
         examples = Slices(train, config.multiple, config.shrink)
         pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
     else:
+        for one in train:
+            account.leave_out(one.name, f"not in --fold={config.fold}")
         train = []
+    account.use(train, test, "patients")
     if config.from_run:
         initial, tuned = _load(config, built)
     else:
         initial = trained.Weights(built.initial_params(), None)
         tuned = classical.tune(train, config.shrink)
-    return Inputs(train, examples, test, tuned, initial)
+    return Inputs(train, examples, test, tuned, initial, account)
 
 
 def divided(

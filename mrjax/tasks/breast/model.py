@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from mrjax import losses
-from mrjax.data.slices import CHANNELS
+from mrjax.data.breast_slices import CHANNELS
 from mrjax.nets.unet import UNet
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.build import TaskModel, arithmetic_of, leaf_shapes, master_dtype

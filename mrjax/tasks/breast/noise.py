@@ -3,7 +3,7 @@
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.slices import CHANNELS
+from mrjax.data.breast_slices import CHANNELS
 from mrjax.tasks import trained
 from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.breast.config import Config

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.slices import enlarged, images
+from mrjax.data.breast_slices import enlarged, images
 from mrjax.tasks.breast import classical, model
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.breast.inputs import Inputs

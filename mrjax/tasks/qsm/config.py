@@ -35,7 +35,11 @@ class Config(RunConfig):
         0.0, "Echo time of the data set, to convert rad", unit="s", minimum=0.0
     )
     n_train: int = option(24, "Synthetic brains to train on", minimum=1)
-    n_test: int = option(4, "Subjects held out", minimum=1)
+    n_test: int = option(
+        4,
+        "Subjects held out; 0: all, for --steps=0 with files, where it is what unset means",
+        minimum=0,
+    )
     volume: int = option(48, "Edge of a synthetic brain", unit="voxels of 1 mm", minimum=1)
     patch: int = option(32, "Edge of a training patch", unit="voxels", minimum=1)
     patches_x: int = option(2, "Patches along x; neighbours overlap", minimum=1)
@@ -92,6 +96,11 @@ class Config(RunConfig):
             raise UserError(
                 "--init=authors draws other bits on other machines; expected he_uniform under "
                 "--numerics=reproducible; change one of them"
+            )
+        if self.n_test == 0 and (self.steps or self.dataset == "synthetic"):
+            raise UserError(
+                "--n_test=0 holds out all there are; expected at least 1, or --steps=0 with files; "
+                "raise --n_test"
             )
         if self.steps == 0 and not self.from_run:
             raise UserError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from mrjax.arrays import QsmSubject
 from mrjax.data import pipeline
+from mrjax.data.intake import Intake
 from mrjax.data.qsm import subjects
 from mrjax.errors import UserError
 from mrjax.tasks import evidence, trained
@@ -24,6 +25,7 @@ class Inputs(NamedTuple):
         test: held-out subjects.
         constants: normalisation and tuned classical methods.
         initial: parameters (and statistics, if trained before) by leaf path.
+        account: what was found, used and left out.
     """
 
     train: Sequence[QsmSubject]
@@ -31,6 +33,7 @@ class Inputs(NamedTuple):
     test: Sequence[QsmSubject]
     constants: Constants
     initial: trained.Weights
+    account: Intake | None = None
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -46,7 +49,8 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     Raises:
         UserError: subjects, patches or a network cannot be used.
     """
-    train, test = subjects(config, need_train=config.steps > 0)
+    account = Intake.insisting(config.accept)
+    train, test = subjects(config, need_train=config.steps > 0, intake=account)
     check_test(test)
     patches = None
     if config.steps:
@@ -58,7 +62,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     else:
         initial = trained.Weights(built.initial_params(), None)
         constants = Constants(pipeline.normalisation(train), classical.tune(train))
-    return Inputs(train, patches, test, constants, initial)
+    return Inputs(train, patches, test, constants, initial, account)
 
 
 def check_test(found: Sequence[QsmSubject]) -> None:

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
@@ -13,6 +15,8 @@ from mrjax.tasks.qsm.classical import Tuned
 from mrjax.tasks.qsm.config import Config
 
 ARCHITECTURE = ("width", "levels", "window")
+SAME_GEOMETRY = 1e-4
+"""Share by which voxel sizes may differ, and components of B0: headers of one scan are rounded."""
 
 
 class Constants(NamedTuple):
@@ -50,14 +54,15 @@ def load(config: Config, built: model.Model) -> tuple[trained.Weights, Constants
 
 
 def check_geometry(subjects: Sequence[QsmSubject]) -> None:
-    """Raise UserError unless all subjects share voxel size and B0 direction.
+    """Raise UserError unless all subjects share voxel size and B0 direction, up to rounding.
 
     The model loss uses one dipole kernel for all patches, as the authors do, who rotate and
     resample their subjects before.
     """
     first = subjects[0]
     for s in subjects[1:]:
-        if s.voxel_size != first.voxel_size or s.b0_direction != first.b0_direction:
+        sizes = np.allclose(s.voxel_size, first.voxel_size, rtol=SAME_GEOMETRY, atol=0)
+        if not sizes or not np.allclose(s.b0_direction, first.b0_direction, atol=SAME_GEOMETRY):
             raise UserError(
                 f"training subjects {first.name} and {s.name} differ in voxel size "
                 f"({first.voxel_size}, {s.voxel_size} mm) or B0 direction ({first.b0_direction}, "

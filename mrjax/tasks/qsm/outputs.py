@@ -26,4 +26,5 @@ def write(
         figure(folder.images / f"{subject.name}.png", subject, shown)
         for method, chi in found.items():
             path = folder.predictions / f"{subject.name}_{method}_Chimap.nii.gz"
-            write_nifti(path, chi, subject.voxel_size, subject.b0_direction, subject.affine)
+            place = (subject.voxel_size, subject.b0_direction, subject.affine)
+            write_nifti(path, chi, *place, grid=subject.grid)

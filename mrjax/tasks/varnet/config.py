@@ -28,7 +28,10 @@ class Config(RunConfig):
     )
     n_train: int = option(24, "Synthetic slices to train on", minimum=1)
     n_test: int = option(
-        4, "Held out: synthetic slices, patients (hammernik) or files (fastmri, bart)", minimum=1
+        4,
+        "Held out: synthetic slices, patients (hammernik) or files (fastmri, bart); 0: all, for "
+        "--steps=0 with files, where it is what unset means",
+        minimum=0,
     )
     rows: int = option(96, "Rows (readout) of a synthetic slice", unit="pixels", minimum=16)
     columns: int = option(
@@ -103,6 +106,11 @@ class Config(RunConfig):
             raise UserError(
                 "--maps=espirit gives other bits on other machines; expected acs under "
                 "--numerics=reproducible; change one of them"
+            )
+        if self.n_test == 0 and (self.steps or self.dataset == "synthetic"):
+            raise UserError(
+                "--n_test=0 holds out all there are; expected at least 1, or --steps=0 with files; "
+                "raise --n_test"
             )
         if self.steps == 0 and not self.from_run:
             raise UserError(

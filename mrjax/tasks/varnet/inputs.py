@@ -7,6 +7,7 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data import pipeline, sense
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.tasks import evidence, trained
@@ -26,6 +27,7 @@ class Inputs(NamedTuple):
         acquired: held-out slices, undersampled as by the scanner.
         tuned: parameters of CG-SENSE.
         initial: parameters by leaf path.
+        account: what was found, used and left out.
     """
 
     examples: sense.Examples | None
@@ -34,6 +36,7 @@ class Inputs(NamedTuple):
     acquired: Sequence[classical.Acquisition]
     tuned: classical.Tuned
     initial: trained.Weights
+    account: Intake | None = None
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -49,7 +52,8 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     Raises:
         UserError: slices or a network cannot be used.
     """
-    train, test = sense.slices(config, need_train=config.steps > 0)
+    account = Intake.insisting(config.accept)
+    train, test = sense.slices(config, need_train=config.steps > 0, intake=account)
     acquired = [
         sense.acquisition(s, config, sense.FIRST_TEST_INDEX + i) for i, s in enumerate(test)
     ]
@@ -68,7 +72,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
         assert examples is not None
         count = min(len(examples), classical.SLICES_TO_TUNE_ON)
         tuned = classical.tune([examples.get(i) for i in range(count)])
-    return Inputs(examples, train, test, acquired, tuned, initial)
+    return Inputs(examples, train, test, acquired, tuned, initial, account)
 
 
 def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> None:

@@ -6,6 +6,7 @@ from helpers import shared
 from slices import random_slice
 
 from mrjax.data.formats import bart
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.physics import coils
 
@@ -125,3 +126,28 @@ def test_maps_of_other_coils_no_header_and_no_files_are_one_line(tmp_path):
     (tmp_path / "a.hdr").unlink()
     with pytest.raises(UserError, match=r"no file .*a.hdr; expected the header of a.cfl"):
         bart.read(tmp_path / "a.cfl")
+
+
+def test_maps_are_no_kspace_and_those_without_one_are_said(tmp_path):
+    one = random_slice()
+    bart.write_bart([one], tmp_path)
+    (tmp_path / "slice0001_maps.cfl").rename(tmp_path / "slice0001_sens.cfl")
+    (tmp_path / "slice0001_maps.hdr").rename(tmp_path / "slice0001_sens.hdr")
+    for name in ("sens.cfl", "other_maps.cfl", "._slice0001.cfl"):
+        (tmp_path / name).touch()
+    intake = Intake()
+    (path,) = bart.files(tmp_path, intake)
+    np.testing.assert_array_equal(bart.read(path).maps, one.maps)
+    assert [name for name, _ in intake.left_out] == ["other_maps.cfl", "sens.cfl"]
+
+
+def test_partial_fourier_has_no_reference_and_rows_are_refused(tmp_path):
+    one = random_slice(0, (3, 32, 48))
+    fraction = np.where(np.arange(48) < 31, one.kspace, 0)
+    bart.write_cfl(tmp_path / "a.cfl", np.moveaxis(fraction, 0, 2)[:, :, None])
+    found = bart.read(tmp_path / "a.cfl", acs_lines=8)
+    assert found.reference is None and found.mask.sum() == 31
+    rows = np.where(np.arange(32)[:, None] % 2 == 0, one.kspace, 0)
+    bart.write_cfl(tmp_path / "a.cfl", np.moveaxis(rows, 0, 2)[:, :, None])
+    with pytest.raises(UserError, match="a is undersampled along rows"):
+        bart.read(tmp_path / "a.cfl", acs_lines=8)

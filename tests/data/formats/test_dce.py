@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from helpers import shared
 
 from mrjax.arrays import DcePatient
 from mrjax.data.formats import dce, dce_nifti
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 SHAPE = (9, 10, 3)
@@ -57,7 +59,7 @@ def test_matlab_drops_the_axis_of_one_slice_and_a_mask_may_be_absent(tmp_path):
 
 def test_a_sagittal_slice_is_turned_to_the_front(tmp_path):
     series = np.random.default_rng(1).random((5, 9, 12))
-    scipy.io.savemat(tmp_path / "s.mat", {"DCEdata": series, "t": np.arange(5.0)[:, None]})
+    scipy.io.savemat(tmp_path / "s.mat", {"DCEdata": series, "t": 60 * np.arange(5.0)[:, None]})
     (found,) = dce.dce_mat(tmp_path)
     assert found.signal.shape == (9, 12, 1, 5) and found.mask is None
     np.testing.assert_allclose(found.signal[4, -1, 0], series[:, 4, 0], rtol=1e-6)
@@ -176,3 +178,78 @@ def test_a_damaged_timing_is_named(tmp_path):
     (tmp_path / "anna_dce.json").write_text('{"times": [1, 2]}')
     with pytest.raises(UserError, match=r"anna_dce\.json gives no VolumeTiming"):
         dce_nifti.dce_nifti(tmp_path)
+
+
+ORIENTATIONS = {
+    "to the left": np.diag([-1.5, 2, 4, 1.0]),
+    "sagittal": np.array([[0, 0, 1.5, 3], [2, 0, 0, 1], [0, -4, 0, 2], [0, 0, 0, 1.0]]),
+    "coronal, oblique": np.array(
+        [[1.5, 0, 0.1, 3], [0, 0.2, 2, 1], [0.1, 4, -0.1, 2], [0, 0, 0, 1]]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_a_result_lies_on_the_voxels_of_the_file(name, tmp_path):
+    """Equal by index to the mask that was stored beside the series, in the file's own axes."""
+    affine = ORIENTATIONS[name].copy()
+    lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    affine[:3, :3] = np.linalg.qr(affine[:3, :3])[0] * lengths * 1.0
+    draw = np.random.default_rng(3)
+    mask = np.zeros((9, 10, 8), np.uint8)
+    mask[1:4, 2:6, 5] = 1
+    for kind, volume in (("dce", draw.random((9, 10, 8, 4))), ("mask", mask)):
+        image = nib.Nifti1Image(volume.astype(np.float32), None)
+        image.header.set_sform(affine, 2)
+        image.header.set_qform(affine, 1)
+        image.header.set_xyzt_units("mm", "sec")
+        if kind == "dce":
+            image.header["pixdim"][4] = 60
+        nib.save(
+            nib.Nifti1Image(volume.astype(np.float32), None, image.header),
+            tmp_path / f"p_{kind}.nii",
+        )
+    (found,) = dce_nifti.dce_nifti(tmp_path)
+    x, y, z = (int(n) for n in np.argmax(np.abs(found.affine[:3, :3]), axis=0))
+    assert (x, y, z) == (0, 1, 2) and (np.diagonal(found.affine)[:3] > 0).all()
+    dce_nifti.write_volume(tmp_path / "out/m.nii.gz", found.mask, found)
+    result, source = nib.load(tmp_path / "out/m.nii.gz"), nib.load(tmp_path / "p_mask.nii")
+    np.testing.assert_array_equal(np.asarray(result.dataobj), mask)
+    np.testing.assert_allclose(result.affine, source.affine, atol=1e-5)
+    assert (result.header["qform_code"], result.header["sform_code"]) == (1, 2)
+    assert result.get_data_dtype() == np.uint8
+
+
+def test_times_of_a_header_are_said_and_those_of_a_sequence_refused(tmp_path):
+    intake = Intake()
+    image = nib.Nifti1Image(patient().signal, np.diag([1.5, 2, 4, 1]))
+    for step, unit in ((45, "sec"), (5.3, "msec")):
+        image.header.set_xyzt_units("mm", unit)
+        image.header["pixdim"][4] = step
+        nib.save(image, tmp_path / "anna_dce.nii.gz")
+        if unit == "sec":
+            dce_nifti.dce_nifti(tmp_path, intake)
+    assert "come from the 45 s between volumes in its header" in intake.notes[0]
+    with pytest.raises(UserError, match=r"lasts 0.0159 s .*repetition time.*--accept=times"):
+        dce_nifti.dce_nifti(tmp_path)
+
+
+def test_series_of_arrays_written_row_by_row_are_said(tmp_path):
+    intake = Intake()
+    with h5py.File(tmp_path / "p.mat", "w") as file:
+        file["dce"], file["times"] = patient().signal, patient().times
+    (found,) = dce.dce_mat(tmp_path, intake)
+    np.testing.assert_array_equal(found.signal, patient().signal)
+    assert "p.mat was not written by MATLAB: the axes" in intake.notes[0]
+    assert "dce: 9 x 10 x 3 x 4" in intake.notes[0]
+
+
+def test_what_is_no_series_is_said(tmp_path):
+    dce_nifti.write_dce_nifti(patient(), tmp_path)
+    (tmp_path / "._anna_dce.nii.gz").write_bytes(b"Mac")
+    for name in ("bert_mask.nii", "anna_t1.nii"):
+        (tmp_path / name).touch()
+    intake = Intake()
+    same(patient(), dce_nifti.dce_nifti(tmp_path, intake)[0])
+    assert intake.left_out == [("bert_mask.nii", "a mask without a series *_dce.nii.gz")]
+    assert "1 NIfTI files are not used" in intake.notes[0] and "anna_t1.nii" in intake.notes[0]

@@ -5,9 +5,12 @@ import math
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers import shared
 
 from mrjax.data.formats import nifti
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
+from mrjax.tasks.qsm import network
 
 SHAPE = (12, 10, 9)
 
@@ -40,12 +43,15 @@ def test_round_trip_masks_and_keeps_ppm(tmp_path):
 def test_hertz_and_radians_become_ppm(tmp_path):
     """At 3 T one ppm is 127.73 Hz; over 25 ms it turns the phase by 20.06 rad."""
     write(tmp_path)
-    field = nifti.nifti(tmp_path, "ppm")[0].field
-    hertz = nifti.nifti(tmp_path, "Hz", field_strength=3.0)[0]
-    radians = nifti.nifti(tmp_path, "rad", field_strength=3.0, echo_time=0.025)[0]
-    np.testing.assert_allclose(hertz.field, field / 127.729156, rtol=1e-6)
-    np.testing.assert_allclose(radians.field, field / 20.06365, rtol=1e-5)
-    np.testing.assert_array_equal(hertz.chi, nifti.nifti(tmp_path, "ppm")[0].chi)
+    ppm = nifti.nifti(tmp_path, "ppm")[0]
+    for unit, per_ppm, settings in (
+        ("Hz", 127.729156, {"field_strength": 3.0}),
+        ("rad", 20.06365, {"field_strength": 3.0, "echo_time": 0.025}),
+    ):
+        overwrite(tmp_path / "localfield.nii.gz", volumes()[0] * per_ppm)
+        (found,) = nifti.nifti(tmp_path, unit, **settings)
+        np.testing.assert_allclose(found.field, ppm.field, rtol=1e-5)
+        np.testing.assert_array_equal(found.chi, ppm.chi)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +160,16 @@ def test_unusable_volumes_are_one_line(tmp_path):
     whole = path.read_bytes()
     for content in (b"", b"nothing", whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(UserError, match=r"Chimap.nii.gz cannot be read; expected"):
+        with pytest.raises(UserError, match=r"Chimap.nii.gz cannot be read \(.+\); expected"):
             nifti.nifti(tmp_path, "ppm")
     path.write_bytes(whole)
     (tmp_path / "brain_localfield.nii").write_bytes(b"")
-    write(tmp_path / "x", prefix="sub-1_")
-    write(tmp_path / "y", prefix="sub-1_")
-    with pytest.raises(UserError, match="are both the chi of sub-1; expected one"):
-        nifti.nifti(tmp_path, "ppm")
+    for folder in ("a", "b"):
+        write(tmp_path / "sub-1" / folder, prefix="sub-1_")
+    for kind, word in (("chi", "Chimap"), ("mask", "mask"), ("field", "localfield")):
+        with pytest.raises(UserError, match=f"are both the {kind} of sub-1; expected one"):
+            nifti.nifti(tmp_path, "ppm")
+        (tmp_path / f"sub-1/b/sub-1_{word}.nii.gz").unlink()
 
 
 def test_names_can_be_file_names(tmp_path):
@@ -180,3 +188,144 @@ def test_results_keep_the_place_of_their_source(tmp_path):
     out = tmp_path / "out.nii.gz"
     nifti.write_nifti(out, subject.field, subject.voxel_size, subject.b0_direction, subject.affine)
     np.testing.assert_allclose(nib.load(out).affine, affine, atol=1e-6)
+
+
+def variant(path, make) -> None:
+    """Replace a field by another kind of file of the same numbers."""
+    path.unlink()
+    make(path.with_name("localfield"), volumes()[0])
+
+
+def pair(stem, field) -> None:
+    nib.save(nib.Nifti1Pair(field, np.eye(4)), stem.with_suffix(".img"))
+
+
+def big_endian(stem, field) -> None:
+    header = nib.Nifti1Header(endianness=">")
+    header.set_data_dtype(np.float32)
+    nib.save(nib.Nifti1Image(field, np.eye(4), header), stem.with_suffix(".nii"))
+
+
+def upper_case(stem, field) -> None:
+    nib.save(nib.Nifti1Image(field, np.eye(4)), stem.with_suffix(".nii.gz"))
+    stem.with_suffix(".nii.gz").rename(stem.with_suffix(".NII.GZ"))
+
+
+def second(stem, field) -> None:
+    nib.save(nib.Nifti2Image(field, np.eye(4)), stem.with_suffix(".nii.gz"))
+
+
+def more_axes(stem, field) -> None:
+    nib.save(nib.Nifti1Image(field[..., None, None], np.eye(4)), stem.with_suffix(".nii"))
+
+
+@pytest.mark.parametrize("make", [pair, big_endian, upper_case, second, more_axes])
+def test_every_kind_of_nifti_file_gives_the_same_numbers(make, tmp_path):
+    write(tmp_path)
+    variant(tmp_path / "localfield.nii.gz", make)
+    (found,) = nifti.nifti(tmp_path, "ppm")
+    np.testing.assert_array_equal(found.field, volumes()[0] * volumes()[2])
+
+
+def complex_numbers(stem, field) -> None:
+    nib.save(nib.Nifti1Image(np.exp(1j * field), np.eye(4)), stem.with_suffix(".nii"))
+
+
+def colours(stem, field) -> None:
+    kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(np.zeros(field.shape, kind), np.eye(4)), stem.with_suffix(".nii"))
+
+
+def another_format(stem, field) -> None:
+    nib.save(nib.AnalyzeImage(field, np.eye(4)), stem.with_suffix(".img"))
+
+
+def not_gzipped(stem, field) -> None:
+    nib.save(nib.Nifti1Image(field, np.eye(4)), stem.with_suffix(".nii"))
+    stem.with_suffix(".nii").rename(stem.with_suffix(".nii.gz"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (complex_numbers, "holds complex numbers; expected one real number a voxel"),
+        (colours, "holds colours; expected one real number"),
+        (another_format, r"is no NIfTI file but .*AnalyzeImage"),
+        (not_gzipped, r"cannot be read \(.+\); expected a NIfTI volume"),
+    ],
+)
+def test_other_files_are_refused_with_the_reason(make, message, tmp_path):
+    write(tmp_path)
+    variant(tmp_path / "localfield.nii.gz", make)
+    with pytest.raises(UserError, match=message) as caught:
+        nifti.nifti(tmp_path, "ppm")
+    assert "\n" not in str(caught.value)
+
+
+QUARTER = np.array([[0, 0, -2.0, 7], [0, 1, 0, 8], [0.7, 0, 0, 9], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("unit", ["mm", "meter", "micron", "unknown"])
+@pytest.mark.parametrize("codes", [(1, 1), (4, 1), (1, 0), (0, 1), (0, 0)])
+def test_results_have_the_frames_codes_and_unit_of_their_source(codes, unit, tmp_path):
+    """Nibabel reads from the result what it reads from the source."""
+    scale = {"meter": 1e-3, "micron": 1e3}.get(unit, 1.0)
+    stored = np.diag([scale, scale, scale, 1.0]) @ QUARTER
+    template = stored @ np.diag([1, -1, -1, 1.0])
+    for kind, volume in zip(("localfield", "mask"), volumes()[::2], strict=True):
+        image = nib.Nifti1Image(volume, None)
+        image.header.set_zooms([n * scale for n in (0.7, 1.0, 2.0)])
+        image.header.set_qform(stored, codes[1])
+        image.header.set_sform(template if codes[0] == 4 else stored, codes[0])
+        image.header.set_xyzt_units(unit)
+        nib.save(nib.Nifti1Image(volume, None, image.header), tmp_path / f"{kind}.nii")
+    (subject,) = nifti.nifti(tmp_path, "ppm")
+    np.testing.assert_allclose(subject.voxel_size, (0.7, 1.0, 2.0), rtol=1e-5)
+    expected = (1.0, 0.0, 0.0) if any(codes) else (0.0, 0.0, 1.0)
+    np.testing.assert_allclose(subject.b0_direction, expected, atol=1e-6)
+    out = tmp_path / "out/o.nii.gz"
+    nifti.write_nifti(out, subject.field, grid=subject.grid)
+    source, result = (nib.load(p) for p in (tmp_path / "localfield.nii", out))
+    np.testing.assert_allclose(result.affine, source.affine, rtol=1e-6)
+    for key in ("qform_code", "sform_code", "xyzt_units"):
+        assert result.header[key] == source.header[key], key
+    for frame in ("qform", "sform"):
+        if source.header[f"{frame}_code"]:
+            one, other = (getattr(i, f"get_{frame}")() for i in (source, result))
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * scale)
+    np.testing.assert_allclose(result.header.get_zooms(), source.header.get_zooms(), rtol=1e-6)
+    np.testing.assert_array_equal(np.asarray(result.dataobj), subject.field)
+
+
+def test_the_measured_echoes_are_refused_as_they_are_and_one_echo_for_its_scale(tmp_path):
+    """Three echoes of phase in +-0.0037 for +-pi: one volume is asked for, then its unit."""
+    phase, magnitude = nib.load(shared("data/Phase.nii")), nib.load(shared("data/Mag.nii"))
+    first = np.asarray(magnitude.dataobj)[..., 0]
+    brain = (first > np.percentile(first, 60)).astype(np.float32)
+    overwrite(tmp_path / "localfield.nii", np.asarray(phase.dataobj), phase.affine)
+    overwrite(tmp_path / "mask.nii", brain, phase.affine)
+    settings = {"field_strength": 7.0, "echo_time": 0.004}
+    with pytest.raises(UserError, match="has 4 axes; expected the three axes x y z; write one vol"):
+        nifti.nifti(tmp_path, "rad", **settings)
+    one = np.asarray(phase.dataobj)[..., 0]
+    overwrite(tmp_path / "localfield.nii", one, phase.affine)
+    with pytest.raises(UserError, match=r"expected 0.004 to 0.15 ppm of a head"):
+        nifti.nifti(tmp_path, "rad", **settings)
+    overwrite(tmp_path / "localfield.nii", one * np.pi / np.abs(one).max(), phase.affine)
+    nifti.nifti(tmp_path, "rad", intake=Intake(frozenset({"field"})), **settings)
+
+
+def test_rounding_of_the_header_moves_no_volume(tmp_path):
+    """The second subject's place is in its quaternion, whose float32 rounds to 1e-8."""
+    angle = np.deg2rad(10)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = turn * (0.9, 1.1, 1.3)
+    for number, frame in enumerate(("sform", "qform"), 1):
+        for word, volume in zip(("localfield", "mask"), volumes()[::2], strict=True):
+            image = nib.Nifti1Image(volume, None)
+            getattr(image, f"set_{frame}")(affine, 1)
+            nib.save(image, tmp_path / f"sub-{number}_{word}.nii")
+    network.check_geometry(nifti.nifti(tmp_path, "ppm"))
