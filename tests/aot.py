@@ -8,12 +8,13 @@ read once per process, and the plugin must not be seen by the other tests.
 What this cannot show: which cuDNN engine or cuBLASLt algorithm runs (they are chosen by timing on
 a device; the compiled call has ``algo_id`` -1), and anything that happens at run time.
 
-Run by hand: ``python tests/aot.py BUILD OUT h100 h200``, BUILD being ``module:function`` or
+Run by hand: ``python tests/aot.py OUT BUILD/h100 BUILD/h200``, BUILD being ``module:function`` or
 ``file.py:function``, a function without arguments that returns ``(function, arguments)``;
-arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives one folder per GPU.
+arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives one folder for each.
 """
 
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import os
@@ -65,29 +66,35 @@ def child(*arguments: str, xla_flags: str = "") -> str:
     return done.stdout
 
 
-def compile_for(
-    gpus: Iterable[str], build: str, out: Path, *, xla_flags: str = ""
-) -> dict[str, Compiled]:
-    """Compile what ``build`` returns, for each GPU; skips where the plugin is absent.
+def compile_all(
+    wanted: Iterable[tuple[str, str]], out: Path, *, xla_flags: str = ""
+) -> dict[tuple[str, str], Compiled]:
+    """Compile what builds return, each for a GPU; skips where the plugin is absent.
 
     One process for all: importing and tracing cost as much as compiling a small step.
 
     Args:
-        gpus: keys of `gpu_targets.GPUS`.
-        build: ``module:function`` or ``file.py:function``, see the module's docstring.
+        wanted: (``module:function`` or ``file.py:function``, key of `gpu_targets.GPUS`), see the
+            module's docstring.
         out: empty folder for the dumps.
         xla_flags: more XLA flags, for example a level's.
     """
-    print(child(__file__, build, str(out), *gpus, xla_flags=xla_flags))
-    return {gpu: read(out / gpu) for gpu in gpus}
+    wanted = list(wanted)
+    print(child(__file__, str(out), *map("/".join, wanted), xla_flags=xla_flags))
+    return {(build, gpu): read(out / folder(build, gpu)) for build, gpu in wanted}
 
 
-def read(folder: Path) -> Compiled:
+def folder(build: str, gpu: str) -> str:
+    """Name of the folder for XLA's dumps."""
+    return f"{build.rsplit(':', 1)[1]}_{gpu}"
+
+
+def read(dumps: Path) -> Compiled:
     """The dumps of one compilation."""
 
     def text(pattern: str) -> str:
-        found = sorted(folder.glob(pattern))
-        assert found, f"XLA left no {pattern} in {folder}: a search in it could not fail"
+        found = sorted(dumps.glob(pattern))
+        assert found, f"XLA left no {pattern} in {dumps}: a search in it could not fail"
         return "\n".join(file.read_text() for file in found)
 
     return Compiled(
@@ -97,8 +104,9 @@ def read(folder: Path) -> Compiled:
     )
 
 
+@functools.cache
 def load(build: str):
-    """The function that ``build`` names."""
+    """What the function that ``build`` names returns, its function under `jax.jit`."""
     place, name = build.rsplit(":", 1)
     if place.endswith(".py"):
         spec = importlib.util.spec_from_file_location("built", place)
@@ -106,7 +114,10 @@ def load(build: str):
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(place)
-    return getattr(module, name)
+    import jax
+
+    function, arguments = getattr(module, name)()
+    return jax.jit(function), arguments
 
 
 def place(gpu: str):
@@ -120,22 +131,21 @@ def place(gpu: str):
     return jax.sharding.SingleDeviceSharding(topology.devices[0])
 
 
-def main(build: str, out: str, *gpus: str) -> None:
-    """The child process: compile for each GPU, each with a folder for XLA's dumps."""
+def main(out: str, *wanted: str) -> None:
+    """The child process: compile each build for its GPU, with a folder for XLA's dumps."""
     import jax
 
-    function, arguments = load(build)()
-    jitted = jax.jit(function)
-    for gpu in gpus:
+    for build, gpu in (words.rsplit("/", 1) for words in wanted):
         start, cpu, sharding = time.monotonic(), time.process_time(), place(gpu)
+        function, arguments = load(build)
         on_gpu = jax.tree.map(
             lambda leaf, at=sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at),
             arguments,
         )
-        dumps = {"xla_dump_to": str(Path(out, gpu)), "xla_dump_emitter_re": "ptx"}
-        jitted.lower(*on_gpu).compile(compiler_options=dumps)
+        dumps = {"xla_dump_to": str(Path(out, folder(build, gpu))), "xla_dump_emitter_re": "ptx"}
+        function.lower(*on_gpu).compile(compiler_options=dumps)
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu
-        print(f"{build} for {gpu}: {seconds:.1f} s, {cpu:.1f} s of CPU time")
+        print(f"{build} for {gpu}: {seconds:.1f} s, {cpu:.1f} s of CPU time", flush=True)
 
 
 if __name__ == "__main__":

@@ -109,23 +109,6 @@ def changed(before: Path, after: Path) -> set[str]:
     return {name for name in ours if ours[name] != theirs[name]}
 
 
-def only_the_instruction_set_changes_bits(folder: Path, experiment: str, *flags: str) -> None:
-    """Compiled as users' programs are: the same command, the same bits; elsewhere others.
-
-    The instruction set stands in for the device model: the positive control.
-    """
-    first, again, elsewhere = (folder / name for name in ("first", "again", "elsewhere"))
-    for workdir, isa in ((first, []), (again, []), (elsewhere, ["--xla_cpu_isa=SSE4_2"])):
-        call(experiment, *flags, *isa, f"--workdir={workdir}", xla_flags="", anew=True)
-    assert digests(again) == digests(first)
-    assert (again / "ledger.jsonl").read_bytes() == (first / "ledger.jsonl").read_bytes()
-    images = [
-        {p.name: p.read_bytes() for p in (w / "predictions").iterdir()} for w in (first, again)
-    ]
-    assert images[0] == images[1] and images[0]
-    assert changed(first, elsewhere) == {"params", "predictions"}
-
-
 def refused(done: subprocess.CompletedProcess, *words: str) -> None:
     """One line, code 2, no traceback, all words in it."""
     assert done.returncode == 2, done.stderr

@@ -4,7 +4,8 @@ import json
 import subprocess
 
 import pytest
-from experiments_helpers import call, refused, without_torch
+from experiments_helpers import refused, without_torch
+from programs_here import here
 
 pytest.importorskip("torch", reason="needs torch, the benchmark's other side")
 
@@ -24,7 +25,7 @@ PEERS = {
 
 def bench(task: str, sizes: dict[str, int], *more: str) -> subprocess.CompletedProcess:
     flags = [f"--{name}={size}" for name, size in sizes.items()]
-    return call("bench", f"--task={task}", "--rounds=1", *flags, *more, check=False)
+    return here("bench", f"--task={task}", "--rounds=1", *flags, *more, check=False)
 
 
 def records(task: str, sizes: dict[str, int], *more: str) -> list[dict]:

@@ -1,4 +1,7 @@
-"""`python -m experiments.breast` as a user runs it: a process of processes, from files to files."""
+"""`python -m experiments.breast` from files to files: a run of runs.
+
+The processes of a whole cross-validation are in test_contract.py; here its folds run in this one.
+"""
 
 import json
 import signal
@@ -8,31 +11,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments_helpers import call as run_experiment
-from experiments_helpers import digests, refused, result, start, wait_for
+from experiments_helpers import changed, digests, refused, result, start, wait_for
 from helpers import shared
+from micro_runs import FOLDS, micro
+from programs_here import child_here, here
 
+from mrjax import children
 from mrjax.data.formats.dce import write_dce_mat
 from mrjax.physics.phantoms.breast import breast
 from mrjax.runs import digests as combination
 from mrjax.runs import ledger
 
-# A network of a few hundred weights: what is tested is the run, not the masks.
-MICRO = (
-    "--preset=tiny --steps=4 --checkpoint_every=2 --width=2 --levels=1 --rows=16 --columns=16 "
-    "--slices=2 --n_patients=4 --batch_size=2 --platform=cpu --xla_deterministic"
-).split()
+
+@pytest.fixture(scope="module", autouse=True)
+def folds_here():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(children, "run", child_here)
+        yield
 
 
-def call(*flags: str, check: bool = True) -> subprocess.CompletedProcess:
-    return run_experiment("breast", *MICRO, *flags, check=check)
-
-
-CHILDREN = ["repetition_000/fold_00", "repetition_000/fold_01"]
+def call(*flags: str, **options: bool) -> subprocess.CompletedProcess:
+    return here("breast", *micro("breast"), *flags, **options)
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
+def base(folds_here, tmp_path_factory) -> Path:
     """A whole cross-validation of two folds."""
     workdir = tmp_path_factory.mktemp("breast") / "base"
     call(f"--workdir={workdir}")
@@ -40,9 +43,9 @@ def base(tmp_path_factory) -> Path:
 
 
 def test_a_cross_validation_sums_its_folds_up(base):
-    found, children = result(base), [result(base / name) for name in CHILDREN]
-    assert found["experiment"] == "breast" and found["level"] == "run_to_run"
-    assert found["children"] == CHILDREN and found["subjects"] == ["repetition_000"]
+    found, children = result(base), [result(base / name) for name in FOLDS]
+    assert found["experiment"] == "breast" and found["level"] == "not_guaranteed"
+    assert found["children"] == list(FOLDS) and found["subjects"] == ["repetition_000"]
     dice = [d for child in children for d in child["metrics"]["dice"]]
     names = [s for child in children for s in child["subjects"]]
     assert sorted(names) == [f"breast{i:04d}" for i in range(4)]
@@ -59,7 +62,7 @@ def test_a_cross_validation_sums_its_folds_up(base):
 
 
 def test_a_fold_is_a_run_like_any_other(base):
-    fold = base / CHILDREN[1]
+    fold = base / FOLDS[1]
     found = result(fold)
     assert found["steps"] == 4 and len(found["subjects"]) == 2
     assert [row["step"] for row in ledger.read(fold / "ledger.jsonl")] == [1, 2, 3, 4]
@@ -71,25 +74,25 @@ def test_a_fold_is_a_run_like_any_other(base):
 
 def test_one_fold_alone_is_that_of_the_whole(base, tmp_path):
     call("--fold=1", f"--workdir={tmp_path / 'w'}")
-    assert digests(tmp_path / "w") == digests(base / CHILDREN[1])
-    for name in ("ledger.jsonl",):
-        assert (tmp_path / "w" / name).read_bytes() == (base / CHILDREN[1] / name).read_bytes()
+    assert digests(tmp_path / "w") == digests(base / FOLDS[1])
+    ledgers = (tmp_path / "w" / "ledger.jsonl", base / FOLDS[1] / "ledger.jsonl")
+    assert ledgers[0].read_bytes() == ledgers[1].read_bytes()
 
 
 def test_without_variation_repetitions_agree_and_with_it_they_differ(tmp_path):
     call("--repetitions=2", "--vary=order", f"--workdir={tmp_path / 'w'}")
-    first, second = (digests(tmp_path / "w" / f"repetition_{r:03d}/fold_00") for r in range(2))
-    assert {k for k in first if first[k] != second[k]} == {"order", "params", "predictions"}
+    first, second = (tmp_path / "w" / f"repetition_{r:03d}/fold_00" for r in range(2))
+    assert changed(first, second) == {"order", "params", "predictions"}
     call("--fold=0", "--repetition=1", f"--workdir={tmp_path / 'none'}")
-    assert digests(tmp_path / "none") == first
+    assert digests(tmp_path / "none") == digests(first)
     assert len(result(tmp_path / "w")["metrics"]["dice"]) == 2
 
 
 def test_sigterm_reaches_the_fold_and_the_whole_goes_on_later(base, tmp_path):
     workdir = tmp_path / "stopped"
     long = ("--steps=10000", f"--workdir={workdir}", "--checkpoint_every=0")
-    process = start("breast", *MICRO, *long)
-    child = workdir / CHILDREN[0]
+    process = start("breast", *micro("breast"), *long)
+    child = workdir / FOLDS[0]
     wait_for((child / "ledger.jsonl").exists)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
@@ -103,17 +106,18 @@ def test_sigterm_reaches_the_fold_and_the_whole_goes_on_later(base, tmp_path):
 
 def test_finished_folds_are_not_done_again(base, tmp_path):
     workdir = tmp_path / "half"
-    said = call(f"--workdir={workdir}").stderr
-    assert said.count("note: --xla_deterministic has no effect on a cpu") == 1  # not once a fold
-    logs = [workdir / f"{name}.log" for name in CHILDREN]
+    flags = ("--device_index=1", f"--workdir={workdir}")
+    note = "note: --device_index=1 has no effect on a cpu"
+    assert call(*flags).stderr.count(note) == 1  # not once a fold
+    logs = [workdir / f"{name}.log" for name in FOLDS]
     texts = [log.read_text() for log in logs]
-    assert all("note: --xla_deterministic" in text and "finished" in text for text in texts)
+    assert all(note in text and "finished" in text for text in texts)
     (workdir / "result.json").unlink()
-    before = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in CHILDREN}
-    (workdir / CHILDREN[1] / "result.json").unlink()
-    call(f"--workdir={workdir}")
-    after = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in CHILDREN}
-    assert after[CHILDREN[0]] == before[CHILDREN[0]] and after[CHILDREN[1]] != before[CHILDREN[1]]
+    before = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in FOLDS}
+    (workdir / FOLDS[1] / "result.json").unlink()
+    call(*flags)
+    after = {n: (workdir / n / "result.json").stat().st_mtime_ns for n in FOLDS}
+    assert after[FOLDS[0]] == before[FOLDS[0]] and after[FOLDS[1]] != before[FOLDS[1]]
     assert logs[0].read_text() == texts[0]
     assert logs[1].read_text().startswith(texts[1]) and logs[1].read_text() != texts[1]
     assert digests(workdir) == digests(base)
@@ -147,8 +151,8 @@ def test_the_real_slice_is_segmented_by_a_trained_fold(base, tmp_path):
     path = shared("data/dce_invivo.mat")
     real = ("--steps=0", "--dataset=mat", f"--data_dir={path}", "--shrink=6")
     workdir = tmp_path / "real"
-    call(*real, f"--from_run={base / CHILDREN[0]}", f"--workdir={workdir}")
+    call(*real, f"--from_run={base / FOLDS[0]}", f"--workdir={workdir}", figures=True)
     assert result(workdir)["subjects"] == ["dce_invivo"] and not result(workdir)["metrics"]
     assert (workdir / "images" / "dce_invivo.png").stat().st_size > 1e4
     done = call(*real, f"--from_run={base}", f"--workdir={tmp_path / 'w'}", check=False)
-    refused(done, "whole cross-validation", CHILDREN[0])
+    refused(done, "whole cross-validation", FOLDS[0])

@@ -1,10 +1,11 @@
-"""`python -m experiments.check` in real processes: known digests, wrong ones, mistakes."""
+"""`python -m experiments.check`, its parts in processes: known digests, wrong ones, mistakes."""
 
 import json
 import os
 
 import pytest
-from experiments_helpers import call, digests, refused
+from experiments_helpers import digests, refused
+from programs_here import here
 
 SMALL = (
     "--preset=tiny --steps=2 --width=1 --levels=1 --rows=16 --columns=16 --n_patients=4"
@@ -16,7 +17,7 @@ SMALL = (
 def small(tmp_path_factory):
     """What is known of a small training: the content of a file of known digests."""
     folder = tmp_path_factory.mktemp("known") / "run"
-    call("breast", *SMALL, "--fold=0", f"--workdir={folder}")
+    here("breast", *SMALL, "--fold=0", f"--workdir={folder}")
     return {"flags": SMALL, "digests": {"breast": digests(folder)}, "machines": []}
 
 
@@ -24,7 +25,7 @@ def check(known, folder, *flags):
     file = folder / "known.json"
     file.write_text(json.dumps(known))
     common = ["--platform=cpu", "--only=digests", "--tasks=breast", f"--known={file}"]
-    done = call("check", *common, f"--out={folder / 'out'}", *flags, check=False)
+    done = here("check", *common, f"--out={folder / 'out'}", *flags, check=False)
     return done, json.loads((folder / "out" / "check.json").read_text())
 
 
@@ -50,7 +51,7 @@ def test_a_task_without_known_digests_is_refused(small, tmp_path):
     file = tmp_path / "known.json"
     file.write_text(json.dumps(small))
     flags = ["--platform=cpu", f"--known={file}", f"--out={tmp_path / 'out'}"]
-    refused(call("check", *flags, check=False), "no digests of qsm")
+    refused(here("check", *flags, check=False), "no digests of qsm")
 
 
 def test_without_time_nothing_is_started(small, tmp_path):
@@ -71,4 +72,4 @@ def test_without_time_nothing_is_started(small, tmp_path):
     ],
 )
 def test_mistakes_end_in_one_line(flags, words, tmp_path):
-    refused(call("check", *flags, check=False), *words)
+    refused(here("check", *flags, check=False), *words)

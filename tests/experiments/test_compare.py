@@ -5,13 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from experiments_helpers import call, digests, refused
+from experiments_helpers import digests, refused
+from micro_runs import micro
+from programs_here import here
 from study import two_sets
-
-MICRO = (
-    "--preset=tiny --steps=2 --width=2 --levels=1 --volume=16 --patch=8 --n_train=2 --n_test=2 "
-    "--batch_size=2 --checkpoint_every=1"
-)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +18,7 @@ def roots(tmp_path_factory) -> list[str]:
 
 
 def compare(*words: str, check: bool = True):
-    return call("study", "compare", *words, check=check)
+    return here("study", "compare", *words, check=check, figures=True)
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -55,9 +52,10 @@ def test_mistakes_end_in_one_line(roots, tmp_path):
 
 def test_jax_and_pytorch_start_from_the_same_and_part(tmp_path):
     pytest.importorskip("torch", reason="needs torch")
-    plan = [f"--study={tmp_path}", f"--baseline={MICRO}", "--platform=cpu", "--replicates=1"]
-    call("study", "plan", *plan, "--arm=pytorch: experiment=pytorch")
-    call("study", "run", f"--study={tmp_path}", "--slots=2")
+    baseline = f"--baseline={' '.join(micro('qsm'))} --steps=2 --checkpoint_every=1"
+    plan = [f"--study={tmp_path}", baseline, "--replicates=1"]
+    here("study", "plan", *plan, "--arm=pytorch: experiment=pytorch")
+    here("study", "run", f"--study={tmp_path}", "--slots=2")
     runs = [tmp_path / "runs" / arm for arm in ("baseline", "pytorch")]
     compare(*map(str, runs))
     (pair,) = rows(tmp_path / "compare", "pairs")

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
-from experiments_helpers import call, refused
+from experiments_helpers import refused
+from programs_here import here
 from study import synthetic_runs as made
 
 from mrjax.study.gather.unplanned import load_roots
 
 
 def study(action: str, path: Path, *words: str):
-    return call("study", action, *words, f"--study={path}", check=False)
+    return here("study", action, *words, f"--study={path}", check=False)
 
 
 @pytest.fixture
