@@ -85,10 +85,10 @@ def test_logs_that_are_a_file_are_one_line(finished):
 
 def test_a_certificate_from_the_command_line(finished, tmp_path):
     a, b = (finished / "runs" / "baseline" / label for label in ("000", "001"))
-    done = call("study", "certificate", str(a), str(b), f"--study={tmp_path / 'out'}")
+    done = here("study", "certificate", str(a), str(b), f"--study={tmp_path / 'out'}")
     assert "A and B are not identical: they part at step 1" in done.stdout
     assert (tmp_path / "out" / "certificate.tex").exists()
-    refused(call("study", "certificate", str(a), check=False), "expected 2 to 26")
-    refused(call("study", "certificate", str(a), str(tmp_path), check=False), "cannot be read")
+    refused(here("study", "certificate", str(a), check=False), "expected 2 to 26")
+    refused(here("study", "certificate", str(a), str(tmp_path), check=False), "cannot be read")
     alone = ("certificate", str(a), str(b), "--study=/proc/none")
-    refused(call("study", *alone, check=False), "/proc/none")
+    refused(here("study", *alone, check=False), "/proc/none")
