@@ -19,7 +19,12 @@ from mrjax.tasks import registry
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTES = (ROOT / "BUILD_NOTES.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "BUILD_NOTES.md", "experiments/results/README.md", "mrjax/study/README.md")
+PAGES = (
+    "README.md",
+    "BUILD_NOTES.md",
+    "experiments/results/README.md",
+    "mrjax/study/README.md",
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
