@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from absl import flags
 from helpers import ROOT
 
 from mrjax import command
@@ -232,3 +233,38 @@ def test_a_flag_chooses_what_can_be_asked_for(tmp_path):
         chosen(["--width=3"])
     with pytest.raises(UserError, match="--task=big is not allowed; expected one of small, plain"):
         chosen(["--task=big"])
+
+
+def a_tool() -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_integer("n", 1, "A number", flag_values=values)
+    return values
+
+
+@pytest.mark.parametrize(
+    ("argv", "words", "code", "said"),
+    [
+        (["--n=3", "x", "y"], ("A", "B"), 7, "n 3 x y\n"),
+        ([], (), 7, "n 1\n"),
+        (["x"], (), 2, "error: unknown argument x; expected flags only; write --flag=value\n"),
+        (["x"], ("A", "B"), 2, "error: 1 arguments beside the flags; expected A B; see --help\n"),
+        (["--m=3"], (), 2, "error: unknown flag --m; expected a flag of this experiment; see .*\n"),
+    ],
+)
+def test_a_program_that_is_no_training(capsys, argv, words, code, said):
+    def action(values, *rest):
+        print("n", values.n, *rest)
+        return 7
+
+    with pytest.raises(SystemExit) as ended:
+        command.tool(a_tool(), action, "What it does.", argv, words)
+    out, error = capsys.readouterr()
+    assert ended.value.code == code and re.fullmatch(said, out + error), out + error
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_the_help_of_a_program_that_is_no_training(capsys, word):
+    with pytest.raises(SystemExit) as ended:
+        command.tool(a_tool(), lambda values: 1, "What it does.", [word])
+    page = capsys.readouterr().out
+    assert ended.value.code == 0 and page.startswith("What it does.\n") and "--n: A number" in page

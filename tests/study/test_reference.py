@@ -10,7 +10,7 @@ from study import example_study, two_sets
 from study import synthetic_runs as made
 
 from mrjax import study
-from mrjax.study import compare
+from mrjax.study import certificate, compare
 from mrjax.study.gather import csvfiles
 
 pytest.importorskip("jinja2", reason="needs the extra report")
@@ -39,8 +39,7 @@ def pattern(name: str) -> re.Pattern[str]:
 
 def header(path: Path) -> list[str]:
     with path.open(encoding="utf-8") as file:
-        names = next(csv.reader(file))
-    return [name.replace("normalized", "normalised") for name in names]  # as written at first
+        return next(csv.reader(file))
 
 
 def reported(folder: Path) -> None:
@@ -90,6 +89,18 @@ def test_the_fields_of_a_plan(tmp_path):
     assert sorted(listed(of_arm)) == sorted(plan["arms"][0])
     run = json.loads((tmp_path / "s" / "runs.jsonl").read_text().splitlines()[0])
     assert sorted(listed(sections()["runs.jsonl"])) == sorted(run)
+
+
+def test_the_fields_of_a_certificate(tmp_path):
+    made.make(tmp_path / "s", made.study([made.arm("init", "init")], 2), steps=5)
+    runs = [str(tmp_path / "s" / "runs" / "baseline" / label) for label in ("000", "001")]
+    page = certificate.write(tmp_path / "out", runs)
+    written = json.loads(page.with_suffix(".json").read_text())
+    of_whole, of_pair = sections()["certificate.json"].split("Fields of a pair:")
+    assert sorted(listed(of_whole)) == sorted(written)
+    assert sorted(listed(of_pair)) == sorted(written["pairs"][0])
+    text = re.sub(r"\s+", " ", of_whole)
+    assert all(f"`{name}`" in text for about in written["runs"].values() for name in about)
 
 
 def same_columns(described: list[str], found: list[str], path: Path) -> bool:
