@@ -112,7 +112,8 @@ def changed(before: Path, after: Path) -> set[str]:
 def refused(done: subprocess.CompletedProcess, *words: str) -> None:
     """One line, code 2, no traceback, all words in it."""
     assert done.returncode == 2, done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
+    told = ("note:", "data:")  # notes, and the account of the data
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(told)]
     assert len(lines) == 1 and lines[0].startswith("error:"), done.stderr
     for word in words:
         assert word in lines[0]
