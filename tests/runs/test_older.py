@@ -18,7 +18,7 @@ from mrjax.runs import digests, environment, jsonl, ledger, result
 from mrjax.runs.folder import RunFolder
 from mrjax.study import compare
 from mrjax.study.compare import speed
-from mrjax.study.gather import loading
+from mrjax.study.gather import unplanned
 from mrjax.tasks import trained
 from mrjax.tasks.varnet import exchange, model
 from mrjax.tasks.varnet.classical import Tuned
@@ -84,7 +84,7 @@ def test_from_run_reads_its_network():
 
 
 def test_a_study_gathers_it():
-    found = loading.load_roots([ROOT])
+    found = unplanned.load_roots([ROOT])
     assert not found.problems
     (unit,) = found.units
     assert (unit.arm, unit.label, len(unit.subjects)) == ("baseline", "000", 2)

@@ -22,7 +22,6 @@ from mrjax.runs.ledger import Ledger
 from mrjax.tasks import registry, trained
 from mrjax.tasks.breast import crossval, summary
 from mrjax.tasks.breast.config import Config
-from mrjax.tasks.breast.evaluate import Segmented
 from mrjax.tasks.varnet import exchange
 from mrjax.train import checkpoint, finite, loop
 from mrjax.train.step import Evidence, LossScale, State
@@ -225,8 +224,8 @@ def written_by_tasks(folder: RunFolder) -> None:
     patient = DcePatient(
         name="<patient>", signal=np.ones((8, 8, 2, 3), np.float32), times=times, mask=mask
     )
-    segmented = Segmented(mask.astype(np.float32), dict.fromkeys(("network", "threshold"), mask))
-    outputs["breast"].write(folder, patient, segmented)
+    found = {"network": mask.astype(np.float32), "threshold": mask}
+    outputs["breast"].write(folder, [patient], [found])
     (folder.images / "repetitions.png").touch()
 
 
