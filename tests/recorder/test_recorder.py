@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -254,6 +255,38 @@ def test_accumulated_and_scaled_gradients(tmp_path, scaled):
     assert line["grads"] == digests.hex64(digests.fingerprint(grads))
     named = {f"batch/{i}": batch.numpy() for i, batch in enumerate(batches)}
     assert line["batch"] == digests.hex64(digests.fingerprint(named))
+
+
+def test_a_callback_for_lightning(tmp_path, monkeypatch):
+    """Called as Lightning calls callbacks (tried with pytorch-lightning 2.6)."""
+    package = types.ModuleType("pytorch_lightning")
+    package.Callback = object
+    monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", package)
+    callback = module.lightning_callback(tmp_path / "a", config={"rate": 1})
+    model = training.network(0.0)
+    trainer = types.SimpleNamespace(
+        global_step=0, optimizers=[torch.optim.SGD(model.parameters(), 0.1)], callback_metrics={}
+    )
+    callback.on_validation_epoch_end(trainer, model)  # the check before training
+    callback.on_train_start(trainer, model)
+    for batch in range(4):
+        loss = model(torch.ones(1, 1, 4, 4)).sum()
+        loss.backward()
+        trainer.global_step = (batch + 1) // 2  # gradients of two batches are accumulated
+        callback.on_train_batch_end(trainer, model, {"loss": loss}, torch.ones(1), batch)
+    trainer.callback_metrics = {"ssim": torch.tensor(0.5)}
+    callback.on_validation_epoch_end(trainer, model)
+    callback.on_train_end(trainer, model)
+    assert [line["step"] for line in lines(tmp_path / "a")] == [1, 2]
+    assert result.read(tmp_path / "a")["metrics"] == {"ssim": [0.5]}
+
+
+def test_without_lightning_it_says_so(monkeypatch):
+    for name in ("lightning.pytorch", "pytorch_lightning"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RecorderError, match="install one"):
+        module.lightning_callback("a")
 
 
 TEAM = """
