@@ -74,8 +74,8 @@ def run(asked: Asked) -> int:
         asked: the options, which are checked here.
 
     Returns:
-        0 if every part finished, the order-free digests are the known ones and no runs differ that
-        must be equal; 1 if not; 128 + n when signal n asked to stop.
+        0 if every part finished, the order-free digests are the known ones and all runs that must
+        be equal are; 1 if not; 128 + n when signal n asked to stop.
 
     Raises:
         UserError: a name is unknown, or the known digests or the folder cannot be used.

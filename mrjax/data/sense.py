@@ -68,7 +68,7 @@ def slices(config: Config, need_train: bool = True, intake: Intake | None = None
 
     | dataset | training slices | held-out slices |
     |---|---|---|
-    | synthetic | `n_train` knees from keys | `n_test` knees, independent of `n_train` |
+    | synthetic | `n_train` random knees | `n_test` knees, independent of `n_train` |
     | tfds | split `train` of the built data set | split `test` |
     | hammernik | all but the last `n_test` patients | the last `n_test` patients |
     | fastmri | all but the last `n_test` files | the last `n_test` files |
@@ -76,7 +76,8 @@ def slices(config: Config, need_train: bool = True, intake: Intake | None = None
     | bart | all but the last `n_test` files by name | the last `n_test` files |
 
     Files are read whole: of fastMRI, every slice of every file is held in memory at once, k-space
-    and maps alike (a volume of 15 coils is some GB), so put there only what fits.
+    and maps alike (a volume of 15 coils is some GB), so keep in the folder only
+    what fits into memory.
 
     Args:
         config: the fields of `Config`.

@@ -25,7 +25,8 @@ _KERNEL = 6
 def combine(maps: Coils, coil_images: Coils) -> Image:
     """Combine coil images into one image, with a sum in a fixed order.
 
-    m(r) = sum over coils c of conj(C_c(r)) I_c(r), with maps C_c and coil images I_c.
+    m(r) = sum over coils c of conj(C_c(r)) I_c(r), with coil images I_c and maps C_c
+    of which the sum over c of |C_c|^2 is 1.
 
     Args:
         maps: [coil row column] complex sensitivities.

@@ -14,8 +14,8 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 class Lock:
     """Holds a lock file until `release` or the end of the process, however it ends.
 
-    The operating system releases the lock when the process ends, so a killed run leaves none
-    behind; the file itself stays. Where the file system has no locks, as some network file systems,
+    The operating system releases the lock when the process ends, so a killed run leaves no lock,
+    only the file. Where the file system has no locks, as some network file systems,
     there is no protection.
     """
 

@@ -80,7 +80,7 @@ def last_line(study_dir: str | os.PathLike[str], run: Run) -> str:
 
 
 def codes(study_dir: str | os.PathLike[str], runs: Iterable[Run]) -> set[str]:
-    """Digests of the sources that the runs begun so far had; foreign programs name none."""
+    """Return the digests of the code of all runs begun; foreign programs record none."""
     found = set()
     for run in runs:
         path = RunFolder(Path(study_dir, run.workdir)).environment

@@ -83,7 +83,7 @@ class Job(Protocol):
     def warm_up(self, state: Any) -> None:
         """Apply the network once to an input of each shape.
 
-        The time of `infer` then does not contain what libraries do once for each shape.
+        `infer` is then timed without what the first use of a shape costs.
         """
         ...
 

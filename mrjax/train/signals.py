@@ -10,8 +10,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopRequest:
     """Context in which the first SIGTERM or SIGINT only sets :attr:`signal`.
 
-    A cluster that preempts a job sends SIGTERM some seconds before it kills the job, in which the
-    loop can write a checkpoint. A second signal acts as usual, for a user who cannot wait.
+    A cluster that preempts a job sends SIGTERM some seconds before it kills the job, which leaves
+    the loop time for a checkpoint. A second signal acts as usual, for a user who cannot wait.
     """
 
     def __init__(self) -> None:

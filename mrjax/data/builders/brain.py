@@ -34,7 +34,7 @@ class QsmBrain(Builder):
 
     @property
     def choice(self) -> Brains:
-        """Which brains this data set holds."""
+        """Return the configuration of the builder: the brains that this data set holds."""
         assert isinstance(self.builder_config, Brains)
         return self.builder_config
 

@@ -66,9 +66,9 @@ def nifti(
 
 
 def ppm_per_unit(unit: str, *, field_strength: float = 0.0, echo_time: float = 0.0) -> float:
-    """What a field is multiplied by to become ppm of B0.
+    """Return the factor that turns a field into ppm of B0.
 
-    Hz / (gamma B0) and rad / (2 pi gamma B0 TE), with gamma in MHz/T.
+    1 for ppm, 1 / (gamma B0) for Hz and 1 / (2 pi gamma B0 TE) for rad, with gamma in MHz/T.
 
     Args:
         unit: ppm, Hz or rad.

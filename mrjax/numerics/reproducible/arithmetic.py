@@ -69,7 +69,7 @@ class Reproducible:
         return conv.conv_transpose(x, kernel)
 
     def max_pool(self, x: Array) -> Array:
-        """Maximum over windows of 2."""
+        """Return the maximum over windows of edge 2 and stride 2 in each spatial axis."""
         return pooling.max_pool(x)
 
     def leaky_relu(self, x: Array, slope: float) -> Array:

@@ -203,12 +203,12 @@ def draw(key: jax.Array, shape: Shape = (64, 64, 12), times: Sequence[float] = T
     """Draw a random patient without noise.
 
     Args:
-        key: typed key, from which all of the patient follows.
+        key: typed key, which determines the patient.
         shape: voxels along x (left-right), y (back-front), z (down-up).
         times: at least two ascending times of the volumes [s].
 
     Returns:
-        Series, mask and geometry.
+        The series, the mask and the geometry.
     """
     draws = Draws(key)
     points, edges = _frame(draws, shape)

@@ -105,7 +105,7 @@ class Certificate:
 
     @property
     def content(self) -> dict[str, Any]:
-        """As JSON."""
+        """The certificate as values of JSON, without its digest."""
         return {"schema_version": 1, **dataclasses.asdict(self), "bound": self.bound}
 
     @property
@@ -129,7 +129,7 @@ def certify(runs: Sequence[Run]) -> Certificate:
 
 
 def compare(a: Run, b: Run) -> Pair:
-    """Return what two runs had in common, and where they parted."""
+    """Return up to where two runs agree, and where they first differ."""
     shared = [step for step in a.lines if step in b.lines]
     missing = tuple(name for name in FIELDS if _missing(name, a) or _missing(name, b))
     unequal = list(_unequal(a, b, shared))

@@ -41,7 +41,7 @@ def _of_studies(asked: flags.FlagValues) -> None:
         "pairing",
         "seed",
         ("seed", "repetition"),
-        "plan: seed: replicate r of every arm has --seed_init=r --seed_order=r; repetition: all "
+        "plan: seed: replicate r, from 1, of every arm has --seed_init=r --seed_order=r; repetition: all "
         "seeds are equal",
     )
     text("cross", "", "plan: crossed factors, such as seed_init=0:5,seed_order=0:5,repetition=0:2")

@@ -137,7 +137,7 @@ def _spread(effect: Effect) -> str:
 
 
 def ratio(effect: Effect) -> str:
-    """Ratio of the spreads with its interval, where one was tested."""
+    """Return the ratio of the spreads with its interval; the effect must have a spread."""
     found = effect.spread
     assert found is not None
     return (

@@ -18,14 +18,14 @@ def command(
     allow_mixed: bool = False,
     python: str = "",
 ) -> list[str]:
-    """Program and arguments of one run.
+    """Return the command line of one run.
 
     Args:
         study_dir: the study.
         study: its plan.
         run: one of its runs.
         allow_mixed: go on with an unfinished run although code or environment changed.
-        python: interpreter where the arm names none; "" for the present one.
+        python: interpreter if the arm names none; "" for the present one.
 
     Raises:
         UserError: the template of a foreign program cannot be read.

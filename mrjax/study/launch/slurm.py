@@ -69,14 +69,14 @@ def launch(study_dir: Path, study: Study, runs: Sequence[Run], cluster: Cluster)
     Args:
         study_dir: the study, on a file system that the nodes share.
         study: its plan.
-        runs: that are not finished, in their order.
-        cluster: how it is used.
+        runs: the unfinished runs, in their order.
+        cluster: the options of Slurm.
 
     Returns:
         0, or, after waiting, 1 if runs did not finish.
 
     Raises:
-        UserError: an arm names a class of resources that is not there.
+        UserError: an arm names a class of resources that is not defined.
         RunFailed: Slurm refuses.
     """
     _check(study, runs, cluster)

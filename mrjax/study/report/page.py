@@ -24,9 +24,9 @@ class Section:
         name: anchor.
         title: heading.
         paragraphs: text before figures and tables.
-        points: a list after them.
+        points: items of a list below the paragraphs.
         figures: names of PNG files without ending, each with its caption.
-        tables: in order.
+        tables: shown last, in this order.
     """
 
     name: str

@@ -108,7 +108,7 @@ def counts(rng: np.random.Generator, n: int, count: int) -> Float[np.ndarray, "c
 
 
 def percentiles(draws: Float[np.ndarray, " count *rest"]) -> tuple[np.ndarray, np.ndarray]:
-    """Central 95 % of draws along the first axis."""
+    """Return the bounds of the central 95 % of the draws along the first axis."""
     low, high = np.quantile(draws, (ALPHA / 2, 1 - ALPHA / 2), axis=0)
     return low, high
 

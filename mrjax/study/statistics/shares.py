@@ -31,7 +31,7 @@ REPETITION = "repetition"
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One source of variance; intervals hold 95 %."""
+    """One source of variance; low and high bound intervals of 95 %."""
 
     name: str
     """A factor, several joined by " x " (their interaction), or "repetition"."""

@@ -173,7 +173,7 @@ def as_tex(intervals: Sequence[Interval]) -> str:
 
 
 def as_text(gathered: Repetitions, intervals: Sequence[Interval]) -> str:
-    """Return the paper's table for a terminal, with the threshold's median below."""
+    """Return the paper's table for a terminal, with a last row for the threshold."""
     rows = [list(COLUMNS), *_rows(intervals)]
     threshold = interval(gathered.threshold[0])
     rows += [["threshold", *_rows([threshold])[0][1:]]]

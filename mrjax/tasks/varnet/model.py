@@ -55,9 +55,10 @@ class Model(TaskModel[Config, varnet.VarNet]):
         }
 
     def reconstruct(self, params: PyTree, batch: Acquired) -> tuple[Array, Array]:
-        """Reconstruct a batch in the unit of the network.
+        """Reconstruct a batch in the scale of the network.
 
-        With the zero-filled image z = A* f and the scale s = max |z| the network gets z / s and
+        With the zero-filled image z = A* f, where A* is the adjoint of the encoding operator, and
+        the scale s = max |z|, the network gets z / s and
         f / s.
 
         Args:
