@@ -41,8 +41,8 @@ def _of_studies(asked: flags.FlagValues) -> None:
         "pairing",
         "seed",
         ("seed", "repetition"),
-        "plan: seed: replicate r, from 1, of every arm has --seed_init=r --seed_order=r; repetition: all "
-        "seeds are equal",
+        "plan: seed: replicate r, from 1, of every arm has --seed_init=r --seed_order=r; "
+        "repetition: all seeds are equal",
     )
     text("cross", "", "plan: crossed factors, such as seed_init=0:5,seed_order=0:5,repetition=0:2")
     number("seed", 0, "plan: seed of the random order in which the runs are made")
