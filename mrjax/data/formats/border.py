@@ -128,7 +128,7 @@ def numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
 
 def times(shape: Sequence[int]) -> str:
     """A shape for messages: 3 x 4 x 5."""
-    return " x ".join(str(int(n)) for n in shape)
+    return " x ".join(str(int(n)) for n in shape) or "none"
 
 
 def one_line(error: Exception) -> str:
