@@ -8,7 +8,8 @@ CHECKS = {
     "voxel": "voxels outside 0.1 to 10 mm",
     "field": "the spread of a local field",
     "chi": "the spread of a susceptibility map",
-    "mask": "a mask whose values look like labels",
+    "mask": "a mask whose values look like labels or like an image",
+    "sampling": "zeros of one coil's k-space that may be those of an analytic phantom",
     "times": "a dynamic series shorter than a minute or longer than two hours",
 }
 """Name of a check: what it asks about."""

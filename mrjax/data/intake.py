@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mrjax.config.accept import accepted
+from mrjax.data.words import text
 from mrjax.errors import UserError
 
 _SHOWN = 3
@@ -22,7 +23,6 @@ class Intake:
 
     Attributes:
         accepted: names of the checks that the user overrules, of `mrjax.config.accept.CHECKS`.
-        notes: choices that were made, one sentence each.
         insisted: refusals that were overruled, one sentence each.
         left_out: (subject, reason) for each subject that was found and not used.
         training: number of subjects, slices or patients to train on.
@@ -31,22 +31,33 @@ class Intake:
     """
 
     accepted: frozenset[str] = frozenset()
-    notes: list[str] = dataclasses.field(default_factory=list)
     insisted: list[str] = dataclasses.field(default_factory=list)
     left_out: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     training: int = 0
     held_out: int = 0
     what: str = "subjects"
+    _notes: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def insisting(cls, text: str) -> "Intake":
         """An empty account under ``--accept=text``; UserError for an unknown name."""
         return cls(accepted=accepted(text))
 
-    def note(self, line: str) -> None:
-        """Keep a choice that was made, once however often it is made."""
-        if line not in self.notes:
-            self.notes.append(line)
+    def note(self, line: str, of: str = "") -> None:
+        """Keep a choice that was made, once however often it is made.
+
+        Args:
+            line: a sentence.
+            of: the slice, subject or file; notes of one sentence become one line with these names.
+        """
+        names = self._notes.setdefault(text(line), [])
+        if of and text(of) not in names:
+            names.append(text(of))
+
+    @property
+    def notes(self) -> list[str]:
+        """The choices that were made, one sentence each with all its names."""
+        return [_with_names(line, ", ".join(names)) for line, names in self._notes.items()]
 
     def doubt(self, check: str, problem: str, advice: str) -> None:
         """Refuse data that do not make sense, unless the user insists.
@@ -61,13 +72,13 @@ class Intake:
         """
         if check not in self.accepted:
             raise UserError(f"{problem}; {advice}, or insist with --accept={check}")
-        line = f"{problem} (--accept={check})"
+        line = text(f"{problem} (--accept={check})")
         if line not in self.insisted:
             self.insisted.append(line)
 
     def leave_out(self, name: str, reason: str) -> None:
         """Count a subject that was found and is not used."""
-        self.left_out.append((name, reason))
+        self.left_out.append((text(name), text(reason)))
 
     def use(self, training: Sequence[Any], held_out: Sequence[Any], what: str) -> None:
         """Count the subjects, slices or patients (`what`) that the run uses."""
@@ -85,7 +96,7 @@ class Intake:
             "training": self.training,
             "held_out": self.held_out,
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
-            "notes": list(self.notes),
+            "notes": self.notes,
             "accepted": list(self.insisted),
         }
 
@@ -100,8 +111,12 @@ class Intake:
         for name, reason in self.left_out:
             reasons[reason].append(name)
         left = [f"left out, {reason}: {shown(names)}" for reason, names in reasons.items()]
-        notes = [f"note: {line}" for line in self.notes]
+        notes = [f"note: {_with_names(line, shown(of))}" for line, of in self._notes.items()]
         return [count, *left, *notes, *(f"accepted: {line}" for line in self.insisted)]
+
+
+def _with_names(line: str, names: str) -> str:
+    return f"{line}: {names}" if names else line
 
 
 def shown(names: Sequence[str]) -> str:

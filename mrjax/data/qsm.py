@@ -92,6 +92,8 @@ def _qsmnet_mat(config: Config, need_train: bool, intake: Intake) -> Split:
     data_dir = sources.folder(config, or_file=True)
     if need_train:
         return qsmnet.qsmnet_mat(data_dir, intake)
+    for name in qsmnet.names_of_train(data_dir):
+        intake.leave_out(name, "of Train/, which --steps=0 does not use")
     return [], qsmnet.read_test(data_dir, intake)
 
 

@@ -119,14 +119,14 @@ def _hammernik(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data.formats import hammernik
 
     def read(patient: Path) -> list[SenseSlice]:
-        return hammernik.read(patient, config.acceleration)
+        return hammernik.read(patient, config.acceleration, intake)
 
     folders = hammernik.patients(sources.folder(config), intake)
     return _hold_out(folders, config.n_test, need_train, intake, read)
 
 
 def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
-    from mrjax.data.formats import fastmri
+    from mrjax.data.formats import fastmri, found
 
     def read(path: Path) -> list[SenseSlice]:
         return fastmri.read(path, config.maps, config.acs_lines, intake)
@@ -135,8 +135,12 @@ def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     train, test = data_dir / "multicoil_train", data_dir / "multicoil_val"
     if not (train.is_dir() and test.is_dir()):
         return _hold_out(fastmri.files(data_dir), config.n_test, need_train, intake, read)
-    found = [s for path in fastmri.files(train) for s in read(path)] if need_train else []
-    return found, [s for path in fastmri.files(test) for s in read(path)]
+    if not need_train:
+        for path in found.inside(train, fastmri.SUFFIXES):
+            intake.note("files of multicoil_train are not read with --steps=0", path.name)
+    first = fastmri.files(train) if need_train else []
+    last = fastmri.files(test)
+    return [s for path in first for s in read(path)], [s for path in last for s in read(path)]
 
 
 def _bart(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
@@ -166,7 +170,11 @@ def _hold_out(
     read: Callable[[Path], list[SenseSlice]],
 ) -> SliceSplit:
     """Whole patients (or files) are held out: neighbouring slices of one look alike."""
-    first, last = sources.hold_out(paths, n_test, need_train, intake)
+    first, last = sources.hold_out(paths, n_test, True, intake)
+    if not need_train:  # the account counts slices, and how many these hold is not known
+        for path in first:
+            intake.note(f"patients or files not among the last --n_test={n_test}", path.name)
+        first = []
     return [s for path in first for s in read(path)], [s for path in last for s in read(path)]
 
 

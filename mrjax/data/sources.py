@@ -23,23 +23,32 @@ class Config(Protocol):
     def data_dir(self) -> str: ...  # noqa: D102
 
 
-C = TypeVar("C", bound=Config)
+class Named(Protocol):
+    """A subject, a slice or a patient."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+
 T = TypeVar("T")
+C = TypeVar("C", bound=Config)
+N = TypeVar("N", bound=Named)
 
 
 def divided(
     config: C,
-    sources: Mapping[str, Callable[[C, bool, Intake], tuple[list[T], list[T]]]],
+    sources: Mapping[str, Callable[[C, bool, Intake], tuple[list[N], list[N]]]],
     need_train: bool,
     what: str,
     intake: Intake,
-) -> tuple[list[T], list[T]]:
+) -> tuple[list[N], list[N]]:
     """Training and held-out examples from the configuration's source.
 
     Args:
         config: names the source.
         sources: name to a function of configuration, need_train and the run's account.
-        need_train: False where a trained network only infers.
+        need_train: False where a trained network only infers; training examples that were read
+            are then left out.
         what: the examples, in the plural, as people call them.
         intake: the run's account, which is told how many are used.
 
@@ -61,6 +70,9 @@ def divided(
                 f"--dataset={config.dataset} gives no {split} {what}; expected at least one; "
                 "add files, or change --n_train or --n_test"
             )
+    if not need_train:
+        for one in train:
+            intake.leave_out(one.name, "to train on, which --steps=0 does not")
     intake.use(train if need_train else [], test, what)
     return train if need_train else [], test
 

@@ -7,13 +7,14 @@ starts, evidence is written as it arises, and result.json is written last. A tas
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from mrjax import config as configs
 from mrjax.data.intake import Intake
-from mrjax.errors import RunFailed
+from mrjax.errors import RunFailed, UserError
 from mrjax.runs import result
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks import evidence, records, trained
@@ -114,13 +115,15 @@ def run(
         config: checked configuration.
         backend: result of the framework's start, which is `mrjax.backend.start` for JAX.
         flags_text: the flags, for ``flags.txt``.
-        prepare: loads or makes the inputs; it is not called for a finished run.
+        prepare: loads or makes the inputs; for a finished run it is called only where these come
+            from files, to see whether they are still the same.
 
     Returns:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
 
     Raises:
-        UserError: files, shapes or the run folder cannot be used.
+        UserError: files, shapes or the run folder cannot be used, or the run is finished and its
+            files have changed since.
         RunFailed: training diverges, or the network's output is not finite.
     """
     clock = records.Clock()
@@ -129,7 +132,8 @@ def run(
     folder, status = records.opened(path, config, flags_text, backend.facts())
     with folder:
         if job is None or status == "finished":
-            records.say(f"already finished: {path} (nothing was run)")
+            compared = _compared(path, config, prepare)
+            records.say(f"already finished: {path} (nothing was run{compared})")
             return 0
         for line in job.account.lines() if job.account else ():
             records.say(line)
@@ -146,6 +150,35 @@ def run(
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
     sys.stdout.write(f"finished: {folder.path}\n")
     return 0
+
+
+def _compared(path: Path, config: configs.RunConfig, prepare: Callable[[], Job]) -> str:
+    """Say whether the inputs of a finished run are still those it was made from.
+
+    Synthetic inputs follow from the configuration, which was compared before.
+
+    Raises:
+        UserError: they differ, and differences are not allowed.
+    """
+    if config.dataset == "synthetic":
+        return ""
+    try:
+        found = prepare().digests["data"]
+    except UserError as error:
+        return f"; its inputs could not be compared: {error}"
+    recorded = result.read(path)["digests"]["data"]
+    if found == recorded:
+        return "; its inputs are unchanged"
+    differ = (
+        f"the inputs of the finished run {path} differ from those in --data_dir={config.data_dir} "
+        f"(digest of data {recorded[:12]}, now {found[:12]})"
+    )
+    if config.allow_mixed:
+        return f"; {differ}"
+    raise UserError(
+        f"{differ}; expected the same; to run with the present ones give another --workdir or "
+        "remove that folder, to keep the result restore the files"
+    )
 
 
 def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mrjax.arrays import QsmSubject
 from mrjax.data import qsm
-from mrjax.data.formats import nifti
+from mrjax.data.formats import nifti, qsmnet, qsmnet_hdf5
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
@@ -116,3 +117,27 @@ def test_what_is_accepted_is_kept_and_changes_nothing_else(tmp_path):
         qsm.subjects(config, intake=intake)[1][0].field, np.float32(1000 * plain.field)
     )
     assert len(intake.record()["accepted"]) == 2
+
+
+def any_subject(seed: int) -> QsmSubject:
+    draw = np.random.default_rng(seed)
+    field, chi = (draw.normal(0, 0.03, (12, 12, 12)).astype(np.float32) for _ in range(2))
+    return QsmSubject(name=f"s{seed}", field=field, chi=chi, mask=np.ones((12, 12, 12), bool))
+
+
+def test_inference_counts_the_training_subjects_of_the_authors_layouts(tmp_path):
+    subjects = [any_subject(i) for i in range(3)]
+    qsmnet.write_qsmnet_mat(subjects, tmp_path / "mat", test=subjects[:2])
+    qsmnet.write_qsmnet_mat([], tmp_path / "h5", test=subjects[:1])
+    qsmnet_hdf5.write_qsmnet_patches(tmp_path / "h5/p.hdf5", subjects[:2], 8, 1)
+    for name, held_out, left in (
+        ("mat", 2, ["train1", "train2", "train3"]),
+        ("hdf5", 1, ["patch000000", "patch000001"]),
+    ):
+        intake = Intake()
+        folder = {"mat": "mat", "hdf5": "h5"}[name]
+        config = Config(dataset=f"qsmnet_{name}", data_dir=str(tmp_path / folder), n_test=0)
+        assert len(qsm.subjects(config, need_train=False, intake=intake)[1]) == held_out
+        record = intake.record()
+        assert [one["name"] for one in record["left_out"]] == left
+        assert record["found"] == held_out + len(left)

@@ -7,6 +7,8 @@ import pytest
 from slices import random_slice
 
 from mrjax.data import pipeline, sense
+from mrjax.data.formats import fastmri
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.physics import sampling
 
@@ -163,3 +165,21 @@ def test_unknown_data_set_and_empty_split():
         sense.slices(Config(dataset="mnist"))
     with pytest.raises(UserError, match="gives no held-out slices; expected"):
         sense.slices(Config(n_test=0))
+
+
+def test_the_account_counts_slices_and_names_files_that_are_not_read(tmp_path):
+    for name in ("a", "b", "c"):
+        slices = [random_slice(i, (3, 24, 32)) for i in range(2)]
+        fastmri.write_fastmri(slices, tmp_path / f"one/{name}.h5")
+        fastmri.write_fastmri(slices, tmp_path / f"split/multicoil_train/{name}.h5")
+    fastmri.write_fastmri(slices, tmp_path / "split/multicoil_val/d.h5")
+    for folder, note in (
+        ("one", "patients or files not among the last --n_test=1: a.h5, b.h5"),
+        ("split", "files of multicoil_train are not read with --steps=0: a.h5, b.h5, c.h5"),
+    ):
+        intake = Intake()
+        config = Config(dataset="fastmri", data_dir=str(tmp_path / folder), acs_lines=8, n_test=1)
+        train, test = sense.slices(config, need_train=False, intake=intake)
+        assert (len(train), len(test)) == (0, 2) and note in intake.notes
+        record = intake.record()
+        assert (record["found"], record["held_out"], record["left_out"]) == (2, 2, [])

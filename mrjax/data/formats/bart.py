@@ -21,6 +21,7 @@ from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, found
 from mrjax.data.formats.multicoil import completed
 from mrjax.data.intake import Intake
+from mrjax.data.words import text
 from mrjax.errors import UserError
 
 _MAPS = "_maps"
@@ -73,7 +74,7 @@ def read(
     own = [path.with_name(path.stem + suffix + ".cfl") for suffix in _OTHER_MAPS]
     own = [one for one in own if os.path.lexists(one)]
     return completed(
-        border.text(path.stem),
+        text(path.stem),
         kspace,
         maps=_coils_first(own[0]) if own else None,
         estimate=maps,

@@ -1,6 +1,5 @@
 """What loaders share: the checks before a volume enters mrjax, names of files, messages."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -129,19 +128,7 @@ def numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
 
 def times(shape: Sequence[int]) -> str:
     """A shape for messages: 3 x 4 x 5."""
-    return " x ".join(str(int(n)) for n in shape)
-
-
-def text(name: str) -> str:
-    """A name of a file as text that can be printed and be part of other files' names.
-
-    Names that are not UTF-8, or have line breaks in them, are legal on disks. Their odd bytes
-    become %XX.
-    """
-    odd = {c for c in name if not c.isprintable()}  # surrogates, which stand for bytes, among them
-    for character in odd:
-        name = name.replace(character, "".join(f"%{b:02X}" for b in os.fsencode(character)))
-    return name
+    return " x ".join(str(int(n)) for n in shape) or "none"
 
 
 def one_line(error: Exception) -> str:

@@ -25,10 +25,11 @@ import scipy.io
 
 from mrjax.arrays import DcePatient, Grid, Vector
 from mrjax.data.formats import found, matlab
-from mrjax.data.formats.border import SHORTEST_AXIS, text, times
+from mrjax.data.formats.border import SHORTEST_AXIS, times
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import masks
 from mrjax.data.plausible import times as series
+from mrjax.data.words import text
 from mrjax.errors import UserError
 
 SIGNAL, TIMES, MASK = "dce", "times", "mask"

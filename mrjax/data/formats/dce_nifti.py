@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -17,12 +18,14 @@ import numpy as np
 from mrjax.arrays import DcePatient
 from mrjax.data.formats import border, dce, found, nifti_file
 from mrjax.data.intake import Intake, shown
-from mrjax.data.plausible import frames
+from mrjax.data.plausible import frames, places
+from mrjax.data.words import text
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile
 
 SERIES, MASK, TIMING = "_dce", "_mask", "VolumeTiming"
-_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
+"""Of the codes that a header has for units of time."""
 
 
 def dce_nifti(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
@@ -43,7 +46,8 @@ def dce_nifti(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
     """
     intake = Intake() if intake is None else intake
     border.require_directory(data_dir)
-    files = {(p.parent, nifti_file.stem(p)): p for p in found.below(data_dir, nifti_file.SUFFIXES)}
+    paths = found.below(data_dir, nifti_file.SUFFIXES, intake)
+    files = {(path.parent, nifti_file.stem(path)): path for path in paths}
     series = {key: path for key, path in files.items() if key[1].endswith(SERIES)}
     if not series:
         raise UserError(
@@ -116,19 +120,20 @@ def write_volume(path: Path, volume: np.ndarray, patient: DcePatient) -> None:
 def _patient(path: Path, mask: Path | None, root: Path, intake: Intake) -> DcePatient:
     file = nifti_file.read(path)
     frame = frames.anatomical(path, file.header, file.raw, intake)
-    turn = nib.orientations.io_orientation(frame.affine)
+    turn, affine, _ = places.upright(frame.affine, file.volume.shape[:3])
     signal = nib.orientations.apply_orientation(file.volume, turn)
-    shape = file.volume.shape[:3]
-    affine = frame.affine @ nib.orientations.inv_ornt_aff(turn, shape)
     turned_frame = frames.Frame(frame.name, frame.code, affine)
+    own = None if mask is None else places.turned_onto(nifti_file.read(mask), file, intake)
+    if own is not None and own.ndim == 3:
+        own = nib.orientations.apply_orientation(own, turn)
     stem = nifti_file.stem(path).removesuffix(SERIES)
     # A name becomes part of file names.
     name = (path.relative_to(root).parent / stem).as_posix().replace("/", "_")
     return dce.checked_patient(
-        name=border.text(name),
+        name=text(name),
         signal=signal,
         seconds=_times(path, file, intake),
-        mask=None if mask is None else _mask(mask, file, frame, turn, intake),
+        mask=own,
         voxel_size=turned_frame.voxel_size,
         affine=affine,
         grid=dataclasses.replace(file.grid, turned=turn),
@@ -136,32 +141,14 @@ def _patient(path: Path, mask: Path | None, root: Path, intake: Intake) -> DcePa
     )
 
 
-def _mask(
-    path: Path, series: nifti_file.File, frame: frames.Frame, turn: np.ndarray, intake: Intake
-) -> np.ndarray:
-    """A mask turned as its series was; its own affine must agree wherever it has one."""
-    file = nifti_file.read(path)
-    if file.volume.shape == series.volume.shape[:3]:
-        frames.check_place(file, series, frame, intake)
-        return nib.orientations.apply_orientation(file.volume, turn)
-    own = frames.anatomical(path, file.header, file.raw, intake)
-    own_turn = nib.orientations.io_orientation(own.affine)
-    return nib.orientations.apply_orientation(file.volume, own_turn)
-
-
 def _times(path: Path, file: nifti_file.File, intake: Intake) -> np.ndarray:
     """Seconds of each volume: from the file beside the series, else from its header."""
     beside = path.with_name(nifti_file.stem(path) + ".json")
     if beside.is_file():
         content = jsonfile.read(beside, f"the {TIMING} of a series", "write it again")
-        try:
-            return np.asarray(content[TIMING], np.float64).ravel()
-        except (KeyError, ValueError, TypeError):
-            raise UserError(
-                f"{beside} gives no {TIMING}; expected a list of seconds, one a volume; add it"
-            ) from None
-    unit = str(file.header.get_xyzt_units()[1])
-    step = float(file.header["pixdim"][4]) * _SECONDS.get(unit, 0.0)
+        if TIMING in content:
+            return _listed(beside, content[TIMING])
+    step = float(file.header["pixdim"][4]) * _seconds_per_unit(file.header)
     if not step > 0:
         raise UserError(
             f"no times for {path}; expected {beside.name} with {TIMING}, or a header with the time "
@@ -172,3 +159,21 @@ def _times(path: Path, file: nifti_file.File, intake: Intake) -> np.ndarray:
         f"converters fill with the repetition time; {beside.name} with {TIMING} would be sure"
     )
     return step * np.arange(file.volume.shape[3] if file.volume.ndim == 4 else 1)
+
+
+def _listed(path: Path, times: Any) -> np.ndarray:
+    try:
+        found = np.asarray(times, np.float64)
+    except (ValueError, TypeError):
+        found = np.empty(())
+    if found.ndim != 1:
+        raise UserError(
+            f"{TIMING} of {path} is no list of numbers; expected the seconds of each volume; "
+            "correct it, or remove it if the header of the series gives the time between volumes"
+        )
+    return found
+
+
+def _seconds_per_unit(header: Any) -> float:
+    """Of times in a header; 0 where its code stands for no unit of time."""
+    return _SECONDS.get(int(header["xyzt_units"]) & 0x38, 0.0)

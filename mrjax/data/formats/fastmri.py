@@ -23,18 +23,21 @@ from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, found
 from mrjax.data.formats.multicoil import completed
 from mrjax.data.intake import Intake
+from mrjax.data.words import text
 from mrjax.errors import UserError
 from mrjax.numerics.spectral import centred_dft
 from mrjax.physics import coils
 
+SUFFIXES = (".h5", ".hdf5")
 _LARGEST_ERROR = 0.01
+_REAL = "biuf"
 _NAMESPACE = "http://www.ismrm.org/ISMRMRD"
 
 
 def files(data_dir: Path) -> list[Path]:
     """The .h5 files of a folder, by name; UserError where there is none."""
     border.require_directory(data_dir)
-    paths = found.inside(data_dir, (".h5", ".hdf5"))
+    paths = found.inside(data_dir, SUFFIXES)
     if not paths:
         raise UserError(
             f"no .h5 files in {data_dir}; expected fastMRI's multi-coil files; "
@@ -62,33 +65,28 @@ def read(
             or a slice that cannot be used.
     """
     intake = Intake() if intake is None else intake
-    try:
-        with h5py.File(path, "r") as file:
-            kspace, mask, rows = _kspace(path, file), _mask(file), _reconstructed_rows(file)
-            rss = np.asarray(file["reconstruction_rss"]) if "reconstruction_rss" in file else None
-    except OSError as error:
-        raise UserError(
-            f"{path} is not a readable HDF5 file ({border.one_line(error)}); expected a multi-coil "
-            "file of fastMRI; close the program that has it open, or copy the file again"
-        ) from error
+    kspace, mask, rows, rss = _contents(path)
     if rows is None:
-        intake.note(f"{path} does not say which rows were reconstructed: all are kept")
-    found = []
+        intake.note("all rows are kept, since the file does not say how many count", path.name)
+    if not len(kspace):
+        intake.note("a file without a slice", path.name)
+    slices = []
     for number, one in enumerate(kspace):
         cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
-        found.append(
+        slices.append(
             completed(
-                f"{border.text(path.stem)}_slice{number:02d}",
+                f"{text(path.stem)}_slice{number:02d}",
                 cut,
+                acquired=one,
                 mask=mask,
                 estimate=maps,
                 acs_lines=acs_lines,
                 intake=intake,
             )
         )
-        if rss is not None and found[-1].reference is not None:
-            _compare(path, rss[number], cut, intake)
-    return found
+        if rss is not None and slices[-1].reference is not None:
+            _compare(slices[-1].name, rss[number], cut, intake)
+    return slices
 
 
 def cropped(kspace: np.ndarray, rows: int) -> np.ndarray:
@@ -106,24 +104,45 @@ def cropped(kspace: np.ndarray, rows: int) -> np.ndarray:
     return centred_dft(images[..., first : first + rows, :], (-2,)).astype(np.complex64)
 
 
-def _compare(path: Path, rss: np.ndarray, kspace: np.ndarray, intake: Intake) -> None:
+def _compare(name: str, rss: np.ndarray, kspace: np.ndarray, intake: Intake) -> None:
     """Say so where the file's own image is not that of its k-space."""
-    own = root_sum_of_squares(kspace)
+    axes = (-2, -1)  # numpy's transform is fast, and no result depends on these bits
+    image = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes), norm="ortho"), axes)
+    own = np.sqrt(np.sum(np.abs(image) ** 2, axis=0))
     first = [max(n - m, 0) // 2 for n, m in zip(own.shape, rss.shape, strict=True)]
     own = own[first[0] :, first[1] :][: rss.shape[0], : rss.shape[1]]
     if own.shape != rss.shape:
         return
     error = float(np.linalg.norm(own - rss) / max(float(np.linalg.norm(rss)), 1e-30))
-    if error > _LARGEST_ERROR:
+    if not error <= _LARGEST_ERROR:
         intake.note(
-            f"reconstruction_rss of {path} differs from the image of its k-space by "
-            f"{100 * error:.0f} %; the k-space counts"
+            "reconstruction_rss differs from the image of the k-space, which counts",
+            f"{name} by {100 * error:.0f} %",
         )
 
 
 def root_sum_of_squares(kspace: np.ndarray) -> np.ndarray:
     """Magnitude image [... row column] of coils [... coil row column], float32."""
     return np.sqrt(np.sum(np.abs(coils.images(kspace)) ** 2, axis=-3)).astype(np.float32)
+
+
+def _contents(
+    path: Path,
+) -> tuple[np.ndarray, np.ndarray | None, int | None, np.ndarray | None]:
+    """K-space, and the mask, number of reconstructed rows and image of a file that has them."""
+    try:
+        with h5py.File(path, "r") as file:
+            kspace = _kspace(path, file)
+            rss = _rss(path, file, len(kspace))
+            rows = _rows_of_header(path, file) if rss is None else rss.shape[1]
+            return kspace, _mask(path, file), rows, rss
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything from h5py and numpy
+        raise UserError(
+            f"{path} is not a readable HDF5 file ({border.one_line(error)}); expected a multi-coil "
+            "file of fastMRI; close the program that has it open, or copy the file again"
+        ) from error
 
 
 def _kspace(path: Path, file: h5py.File) -> np.ndarray:
@@ -142,22 +161,54 @@ def _kspace(path: Path, file: h5py.File) -> np.ndarray:
     return stored
 
 
-def _mask(file: h5py.File) -> np.ndarray | None:
-    return np.asarray(file["mask"]).reshape(-1) > 0 if "mask" in file else None
+def _rss(path: Path, file: h5py.File, slices: int) -> np.ndarray | None:
+    if "reconstruction_rss" not in file:
+        return None
+    stored = np.asarray(file["reconstruction_rss"])
+    if stored.ndim != 3 or len(stored) != slices or stored.dtype.kind not in _REAL:
+        raise UserError(
+            f"reconstruction_rss of {path} has shape {border.times(stored.shape)} and type "
+            f"{stored.dtype}; expected {slices} slices x row x column, as many as its k-space; "
+            "write the file again, or remove that dataset"
+        )
+    _long_enough(path, stored.shape[1])
+    return stored
 
 
-def _reconstructed_rows(file: h5py.File) -> int | None:
-    """Rows of the reconstructed image, from the image itself or from the scanner's header."""
-    if "reconstruction_rss" in file:
-        return file["reconstruction_rss"].shape[-2]  # pyright: ignore[reportAttributeAccessIssue]
+def _mask(path: Path, file: h5py.File) -> np.ndarray | None:
+    if "mask" not in file:
+        return None
+    stored = np.asarray(file["mask"])
+    if stored.dtype.kind not in _REAL:
+        raise UserError(
+            f"the mask of {path} is of type {stored.dtype}; expected a number for each column, 0 "
+            "or 1; write the file again"
+        )
+    return stored.reshape(-1) > 0
+
+
+def _rows_of_header(path: Path, file: h5py.File) -> int | None:
+    """Rows of the reconstructed image by the scanner's header; None where it does not say."""
     if "ismrmrd_header" not in file:
         return None
-    try:
-        header = ET.fromstring(np.asarray(file["ismrmrd_header"]).item())
-        rows = header.find(".//{*}reconSpace/{*}matrixSize/{*}x")
-        return None if rows is None or rows.text is None else int(rows.text)
-    except (ET.ParseError, ValueError):  # not needed to read the file
+    stored = np.asarray(file["ismrmrd_header"])
+    if stored.dtype.kind not in "SO" or stored.size != 1:
         return None
+    try:
+        rows = ET.fromstring(stored.item()).find(".//{*}reconSpace/{*}matrixSize/{*}x")
+        found = None if rows is None or rows.text is None else int(rows.text)
+    except (ET.ParseError, ValueError, TypeError):  # not needed to read the file
+        return None
+    return None if found is None else _long_enough(path, found)
+
+
+def _long_enough(path: Path, rows: int) -> int:
+    if rows < border.SHORTEST_AXIS:
+        raise UserError(
+            f"{path} says that {rows} rows were reconstructed; expected at least "
+            f"{border.SHORTEST_AXIS}; write the file again"
+        )
+    return rows
 
 
 def write_fastmri(slices: Sequence[SenseSlice], path: Path) -> None:

@@ -3,37 +3,58 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 
-def below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+def below(folder: Path, suffixes: Sequence[str], intake: Intake | None = None) -> list[Path]:
     """All files below a folder whose names end so, by path.
 
     Tools of a Mac leave a `._name` beside every file, and version control a `.git`: whatever
-    begins with a dot is passed by, folders too. A folder that several links lead to is read once.
+    begins with a dot is passed by, folders too. A folder that several links lead to is read once,
+    by the first of their names.
 
     Args:
         folder: searched with all its subfolders.
         suffixes: ends of names, in any case (`.NII.GZ`).
+        intake: the run's account, which is told of links to folders that are read by other names.
 
     Returns:
         The files, sorted.
 
     Raises:
-        UserError: a link that leads nowhere and whose name ends so.
+        UserError: a folder that cannot be read, or a link that leads nowhere and whose name ends
+            so.
     """
     found: list[Path] = []
     seen = {os.path.realpath(folder)}
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(n for n in folders if n[0] != "." and _is_new(place, n, folder, seen))
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
+        new = [n for n in sorted(folders) if n[0] != "." and _is_new(place, n, folder, seen)]
+        for name in folders:
+            if name[0] != "." and name not in new and intake is not None:
+                link = Path(place, name).relative_to(folder).as_posix()
+                intake.note("links to folders that are read by another name", link)
+        folders[:] = new
         found += _chosen(Path(place), names, suffixes)
     return sorted(found)
 
 
 def inside(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """As :func:`below`, of the folder itself only."""
-    return sorted(_chosen(folder, os.listdir(folder), suffixes))  # noqa: PTH208 names, not paths
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 names, not paths
+    except OSError as error:
+        _refuse(error)
+    return sorted(_chosen(folder, names, suffixes))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise UserError(
+        f"the folder {error.filename} cannot be read ({error.strerror}); expected one whose files "
+        "may be listed; change its permissions, or move it out of --data_dir"
+    ) from error
 
 
 def _is_new(place: str, name: str, root: Path, seen: set[str]) -> bool:
@@ -50,9 +71,9 @@ def _is_new(place: str, name: str, root: Path, seen: set[str]) -> bool:
 
 def _chosen(place: Path, names: Sequence[str], suffixes: Sequence[str]) -> list[Path]:
     ends = tuple(suffix.lower() for suffix in suffixes)
-    chosen = [place / n for n in names if n[0] != "." and n.lower().endswith(ends)]
+    chosen = [place / n for n in sorted(names) if n[0] != "." and n.lower().endswith(ends)]
     for path in chosen:
-        if path.is_symlink() and not path.exists():
+        if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 Path's raises for loops
             raise UserError(
                 f"{path} is a link to {path.readlink()}, which is not there; expected a file; "
                 "correct the link or remove it"

@@ -24,6 +24,7 @@ from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, found, matlab
 from mrjax.data.formats.multicoil import checked_slice
 from mrjax.data.intake import Intake
+from mrjax.data.plausible import pattern
 from mrjax.errors import UserError
 from mrjax.physics import sampling
 
@@ -53,7 +54,7 @@ def patients(data_dir: Path, intake: Intake | None = None) -> list[Path]:
         )
     for folder in _candidates(used[0]):
         if folder not in held_by[used[0]] and intake is not None:
-            intake.leave_out(folder.name, "a patient's folder without rawdata<slice>.mat")
+            intake.note("patients' folders without rawdata<slice>.mat", folder.name)
     return held_by[used[0]]
 
 
@@ -66,7 +67,7 @@ def _numbered_folders(kind: Path) -> list[Path]:
     return sorted(folders, key=lambda p: int(p.name))
 
 
-def read(patient: Path, acceleration: int) -> list[SenseSlice]:
+def read(patient: Path, acceleration: int, intake: Intake | None = None) -> list[SenseSlice]:
     """All slices of one patient, by number.
 
     The mask is the one whose file name says `at<acceleration>`, or else the only one; it counts
@@ -76,28 +77,33 @@ def read(patient: Path, acceleration: int) -> list[SenseSlice]:
     Args:
         patient: the folder.
         acceleration: chooses the mask file.
+        intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
         Slices without the readout's oversampling, with maps and references of the files.
 
     Raises:
-        UserError: a file or a variable missing, several masks none of which fits, or arrays that
-            do not fit together.
+        UserError: a file or a variable missing, several masks none of which fits, arrays that do
+            not fit together, or k-space with gaps that no mask of columns says.
     """
-    mask = _mask(patient.parent / "masks", acceleration)
+    intake = Intake() if intake is None else intake
+    mask = _mask(patient.parent / "masks", acceleration, intake)
     numbered = border.numbered(patient, "rawdata")
-    return [_slice(patient, number, path, mask) for number, path in numbered]
+    return [_slice(patient, number, path, mask, intake) for number, path in numbered]
 
 
-def _slice(patient: Path, number: int, path: Path, mask: np.ndarray | None) -> SenseSlice:
+def _slice(
+    patient: Path, number: int, path: Path, mask: np.ndarray | None, intake: Intake
+) -> SenseSlice:
     espirit = patient / f"espirit{number}.mat"
-    kspace = _coils_first(path, "rawdata")
-    maps = _coils_first(espirit, "sensitivities")
-    reference = matlab.read(espirit, "reference", matlab.COMPLEX)
+    kspace = _coils_first(path, "rawdata", intake)
+    maps = _coils_first(espirit, "sensitivities", intake)
+    reference = matlab.read(espirit, "reference", matlab.COMPLEX, intake)
     name = f"patient{patient.name}_slice{number:02d}"
-    own = None if mask is None else _with_padding(path, mask)
+    own = None if mask is None else _with_padding(path, mask, intake)
     # Checked before the oversampling is removed, so that messages name the sizes of the files.
     whole = checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=own)
+    _check_complete(whole, intake)
     rows, columns = kspace.shape[1:]
     if rows == columns:
         return whole
@@ -110,8 +116,19 @@ def _slice(patient: Path, number: int, path: Path, mask: np.ndarray | None) -> S
     )
 
 
-def _coils_first(path: Path, key: str) -> np.ndarray:
-    stored = matlab.read(path, key, matlab.COMPLEX)
+def _check_complete(found: SenseSlice, intake: Intake) -> None:
+    """Say so where k-space has gaps, since the layout's reference is that of complete k-space."""
+    gaps = pattern.acquired_columns(found.name, found.kspace, intake)
+    if gaps is not None:
+        intake.note(
+            "columns of k-space are missing, though the layout's are complete; the reference of "
+            "the file counts",
+            f"{found.name} ({np.count_nonzero(~gaps)} of {gaps.size})",
+        )
+
+
+def _coils_first(path: Path, key: str, intake: Intake) -> np.ndarray:
+    stored = matlab.read(path, key, matlab.COMPLEX, intake)
     if stored.ndim != 3:
         raise UserError(
             f"variable {key} of {path} has {stored.ndim} axes; expected row, column and coil; "
@@ -120,18 +137,25 @@ def _coils_first(path: Path, key: str) -> np.ndarray:
     return np.moveaxis(stored, 2, 0)
 
 
-def _with_padding(path: Path, mask: np.ndarray) -> np.ndarray:
-    left, right = (_scalar(path, f"padlength_{side}") for side in ("left", "right"))
+def _with_padding(path: Path, mask: np.ndarray, intake: Intake) -> np.ndarray:
+    left, right = (_scalar(path, f"padlength_{side}", intake) for side in ("left", "right"))
     columns = np.arange(len(mask))
     return mask | (columns < left) | (columns >= len(mask) - right)
 
 
-def _scalar(path: Path, key: str) -> int:
-    stored = matlab.read_optional(path, key)
-    return 0 if stored is None or stored.size == 0 else int(stored.flat[0])
+def _scalar(path: Path, key: str, intake: Intake) -> int:
+    stored = matlab.read_optional(path, key, intake=intake)
+    if stored is None or stored.size == 0:
+        return 0
+    if not np.isfinite(stored.flat[0]):
+        raise UserError(
+            f"{key} of {path} is {stored.flat[0]}; expected a number of columns; write the file "
+            "again"
+        )
+    return int(stored.flat[0])
 
 
-def _mask(folder: Path, acceleration: int) -> np.ndarray | None:
+def _mask(folder: Path, acceleration: int, intake: Intake) -> np.ndarray | None:
     files = found.inside(folder, (".mat",)) if folder.is_dir() else []
     if not files:
         return None
@@ -143,7 +167,7 @@ def _mask(folder: Path, acceleration: int) -> np.ndarray | None:
             f"{acceleration}; expected one named *at{acceleration}*.mat; change --acceleration or "
             "rename the file"
         )
-    mask = np.atleast_2d(matlab.read(chosen[0], "mask")) > 0
+    mask = np.atleast_2d(matlab.read(chosen[0], "mask", intake=intake)) > 0
     if mask.ndim != 2 or (mask != mask[:1]).any():
         raise UserError(
             f"the mask of {chosen[0]} is not the same on all rows; expected rows (readout) x "

@@ -143,6 +143,7 @@ def completed(
     name: str,
     kspace: Complex[np.ndarray, "coil row column"],
     *,
+    acquired: Complex[np.ndarray, "coil readout column"] | None = None,
     mask: Bool[np.ndarray, " column"] | None = None,
     maps: np.ndarray | None = None,
     estimate: str = "acs",
@@ -151,12 +152,14 @@ def completed(
 ) -> SenseSlice:
     """A slice from k-space alone: maps estimated, reference where no sample is missing.
 
-    What was acquired, the zeros of k-space tell. A mask beside a complete k-space says what the
-    network is to see of it; the reference is that of the whole.
+    What was acquired, the zeros of k-space tell, and no mask says otherwise. A mask beside a
+    complete k-space says what the network is to see of it; the reference is that of the whole.
 
     Args:
         name: of the slice.
         kspace: zero where nothing was acquired.
+        acquired: as the scanner gave it, where the readout of `kspace` is cropped: no zeros along
+            rows survive that.
         mask: columns that the file says were acquired, or None where it does not say.
         maps: coil sensitivity maps, or None to estimate them.
         estimate: how: acs (low-pass images of the ACS lines) or espirit.
@@ -173,14 +176,34 @@ def completed(
     intake = Intake() if intake is None else intake
     _check_kspace(name, kspace)  # before maps are estimated from it
     _check_mask(name, kspace.shape[2], mask)
-    acquired = pattern.acquired_columns(name, kspace, intake)
-    mask = acquired if mask is None else mask
+    whole = kspace if acquired is None else acquired
+    _check_values(f"k-space of {name} is", whole)
+    gaps = pattern.acquired_columns(name, whole, intake)
+    mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
         lines = _acs(name, kspace.shape[2], mask, acs_lines, intake)
         maps = _estimated(kspace, estimate, lines)
     _check_maps_shape(name, kspace.shape, maps.shape)
-    reference = None if acquired is not None else coils.combine(maps, coils.images(kspace))
+    reference = None if gaps is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
+
+
+def _present(name: str, mask: np.ndarray, kspace: np.ndarray, intake: Intake) -> np.ndarray:
+    """The columns of a mask whose k-space is not zero everywhere."""
+    present = np.any(kspace != 0, axis=(0, 1))
+    zero = int(np.count_nonzero(mask & ~present))
+    if zero:
+        intake.note(
+            f"{zero} of {np.count_nonzero(mask)} columns that the mask names are zero in k-space "
+            "and count as not acquired",
+            name,
+        )
+    if not (mask & present).any():
+        raise UserError(
+            f"the k-space of {name} is zero in all columns of its undersampling mask; "
+            "expected a signal; use the mask made for this data"
+        )
+    return mask & present
 
 
 def _acs(name: str, columns: int, mask: np.ndarray | None, acs_lines: int, intake: Intake) -> int:
@@ -196,7 +219,7 @@ def _acs(name: str, columns: int, mask: np.ndarray | None, acs_lines: int, intak
         )
     missing = _missing(columns, mask, acs_lines)
     if missing == 1 and acs_lines > 2 and not _missing(columns, mask, acs_lines - 1):
-        intake.note(f"coil sensitivity maps of {name} come from {acs_lines - 1} columns")
+        intake.note(f"coil sensitivity maps come from {acs_lines - 1} columns", name)
         return acs_lines - 1
     if missing:
         raise UserError(

@@ -13,7 +13,7 @@ import numpy as np
 from mrjax.arrays import Grid, QsmSubject, Vector
 from mrjax.data.formats import border, nifti_file, nifti_names
 from mrjax.data.intake import Intake
-from mrjax.data.plausible import frames, spread
+from mrjax.data.plausible import frames, places, spread
 from mrjax.data.plausible.spread import GYROMAGNETIC_MHZ_PER_TESLA
 from mrjax.errors import UserError
 
@@ -150,14 +150,12 @@ def _subject(name: str, files: dict[str, Path], scale: float, intake: Intake) ->
     read = {kind: nifti_file.read(path) for kind, path in files.items()}
     field = read["field"]
     frame = frames.scanner(field.path, field.header, field.raw, intake)
-    for kind in files:
-        if kind != "field":
-            frames.check_place(read[kind], field, frame, intake)
+    on_grid = {k: places.turned_onto(v, field, intake) for k, v in read.items() if k != "field"}
     subject = border.checked_subject(
         name=name,
-        field=field.volume * scale,
-        chi=read["chi"].volume if "chi" in read else None,
-        mask=read["mask"].volume,
+        field=np.asarray(field.volume, np.float64) * scale,
+        chi=on_grid.get("chi"),
+        mask=on_grid["mask"],
         voxel_size=frame.voxel_size,
         b0_direction=frame.b0_direction,
         intake=intake,

@@ -8,6 +8,7 @@ import numpy as np
 
 from mrjax.arrays import Grid
 from mrjax.data.formats import border
+from mrjax.data.plausible import frames
 from mrjax.errors import UserError
 
 SUFFIXES = (".nii", ".nii.gz", ".img", ".img.gz")
@@ -18,7 +19,8 @@ class File(NamedTuple):
 
     Attributes:
         path: of the file.
-        volume: float64, at least three axes.
+        volume: at least three axes; of the type that the file's numbers have, scaled if its
+            header says so.
         header: nibabel's, with voxel sizes as nibabel repairs them.
         raw: the header as it stands in the file.
     """
@@ -38,7 +40,7 @@ class File(NamedTuple):
             sform=sform,
             sform_code=int(self.header["sform_code"]) if sform is not None else 0,
             voxel_size=tuple(float(n) for n in self.header.get_zooms()[:3]),
-            unit=str(self.header.get_xyzt_units()[0]),
+            unit=frames.unit(self.header),
         )
 
 
@@ -60,10 +62,11 @@ def read(path: Path) -> File:
         Its numbers and headers; axes of length 1 after the third are dropped from the end.
 
     Raises:
-        UserError: it is not a NIfTI file, damaged, or holds no real numbers.
+        UserError: it is not a NIfTI file, damaged, has fewer than three axes, or holds no real
+            numbers.
     """
     try:
-        image = nib.load(path)
+        image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
         raw = _raw_header(image)
         kind = image.get_data_dtype().kind  # type: ignore[attr-defined]
         values = np.asarray(image.dataobj) if kind in "biufc" else None  # type: ignore[attr-defined]
@@ -85,7 +88,12 @@ def read(path: Path) -> File:
         )
     while values.ndim > 3 and values.shape[-1] == 1:
         values = values[..., 0]
-    return File(path, np.asarray(values, np.float64), image.header, raw)
+    if values.ndim < 3:
+        raise UserError(
+            f"{path} has {values.ndim} axes longer than 1; expected the three axes x y z, or x y z "
+            "t of a series; write the whole volume"
+        )
+    return File(path, values, image.header, raw)
 
 
 def _raw_header(image: Any) -> Any:

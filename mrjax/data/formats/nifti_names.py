@@ -17,14 +17,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mrjax.data.formats import border, found, nifti_file
+from mrjax.data.formats import found, nifti_file
 from mrjax.data.intake import Intake, shown
+from mrjax.data.words import text
 from mrjax.errors import UserError
 
 _KINDS = re.compile(r"(?P<field>localfield|fieldmap-local)|(?P<chi>chimap)|(?P<mask>mask)", re.I)
-_ENTITY = re.compile(r"([A-Za-z]+)-([A-Za-z0-9+]+)")
+_ENTITY = re.compile(r"(?<![^\W_])([A-Za-z]+)-((?:[^\W_]|\+)+)(?![^\W_])")
 _MASKS = ("mask", "brainmask")
-_MEASUREMENTS = ("sub", "ses", "acq", "ce", "rec", "dir", "run", "echo", "flip", "inv", "mt")
+_OF_MASKS = ("brain", "bet", "head")
+"""Words before `mask` that say what it is a mask of, not whose."""
+_MEASUREMENTS = ("sub", "ses", "sample", "task", "acq", "ce", "rec", "dir", "run", "echo", "flip",
+                 "inv", "mt", "part", "chunk")  # fmt: skip
+_OTHER = re.compile(r"std|sd|var|variance|err|error|sigma|noise|weights?|snr|quality", re.I)
+"""Last words of maps that say how sure another map is."""
 _NOT_SITES = ("derivatives", "rawdata", "sourcedata")
 
 
@@ -62,7 +68,7 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
     Raises:
         UserError: two files for one purpose.
     """
-    paths = found.below(data_dir, nifti_file.SUFFIXES)
+    paths = found.below(data_dir, nifti_file.SUFFIXES, intake)
     read = [parsed(path, data_dir) for path in paths]
     named = [one for one in read if one is not None]
     fields = [one for one in named if one.kind == "field"]
@@ -95,7 +101,7 @@ def parsed(path: Path, root: Path) -> Named | None:
     entities = dict(_ENTITY.findall("_".join([*parent.parts, before])))
     if "sub" not in entities:
         name = (parent / before.rstrip("_-.")).as_posix().strip("./").replace("/", "_")
-        return Named(path, kind, "", {}, border.text(name or root.name), rank)
+        return Named(path, kind, "", {}, text(name or root.name), rank)
     own = {key: entities[key] for key in _MEASUREMENTS if key in entities}
     name = "_".join(f"{key}-{label}" for key, label in own.items())
     return Named(path, kind, _site(parent), own, name, rank)
@@ -116,6 +122,8 @@ def _kind(stem: str) -> tuple[str, str, int] | None:
             after = words[place + 1 :]
             rank = 0 if not after else 1 if _KINDS.fullmatch(after[0]) else 2
             return "mask", "_".join(words[:place]), rank
+    if _OTHER.fullmatch(words[-1]):
+        return None
     last_first = [len(words) - 1, *range(len(words) - 1)]
     for place in last_first:
         word = words[place]
@@ -126,11 +134,22 @@ def _kind(stem: str) -> tuple[str, str, int] | None:
     return None
 
 
+def _is_of_object(mask: Named, field: Named) -> bool:
+    """Whether a mask is called as its field, and by a word more: of what it is a mask."""
+    own, its = (_kind(nifti_file.stem(one.path)) for one in (mask, field))
+    if own is None or its is None or mask.path.parent != field.path.parent:
+        return False
+    *before, last = own[1].rstrip("_-.").split("_")
+    says_of_what = last.lower() in _OF_MASKS or bool(_KINDS.fullmatch(last))
+    return says_of_what and "_".join(before) == its[1].rstrip("_-.")
+
+
 def _belonging(field: Named, others: Sequence[Named], intake: Intake) -> Path | None:
     """The file among others that belongs to a field: the most specific, then the best named."""
     near = [o for o in others if (o.site, bool(o.entities)) == (field.site, bool(field.entities))]
     if not field.entities:
         fitting = [o for o in near if o.name == field.name]
+        fitting = fitting or [o for o in near if o.kind == "mask" and _is_of_object(o, field)]
     else:
         fitting = [o for o in near if o.entities.items() <= field.entities.items()]
         if not fitting:

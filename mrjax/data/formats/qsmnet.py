@@ -68,6 +68,11 @@ def read_train(data_dir: Path, intake: Intake) -> list[QsmSubject]:
     return subjects
 
 
+def names_of_train(data_dir: Path) -> list[str]:
+    """Names of the training files, by number, which may hold several head directions each."""
+    return [f"train{n}" for n, _ in border.numbered(_root(data_dir) / "Train/Input", "train_input")]
+
+
 def read_test(data_dir: Path, intake: Intake | None = None) -> list[QsmSubject]:
     """The test subjects of the layout; none where the folder has no Test/Input."""
     intake = Intake() if intake is None else intake

@@ -105,7 +105,9 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         with h5py.File(path, "r") as file:
             field, chi, mask = (_dataset(path, file, key) for key in DATASETS)
-    except OSError as error:
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything from h5py and numpy
         raise UserError(
             f"{path} is not a readable HDF5 file ({border.one_line(error)}); expected the authors' "
             "patch file; write it again"

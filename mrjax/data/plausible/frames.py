@@ -7,8 +7,9 @@ frame that leads elsewhere gives a wrong one without any other sign.
 Source: nifti.nimh.nih.gov, nifti1.h, "3D IMAGE (VOLUME) ORIENTATION AND LOCATION IN SPACE".
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+import nibabel as nib
 import numpy as np
 
 from mrjax.arrays import Vector
@@ -20,9 +21,10 @@ SMALLEST_MM, LARGEST_MM = 0.1, 10.0
 LARGEST_COSINE = 1e-3
 """Of the angle between two axes; rounding gives 1e-6, and a shear of this much 0.1 %."""
 _SAME_DIRECTION, _SAME_LENGTH = 1e-3, 1e-2
-_LARGEST_SHIFT = 0.05
-"""Distance of two grids that count as one [voxels]."""
+_ROUNDING = 1e-3
+"""Headers hold float32, and the lengths of oblique axes are sums of squares of such numbers."""
 _MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+_UNITS = {1: "meter", 2: "mm", 3: "micron"}
 _LEADS_TO = {1: "the scanner", 2: "another scan", 3: "Talairach space", 4: "MNI space"}
 
 
@@ -73,7 +75,7 @@ def scanner(path: object, header: Any, raw: Any, intake: Intake) -> Frame:
     best = found[0]
     _check_kind(path, found, intake)
     _check_shear(path, best, intake)
-    _check_voxels(path, best, str(header.get_xyzt_units()[0]), intake)
+    _check_voxels(path, best, unit(header), intake)
     return best
 
 
@@ -85,12 +87,20 @@ def anatomical(path: object, header: Any, raw: Any, intake: Intake) -> Frame:
     Raises:
         UserError: no frame that can be used, or one that the user has not accepted.
     """
-    best = usable(path, header, raw, intake)[0]
+    found = usable(path, header, raw, intake)
+    best = found[0]
+    for other in found[1:]:
+        _check_axes(path, best, other, intake)
     if best.code == 0:
         intake.note(f"the header of {path} names no frame: axes run to the left, front and top")
     _check_shear(path, best, intake)
-    _check_voxels(path, best, str(header.get_xyzt_units()[0]), intake)
+    _check_voxels(path, best, unit(header), intake)
     return best
+
+
+def unit(header: Any) -> str:
+    """The unit of lengths: meter, mm, micron, or unknown, which any other code counts as."""
+    return _UNITS.get(int(header["xyzt_units"]) & 7, "unknown")
 
 
 def usable(path: object, header: Any, raw: Any, intake: Intake) -> list[Frame]:
@@ -127,7 +137,7 @@ def _rank(frame: Frame) -> tuple[int, bool]:
 
 
 def _affine(header: Any, name: str) -> np.ndarray | None:
-    unit = _MM.get(str(header.get_xyzt_units()[0]), 1.0)
+    mm = _MM[unit(header)]
     try:
         found = {
             "sform": lambda: header.get_sform(),
@@ -136,7 +146,7 @@ def _affine(header: Any, name: str) -> np.ndarray | None:
         }[name]()
     except ValueError:  # a quaternion longer than 1
         return None
-    return np.diag([unit, unit, unit, 1.0]) @ np.asarray(found, np.float64)
+    return np.diag([mm, mm, mm, 1.0]) @ np.asarray(found, np.float64)
 
 
 def _is_invertible(affine: np.ndarray) -> bool:
@@ -184,6 +194,21 @@ def _check_kind(path: object, found: list[Frame], intake: Intake) -> None:
             )
 
 
+def _check_axes(path: object, best: Frame, other: Frame, intake: Intake) -> None:
+    """Doubt two frames of one kind that disagree about which way the axes run."""
+    turns = [nib.orientations.io_orientation(one.affine) for one in (best, other)]
+    if _rank(other)[0] != _rank(best)[0] or np.array_equal(turns[0], turns[1]):
+        return
+    axes = ["".join(nib.aff2axcodes(one.affine)) for one in (best, other)]
+    intake.doubt(
+        "frame",
+        f"{best.name} and {other.name} of {path} both lead to {_leads_to(best)} but its axes run "
+        f"to {axes[0]} by the one and to {axes[1]} by the other; expected equal ones (accepted, "
+        f"the {best.name} counts)",
+        "remove the wrong one",
+    )
+
+
 def _leads_to(frame: Frame) -> str:
     return f"{_LEADS_TO.get(frame.code, 'a template')} (code {frame.code})"
 
@@ -202,14 +227,10 @@ def _check_shear(path: object, frame: Frame, intake: Intake) -> None:
 
 def _check_voxels(path: object, frame: Frame, unit: str, intake: Intake) -> None:
     size = np.asarray(frame.voxel_size)
-    if size.min() >= SMALLEST_MM and size.max() <= LARGEST_MM:
+    if _is_plausible(size):
         return
     raw = size / _MM.get(unit, 1.0)
-    fitting = [
-        u
-        for u, mm in _MM.items()
-        if u != "unknown" and (raw * mm).min() >= SMALLEST_MM and (raw * mm).max() <= LARGEST_MM
-    ]
+    fitting = [u for u, mm in _MM.items() if u != "unknown" and _is_plausible(raw * mm)]
     hint = f"they would be plausible in {' or '.join(fitting)}" if fitting else "no unit fits"
     shown = " x ".join(f"{n:.4g}" for n in size)
     intake.doubt(
@@ -220,51 +241,7 @@ def _check_voxels(path: object, frame: Frame, unit: str, intake: Intake) -> None
     )
 
 
-class Placed(Protocol):
-    """A volume with its header."""
-
-    @property
-    def path(self) -> object: ...  # noqa: D102
-    @property
-    def volume(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def header(self) -> Any: ...  # noqa: D102
-    @property
-    def raw(self) -> Any: ...  # noqa: D102
-
-
-def check_place(other: Placed, first: Placed, frame: Frame, intake: Intake) -> None:
-    """Refuse a volume that lies elsewhere than another one of its shape.
-
-    Headers of one scan differ by rounding, so a twentieth of a voxel is allowed at the corners.
-
-    Args:
-        other: a mask or map; of another shape it is not looked at here.
-        first: what it must lie on.
-        frame: of `first`.
-        intake: the run's account.
-
-    Raises:
-        UserError: it lies elsewhere by every frame that can be compared, or has none.
-    """
-    shape = first.volume.shape[:3]
-    if other.volume.shape != shape:
-        return
-    own = usable(other.path, other.header, other.raw, intake)
-    if own[0].code == 0 or frame.code == 0:
-        if own[0].code != frame.code:
-            intake.note(f"one of {other.path} and {first.path} names no frame; one grid is assumed")
-        return
-    alike = [one for one in own if one.name == frame.name] or own
-    if min(_shift(one.affine, frame.affine, shape) for one in alike) > _LARGEST_SHIFT:
-        raise UserError(
-            f"{other.path} lies elsewhere than {first.path}; expected equal affines; "
-            "resample it to that grid"
-        )
-
-
-def _shift(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Largest distance between the corners of two grids of one shape [voxels of the other]."""
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], (1,))).reshape(4, -1)
-    apart = np.linalg.inv(other) @ one @ corners - corners
-    return float(np.sqrt((apart**2).sum(axis=0)).max())
+def _is_plausible(size: np.ndarray) -> bool:
+    """Whether all edges [mm] are those of voxels, up to the rounding of headers."""
+    smallest, largest = SMALLEST_MM * (1 - _ROUNDING), LARGEST_MM * (1 + _ROUNDING)
+    return bool(size.min() >= smallest and size.max() <= largest)

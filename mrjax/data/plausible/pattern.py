@@ -36,7 +36,8 @@ def acquired_columns(
         bool [column], or None for a k-space without gaps.
 
     Raises:
-        UserError: rows, or samples in both directions, are missing.
+        UserError: rows are missing, or samples in both directions, unless they may be those of a
+            phantom and the user has accepted that.
     """
     sampled = np.any(kspace != 0, axis=0)
     if not sampled.any():
@@ -44,6 +45,9 @@ def acquired_columns(
     rows, columns = (_edges(sampled.any(axis=axis)) for axis in (1, 0))
     _check_rows(name, rows, sampled)
     inner = sampled[rows[0] : rows[1], columns[0] : columns[1]]
+    if len(kspace) == 1 and _has_zeros_of_a_box(inner):
+        _doubt_box(name, inner, intake)
+        return None
     _check_separable(name, inner, intake)
     acquired = sampled.any(axis=0)
     width = columns[1] - columns[0]
@@ -51,14 +55,16 @@ def acquired_columns(
         return acquired
     if _is_uneven(columns, len(acquired)):
         intake.note(
-            f"{name} has {width} of {len(acquired)} columns at one side of k-space (partial "
-            "Fourier): it has no reference"
+            f"{width} of {len(acquired)} columns at one side of k-space (partial Fourier) give no "
+            "reference",
+            name,
         )
         return acquired
     if width < (1 - _WIDE) * len(acquired):
         intake.note(
-            f"{name} is zero outside its {width} central columns of {len(acquired)}, which counts "
-            "as zero padding"
+            f"k-space that is zero outside its {width} central columns of {len(acquired)} counts "
+            "as zero padded",
+            name,
         )
     return None
 
@@ -89,7 +95,7 @@ def _check_separable(name: str, sampled: np.ndarray, intake: Intake) -> None:
     if _share(missing) <= 1 - _COMPLETE:
         return
     if _share(missing & _ellipse(sampled.shape)) <= 1 - _COMPLETE:
-        intake.note(f"the corners of the k-space of {name} are zero (an elliptical shutter)")
+        intake.note("the corners of k-space are zero (an elliptical shutter)", name)
         return
     by_rows = np.any(sampled, axis=1, keepdims=True) & ~sampled
     if _share(by_rows) <= 1 - _COMPLETE:
@@ -100,6 +106,27 @@ def _check_separable(name: str, sampled: np.ndarray, intake: Intake) -> None:
     raise UserError(
         f"{name} is undersampled in both directions ({100 * _share(sampled):.0f} % of its samples "
         "are there); expected whole columns, which the networks take; leave it out"
+    )
+
+
+def _has_zeros_of_a_box(sampled: np.ndarray) -> bool:
+    """Whether what is missing forms whole rows and whole columns, both of them."""
+    rows, columns = np.any(sampled, axis=1, keepdims=True), np.any(sampled, axis=0, keepdims=True)
+    both = _share(rows) < _COMPLETE and _share(columns) < _COMPLETE
+    return both and _share(sampled ^ (rows & columns)) <= 1 - _COMPLETE
+
+
+def _doubt_box(name: str, sampled: np.ndarray, intake: Intake) -> None:
+    """The analytic k-space of a box has the zeros of a sinc, as if every n-th line were left out.
+
+    With several coils no such zeros remain, since the sensitivity maps fill them.
+    """
+    intake.doubt(
+        "sampling",
+        f"the one coil of {name} has whole rows and columns of zeros ({100 * _share(sampled):.0f} "
+        "% of its samples are there), so it is undersampled in both directions or an analytic "
+        "phantom; expected complete k-space or whole columns (accepted, its zeros were measured)",
+        "leave it out",
     )
 
 

@@ -16,6 +16,10 @@ GYROMAGNETIC_MHZ_PER_TESLA = 42.57638543
 """Proton in water (CODATA 2022, shielded), per 2 pi."""
 _COMMON_TESLA, _COMMON_SECONDS = 3.0, 0.02
 _PHASE_STEPS = 4096
+_FACTORS = (0.1, 10, 0.01, 100, 0.001)
+"""By which an echo time may be wrong."""
+_PERCENTILES = 2 * 1.6449
+"""Between the 5th and the 95th percentile of a normal distribution [standard deviations]."""
 
 
 def field_units(
@@ -43,7 +47,7 @@ def field_units(
     if unit == "rad":
         scaled = f"rad had -{_PHASE_STEPS} to {_PHASE_STEPS - 1} been scaled to -pi to pi"
         found[scaled] = math.pi / _PHASE_STEPS
-        found |= {f"rad at an echo time of {echo_time * s:g} s": 1 / s for s in (0.1, 0.01, 0.001)}
+        found |= {f"rad at an echo time of {echo_time * s:g} s": 1 / s for s in _FACTORS}
     else:
         turns = hertz * _COMMON_SECONDS  # of the phase, for one ppm
         after = f"after {_COMMON_SECONDS} s at {tesla}"
@@ -69,7 +73,7 @@ def check(
     others: Mapping[str, float],
     intake: Intake,
 ) -> None:
-    """Doubt a map whose standard deviation is not that of a head.
+    """Doubt a map whose spread is not that of a head.
 
     A wrong unit, echo time or scaling gives a map that looks right and is wrong by a factor. An
     in-vivo brain's spread varies much less than these factors.
@@ -85,15 +89,27 @@ def check(
     Raises:
         UserError: the spread is outside the limits, and the user has not accepted it.
     """
-    spread = float(np.std(np.asarray(values), dtype=np.float64))
+    spread = robust_std(np.asarray(values))
     if limits[0] <= spread <= limits[1]:
         return
     intake.doubt(
         kind,
-        f"the {kind} of {name} has a standard deviation of {spread:.2g} ppm inside the mask; "
+        f"the {kind} of {name} has a robust standard deviation of {spread:.2g} ppm in the mask; "
         f"expected {limits[0]} to {limits[1]} ppm of a head; {_hint(spread, limits, others)}",
         f"correct the unit or scale of the {kind}",
     )
+
+
+def robust_std(values: np.ndarray) -> float:
+    """A standard deviation that few wrong voxels do not change.
+
+    It is that of the normal distribution which has the same 5th and 95th percentiles; where these
+    are equal, as of a map that is constant in most voxels, the usual one.
+    """
+    low, high = np.percentile(values, [5, 95]) if values.size else (0.0, 0.0)
+    if high > low:
+        return float(high - low) / _PERCENTILES
+    return float(np.std(values, dtype=np.float64))
 
 
 def _hint(spread: float, limits: tuple[float, float], others: Mapping[str, float]) -> str:

@@ -175,8 +175,47 @@ def test_a_mask_elsewhere_is_refused(tmp_path):
 
 def test_a_damaged_timing_is_named(tmp_path):
     dce_nifti.write_dce_nifti(patient(), tmp_path)
-    (tmp_path / "anna_dce.json").write_text('{"times": [1, 2]}')
-    with pytest.raises(UserError, match=r"anna_dce\.json gives no VolumeTiming"):
+    for wrong in ("null", '{"a": 1}', '"x"', "[[1, 2], [3, 4]]", "3"):
+        (tmp_path / "anna_dce.json").write_text(f'{{"VolumeTiming": {wrong}}}')
+        with pytest.raises(UserError, match=r"VolumeTiming of .*json is no list of numbers"):
+            dce_nifti.dce_nifti(tmp_path)
+
+
+def test_a_sidecar_without_times_leaves_them_to_the_header(tmp_path):
+    """dcm2niix writes such files beside every series."""
+    dce_nifti.write_dce_nifti(patient(), tmp_path)
+    (tmp_path / "anna_dce.json").write_text('{"RepetitionTime": 0.005}')
+    with pytest.raises(UserError, match=r"no times for .*anna_dce\.json with VolumeTiming"):
+        dce_nifti.dce_nifti(tmp_path)
+    image = nib.Nifti1Image(patient().signal, np.diag([1.5, 2, 4, 1]))
+    image.header.set_xyzt_units("mm", "sec")
+    image.header["pixdim"][4] = 60
+    nib.save(image, tmp_path / "anna_dce.nii.gz")
+    intake = Intake()
+    assert dce_nifti.dce_nifti(tmp_path, intake)[0].times.tolist() == [0, 60, 120, 180]
+    assert "come from the 60 s between volumes" in intake.notes[0]
+
+
+def test_a_mask_with_its_own_axes_is_turned_and_its_place_is_checked(tmp_path):
+    """By nibabel: the mask is saved upright, the series runs to the left, the back and below."""
+    dce_nifti.write_dce_nifti(patient(), tmp_path)
+    mask = nib.load(tmp_path / "anna_mask.nii.gz")
+    turn = nib.orientations.axcodes2ornt(("S", "L", "P"))
+    other = mask.as_reoriented(
+        nib.orientations.ornt_transform(nib.io_orientation(mask.affine), turn)
+    )
+    nib.save(other, tmp_path / "anna_mask.nii.gz")
+    np.testing.assert_array_equal(dce_nifti.dce_nifti(tmp_path)[0].mask, patient().mask)
+    affine = other.affine.copy()
+    affine[:3, 3] += (50, 0, 30)
+    nib.save(nib.Nifti1Image(np.asarray(other.dataobj), affine), tmp_path / "anna_mask.nii.gz")
+    with pytest.raises(UserError, match="lies elsewhere"):
+        dce_nifti.dce_nifti(tmp_path)
+
+
+def test_an_image_of_two_axes_is_no_series(tmp_path):
+    nib.save(nib.Nifti1Image(np.ones((20, 20), np.float32), np.eye(4)), tmp_path / "a_dce.nii")
+    with pytest.raises(UserError, match="has 2 axes longer than 1; expected the three axes x y z"):
         dce_nifti.dce_nifti(tmp_path)
 
 

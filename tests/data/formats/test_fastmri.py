@@ -147,7 +147,7 @@ def test_an_image_of_other_data_is_said(tmp_path):
     write(tmp_path / "a.h5", kspace=volume(), reconstruction_rss=images)
     intake = Intake()
     fastmri.read(tmp_path / "a.h5", acs_lines=12, intake=intake)
-    assert "reconstruction_rss of" in intake.notes[0] and "differs" in intake.notes[0]
+    assert "reconstruction_rss differs" in intake.notes[0] and "a_slice01 by" in intake.notes[0]
 
 
 def test_undersampled_files_have_a_mask_and_no_reference(tmp_path):
@@ -215,3 +215,81 @@ def test_other_files_flags_and_folders_are_one_line(tmp_path):
         fastmri.read(tmp_path / "b.h5", maps="walsh")
     with pytest.raises(UserError, match="from 33 ACS lines of 32 columns; expected 2 to 32"):
         fastmri.read(tmp_path / "b.h5", acs_lines=33)
+
+
+ROWS, COLUMNS = 64, 48
+Y, X = np.meshgrid(np.linspace(-1, 1, ROWS), np.linspace(-1, 1, COLUMNS), indexing="ij")
+DOTS = np.random.default_rng(0).random((ROWS, COLUMNS)) < 0.4
+DOTS[24:40, 16:32] = True
+ROW = np.arange(ROWS)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (DOTS, "undersampled in both directions"),
+        ((ROW % 2 == 0) | (abs(ROW - 32) < 8) | (0 * X > 1), "undersampled along rows"),
+        ((ROW >= 20) | (0 * X > 1), "rows 20 to 63 of 64 only"),
+    ],
+)
+def test_gaps_are_found_though_the_readout_is_cropped_afterwards(where, message, tmp_path):
+    kspace = np.where(where, random_slice(0, (4, ROWS, COLUMNS)).kspace, 0)[None]
+    images = np.ones((1, 32, 32), np.float32)
+    write(tmp_path / "a.h5", kspace=kspace.astype(np.complex64), reconstruction_rss=images)
+    with pytest.raises(UserError, match=message):
+        fastmri.read(tmp_path / "a.h5", acs_lines=12)
+
+
+def test_an_elliptical_shutter_is_said_though_the_readout_is_cropped(tmp_path):
+    kspace = np.where(X**2 + Y**2 < 1.05, random_slice(0, (4, ROWS, COLUMNS)).kspace, 0)[None]
+    images = np.ones((1, 32, 32), np.float32)
+    write(tmp_path / "a.h5", kspace=kspace.astype(np.complex64), reconstruction_rss=images)
+    intake = Intake()
+    fastmri.read(tmp_path / "a.h5", acs_lines=12, intake=intake)
+    assert "elliptical shutter" in intake.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"reconstruction_rss": np.ones((24, 32))}, "rss of .* has shape 24 x 32 and type float64"),
+        ({"reconstruction_rss": np.ones((1, 24, 32))}, "expected 2 slices x row x column"),
+        ({"reconstruction_rss": np.float32(3)}, "expected 2 slices x row x column"),
+        ({"reconstruction_rss": np.bytes_("x")}, "expected 2 slices x row x column"),
+        ({"ismrmrd_header": HEADER.replace(b"<x>12", b"<x>0")}, "says that 0 rows were"),
+        ({"ismrmrd_header": HEADER.replace(b"<x>12", b"<x>-5")}, "says that -5 rows were"),
+        ({"mask": np.bytes_("abc")}, "the mask of .* is of type .S3; expected a number"),
+        ({"mask": np.ones(32, complex)}, "the mask of .* is of type complex128; expected"),
+    ],
+)
+def test_odd_contents_are_one_line(content, message, tmp_path):
+    write(tmp_path / "a.h5", kspace=volume(), **content)
+    with pytest.raises(UserError, match=message) as caught:
+        fastmri.read(tmp_path / "a.h5", acs_lines=12)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_header_of_another_kind_and_a_file_without_a_slice_are_said(tmp_path):
+    write(tmp_path / "a.h5", kspace=volume(), ismrmrd_header=np.zeros(4))
+    write(tmp_path / "b.h5", kspace=volume()[:0])
+    intake = Intake()
+    assert [len(fastmri.read(p, "acs", 12, intake)) for p in fastmri.files(tmp_path)] == [2, 0]
+    assert "does not say how many count: a.h5" in intake.notes[0]
+    assert "a file without a slice: b.h5" in intake.notes
+
+
+@pytest.mark.parametrize("key", ["kspace", "mask", "reconstruction_rss"])
+def test_groups_and_lost_links_are_one_line(key, tmp_path):
+    for kind in (h5py.ExternalLink("gone.h5", "/x"), h5py.SoftLink("/" + key), None):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["kspace"] = volume()
+            if key == "kspace":
+                del file[key]
+            if kind is None:
+                file.create_group(key)
+            else:
+                file[key] = kind
+        if key != "kspace" and kind is not None:
+            continue  # h5py counts a lost link as absent
+        with pytest.raises(UserError, match=r"not a readable HDF5|no dataset|has shape|0 columns"):
+            fastmri.read(tmp_path / "a.h5", acs_lines=12)

@@ -174,3 +174,94 @@ def test_names_of_subjects_are_text(tmp_path):
     assert sorted(groups) == ["Köln", "M%FCller", "a$x_$b", "a%0Ab"]
     assert all(set(files) == {"field", "mask"} for files in groups.values())
     "".join(groups).encode()
+
+
+def test_of_two_links_the_first_name_counts_whatever_the_disk_lists_first(tmp_path, monkeypatch):
+    touch(tmp_path / "store", "m.nii")
+    root = tmp_path / "data"
+    root.mkdir()
+    for name in ("s2", "s1"):
+        (root / name).symlink_to(tmp_path / "store", target_is_directory=True)
+    walk = os.walk
+    for order in (sorted, lambda names: sorted(names, reverse=True)):
+
+        def listed(top, order=order, **settings):
+            for place, folders, names in walk(top, **settings):
+                folders[:] = order(folders)
+                yield place, folders, names
+
+        monkeypatch.setattr(os, "walk", listed)
+        intake = Intake()
+        assert found.below(root, (".nii",), intake) == [root / "s1/m.nii"]
+        assert intake.notes == ["links to folders that are read by another name: s2"]
+
+
+def test_folders_that_cannot_be_read_are_refused(tmp_path, monkeypatch):
+    """Root reads every folder, so the system's own call is made to fail."""
+    touch(tmp_path, "s1/m.nii", "s2/m.nii")
+    scan = os.scandir
+
+    def closed(path):
+        if str(path).endswith("s2"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(UserError, match=r"the folder .*s2 cannot be read .Permission denied.;"):
+        found.below(tmp_path, (".nii",))
+    monkeypatch.setattr(os, "listdir", closed)
+    with pytest.raises(UserError, match=r"the folder .*s2 cannot be read .Permission denied.;"):
+        found.inside(tmp_path / "s2", (".nii",))
+
+
+def test_names_of_any_bytes_become_text_in_the_account():
+    """What a JSON file holds must be Unicode, and a name on a disk need not be."""
+    name = os.fsdecode(b"J\xf6rg.nii")
+    intake = Intake.insisting("frame")
+    intake.note(f"{name} is odd")
+    intake.note("odd ones", name)
+    intake.leave_out(name, f"beside {name}")
+    intake.doubt("frame", f"{name} lies nowhere", "move it")
+    record = intake.record()
+    assert record["notes"] == ["J%F6rg.nii is odd", "odd ones: J%F6rg.nii"]
+    assert record["left_out"] == [{"name": "J%F6rg.nii", "reason": "beside J%F6rg.nii"}]
+    assert record["accepted"] == ["J%F6rg.nii lies nowhere (--accept=frame)"]
+    assert "\n".join(intake.lines()).encode().decode() == "\n".join(intake.lines())
+
+
+def test_labels_may_have_letters_of_any_language(tmp_path):
+    files = [f"sub-{n}_{k}.nii" for n in ("Jörg", "Jülich", "山田") for k in ("localfield", "mask")]
+    groups = grouped(tmp_path, *files)
+    assert set(groups) == {"sub-Jörg", "sub-Jülich", "sub-山田"}
+    assert groups["sub-Jörg"] == {"field": files[0], "mask": files[1]}
+
+
+@pytest.mark.parametrize(
+    ("field", "mask"),
+    [
+        ("localfield.nii", "brain_mask.nii"),
+        ("a_localfield.nii", "a_localfield_mask.nii"),
+        ("a_localfield.nii", "a_brain_mask.nii"),
+        ("brain_localfield.nii", "brain_mask.nii"),
+        ("sub-1_localfield.nii", "sub-1_localfield_mask.nii"),
+    ],
+)
+def test_a_mask_may_say_what_it_is_of(field, mask, tmp_path):
+    (files,) = grouped(tmp_path, field, mask).values()
+    assert files == {"field": field, "mask": mask}
+
+
+@pytest.mark.parametrize("entity", ["task", "chunk", "sample", "part"])
+def test_other_entities_stand_for_measurements_too(entity, tmp_path):
+    files = [f"sub-1_{entity}-{n}_localfield.nii" for n in ("a", "b")]
+    groups = grouped(tmp_path, *files, "sub-1_mask.nii")
+    assert [group["field"] for group in groups.values()] == files
+    assert {group["mask"] for group in groups.values()} == {"sub-1_mask.nii"}
+
+
+def test_a_map_of_errors_is_no_second_field(tmp_path):
+    intake = Intake()
+    files = ("sub-1_localfield.nii", "sub-1_mask.nii", "sub-1_localfield_std.nii")
+    groups = grouped(tmp_path, *files, intake=intake)
+    assert groups == {"sub-1": {"field": files[0], "mask": files[1]}}
+    assert files[2] in intake.notes[0]

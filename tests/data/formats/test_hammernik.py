@@ -7,6 +7,7 @@ import scipy.io
 from slices import random_slice
 
 from mrjax.data.formats import hammernik
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.physics import coils, sampling
 
@@ -162,3 +163,29 @@ def test_what_the_layout_cannot_hold_is_one_line(tmp_path):
     with pytest.raises(UserError, match="s0 has 16 rows of 32 columns, which the Hammernik layout"):
         hammernik.write_hammernik([random_slice(0, (2, 16, 32))], tmp_path)
     assert sampling.remove_oversampling(np.zeros((32, 32))).shape == (16, 32)
+
+
+def test_a_patient_without_data_is_left_out_in_words(tmp_path):
+    write_one(tmp_path / "coronal_pd", random_slice(), 2, 1)
+    (tmp_path / "coronal_pd/7").mkdir()
+    (tmp_path / "coronal_pd/2/._rawdata2.mat").write_bytes(b"Mac")
+    intake = Intake()
+    (folder,) = hammernik.patients(tmp_path, intake)
+    assert folder.name == "2" and len(hammernik.read(folder, 4)) == 1
+    assert intake.notes == ["patients' folders without rawdata<slice>.mat: 7"]
+
+
+def test_files_that_matlab_did_not_write_and_gaps_in_kspace_are_said(tmp_path):
+    one = random_slice(0, (3, 32, 32))
+    gap = np.arange(32) % 4 == 1
+    (tmp_path / "1").mkdir()
+    with h5py.File(tmp_path / "1/rawdata1.mat", "w") as file:
+        file["rawdata"] = np.moveaxis(np.where(gap, 0, one.kspace), 0, 2)
+    with h5py.File(tmp_path / "1/espirit1.mat", "w") as file:
+        file["sensitivities"] = np.moveaxis(one.maps, 0, 2)
+        file["reference"] = one.reference
+    intake = Intake()
+    (found,) = hammernik.read(tmp_path / "1", 4, intake)
+    np.testing.assert_array_equal(found.kspace[:, :, ~gap], one.kspace[:, :, ~gap])
+    assert sum("was not written by MATLAB" in line for line in intake.notes) == 3
+    assert "patient1_slice01 (8 of 32)" in intake.notes[-1]

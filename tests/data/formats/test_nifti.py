@@ -1,13 +1,14 @@
 """NIfTI: units, geometry from the affine, grouping of files, and each mistake's one line."""
 
 import math
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
 import pytest
 from helpers import shared
 
-from mrjax.data.formats import nifti
+from mrjax.data.formats import nifti, nifti_file
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.tasks.qsm import network
@@ -329,3 +330,15 @@ def test_rounding_of_the_header_moves_no_volume(tmp_path):
             getattr(image, f"set_{frame}")(affine, 1)
             nib.save(image, tmp_path / f"sub-{number}_{word}.nii")
     network.check_geometry(nifti.nifti(tmp_path, "ppm"))
+
+
+def test_a_file_takes_its_own_size_in_memory(tmp_path):
+    stored = np.random.default_rng(0).integers(0, 900, (64, 64, 64)).astype(np.int16)
+    nib.save(nib.Nifti1Image(stored, np.eye(4)), tmp_path / "a.nii")
+    nifti_file.read(tmp_path / "a.nii")
+    tracemalloc.start()
+    found = nifti_file.read(tmp_path / "a.nii")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.5 * stored.nbytes
+    np.testing.assert_array_equal(found.volume, stored)

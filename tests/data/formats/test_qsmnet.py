@@ -9,6 +9,7 @@ import scipy.io
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.formats import qsmnet
+from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 
@@ -176,3 +177,27 @@ def test_the_layout_refuses_what_it_cannot_say(tmp_path):
         qsmnet.write_qsmnet_mat([subject(1, b0_direction=(1.0, 0.0, 0.0))], tmp_path)
     with pytest.raises(UserError, match="no susceptibility map"):
         qsmnet.write_qsmnet_mat([dataclasses.replace(subject(1), chi=None)], tmp_path)
+
+
+def test_a_file_written_row_by_row_is_read_as_stored_and_said(tmp_path):
+    """h5py keeps the order of axes that MATLAB would reverse; nothing in it says MATLAB."""
+    qsmnet.write_qsmnet_mat([subject(1)], tmp_path)
+    path = tmp_path / "Train/Input/train_input1.mat"
+    with h5py.File(path, "w") as file:
+        file["phs_tissue"] = subject(1).field
+    intake = Intake()
+    same(qsmnet.qsmnet_mat(tmp_path, intake)[0][0], subject(1))
+    (note,) = intake.notes
+    assert "was not written by MATLAB" in note and "(phs_tissue: 12 x 10 x 9)" in note
+
+
+def test_wrong_units_and_lonely_masks_are_told(tmp_path):
+    qsmnet.write_qsmnet_mat([subject(1), subject(2)], tmp_path)
+    (tmp_path / "Train/Input/train_input2.mat").unlink()
+    intake = Intake()
+    assert len(qsmnet.qsmnet_mat(tmp_path, intake)[0]) == 1
+    assert [name for name, _ in intake.left_out] == ["train_mask2.mat", "train_label2.mat"]
+    content = {"phs_tissue": subject(1).field / 1000}
+    scipy.io.savemat(tmp_path / "Train/Input/train_input1.mat", content)
+    with pytest.raises(UserError, match=r"divided by an echo time in s, not ms .0.02 ppm"):
+        qsmnet.qsmnet_mat(tmp_path)

@@ -1,7 +1,5 @@
 """Which frame of a NIfTI header is used, judged by kernels and affines made with numpy alone."""
 
-import types
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -170,23 +168,30 @@ def test_voxels_of_no_head_name_the_unit_that_would_make_them_so(size, unit, hin
     found(Intake(frozenset({"voxel"})), sform=affine, unit=unit)
 
 
-def placed(affine, **parts) -> types.SimpleNamespace:
-    made = header(sform=affine, **parts)
-    return types.SimpleNamespace(path="b.nii", volume=np.zeros(SHAPE), header=made, raw=made)
+@pytest.mark.parametrize("scale", [0.1, 10.0])
+def test_the_smallest_and_the_largest_voxels_may_be_oblique(scale):
+    """Lengths of oblique axes are sums of squares of float32: 0.0999999 is 0.1."""
+    for seed in range(12, 40):
+        found(sform=affine_of(rotation(seed), (scale, scale, scale)))
+        found(sform=affine_of(rotation(seed), (scale / 1e3,) * 3), unit="meter")
+    with pytest.raises(UserError, match="plausible in mm"):
+        found(sform=affine_of(rotation(12), (scale,) * 3), unit="meter")
 
 
-def test_volumes_lie_together_to_a_twentieth_of_a_voxel():
-    first = placed(TILTED)
-    frame = frames.scanner("a.nii", first.header, first.raw, Intake())
-    near, far = TILTED.copy(), TILTED.copy()
-    near[:3, 3] += 0.01
-    far[:3, 3] += 0.2
-    frames.check_place(placed(near), first, frame, Intake())
-    with pytest.raises(UserError, match="lies elsewhere than"):
-        frames.check_place(placed(far), first, frame, Intake())
-    turned = affine_of(rotation(12) @ np.diag([1, -1, -1.0]))
-    with pytest.raises(UserError, match="lies elsewhere than"):
-        frames.check_place(placed(turned), first, frame, Intake())
-    intake = Intake()
-    frames.check_place(placed(None), first, frame, intake)
-    assert "names no frame; one grid is assumed" in intake.notes[-1]
+@pytest.mark.parametrize("code", [4, 5, 7, 0xFF, 0x3A])
+def test_units_that_no_standard_knows_count_as_unknown(code):
+    known = {2: "mm"}.get(code & 7, "unknown")
+    made = header(sform=TILTED, xyzt_units=code)
+    assert frames.unit(made) == known
+    np.testing.assert_allclose(frames.scanner("a", made, made, Intake()).affine, TILTED, atol=1e-4)
+
+
+def test_frames_that_swap_left_and_right_are_refused_where_axes_matter():
+    mirrored = UPRIGHT @ np.diag([-1.0, 1, 1, 1])
+    made = header(sform=UPRIGHT, qform=mirrored)
+    with pytest.raises(UserError, match=r"run to RAS by the one and to LAS .*--accept=frame"):
+        frames.anatomical("a", made, made, Intake())
+    intake = Intake.insisting("frame")
+    assert frames.anatomical("a", made, made, intake).name == "sform" and intake.insisted
+    other = header(sform=UPRIGHT, qform=mirrored, codes=(1, 2))
+    frames.anatomical("a", other, other, Intake())

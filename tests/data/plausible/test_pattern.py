@@ -103,4 +103,57 @@ def test_one_line_off_centre_is_used_and_more_are_refused():
         completed(shifted, intake=intake)
     late = np.where((COLUMN >= 33) & (COLUMN < 41), True, COLUMN % 5 == 0)
     assert completed(late, intake=intake).maps.any()
-    assert "maps of s come from 7 columns" in intake.notes[-1]
+    assert "maps come from 7 columns: s" in intake.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "named", [np.ones(COLUMNS, bool), EVERY | (COLUMN % 2 == 0), EVERY & (COLUMN > 9)]
+)
+def test_a_mask_that_contradicts_kspace_is_not_believed(named):
+    intake = Intake()
+    found = completed(EVERY, mask=named, intake=intake)
+    np.testing.assert_array_equal(found.mask, EVERY & named)
+    zero = np.count_nonzero(named & ~EVERY)
+    expected = f"{zero} of {named.sum()} columns that the mask names are zero in k-space"
+    assert [expected in line for line in intake.notes] == [True] * bool(zero)
+
+
+def test_maps_need_acs_lines_that_were_acquired_whatever_the_mask_says():
+    gap = EVERY & ~((COLUMN > 33) & (COLUMN < 37))
+    with pytest.raises(UserError, match="3 of the 8 central columns of s were not acquired"):
+        completed(gap, mask=np.ones(COLUMNS, bool))
+    with pytest.raises(UserError, match="zero in all columns of its undersampling mask"):
+        completed(EVERY, mask=~EVERY)
+
+
+def test_padding_is_not_acquired_in_a_files_mask():
+    """As fastMRI's own code zeroes the mask before acq_start and after acq_end."""
+    inner = (COLUMN >= 5) & (COLUMN < 67)
+    found = completed(inner, mask=(COLUMN % 2 == 0) | EVERY)
+    assert found.reference is not None and not found.mask[~inner].any()
+
+
+def test_the_zeros_of_a_box_are_a_matter_of_opinion():
+    box = np.zeros((64, 64))
+    box[16:48, 16:48] = 1
+    kspace = np.fft.fftshift(np.fft.fft2(box))[None].astype(np.complex64)
+    with pytest.raises(UserError, match=r"an analytic phantom; .*insist with --accept=sampling"):
+        pattern.acquired_columns("s", kspace, Intake())
+    intake = Intake.insisting("sampling")
+    assert pattern.acquired_columns("s", kspace, intake) is None
+    assert "--accept=sampling" in intake.insisted[0]
+    with pytest.raises(UserError, match="undersampled in both directions"):
+        pattern.acquired_columns("s", np.repeat(kspace, 2, axis=0), intake)
+    with pytest.raises(UserError, match="undersampled in both directions"):
+        pattern.acquired_columns("s", np.where(DOTS, KSPACE[:1], 0), intake)
+
+
+def test_a_thousand_slices_have_one_note():
+    intake = Intake()
+    for number in range(1000):
+        kspace = np.where(COLUMN < 46, KSPACE, 0)
+        pattern.acquired_columns(f"s{number}", kspace, intake)
+    (note,) = intake.notes
+    assert note.startswith("46 of 72 columns at one side") and note.endswith("s998, s999")
+    spoken = [line for line in intake.lines() if "46 of 72" in line]
+    assert len(spoken) == 1 and spoken[0].endswith("s0, s1, s2 and 997 more")

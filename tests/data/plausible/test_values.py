@@ -1,5 +1,7 @@
 """Masks, spreads and times: silent where all is well, in words where it is not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -124,3 +126,50 @@ def test_a_series_of_minutes_needs_no_word():
     for length in (60, 394.3, 7200):
         times.check("a", 43200 + np.linspace(0, length, 8), intake)
     assert intake.notes == intake.insisted == []
+
+
+def test_an_image_is_no_mask():
+    """Neither a magnitude image nor the field itself gathers at one value; a soft edge does."""
+    draw = np.random.default_rng(0)
+    for image in (draw.normal(300, 80, (16, 16, 16)), draw.normal(0, 0.03, (16, 16, 16))):
+        with pytest.raises(UserError, match=r"looks like an image; .*--accept=mask$"):
+            masks.inside("a", np.abs(image).astype(np.float32), Intake())
+        intake = Intake.insisting("mask")
+        assert masks.inside("a", np.abs(image), intake).any() and len(intake.insisted) == 1
+    soft = ndimage.gaussian_filter(ball(48).astype(float), 1.5)
+    np.testing.assert_array_equal(masks.inside("a", soft, Intake()), soft > 0.5)
+
+
+def test_a_clipped_overshoot_is_no_label():
+    """A mask of 0 and 100 through a cubic spline, as bytes: below zero is cut off, above not."""
+    soft = ndimage.zoom(ball(16) * 100.0, 2, order=3)
+    stored = np.clip(soft.round(), 0, 255).astype(np.uint8)
+    assert stored.max() > 100 and stored.min() == 0
+    np.testing.assert_array_equal(masks.inside("a", stored, Intake()), stored > 50)
+
+
+def test_spikes_do_not_make_a_field_implausible():
+    draw = np.random.default_rng(0)
+    values = draw.normal(0, 0.02, 50000)
+    values[draw.choice(values.size, 100, replace=False)] = 4
+    assert values.std() > 0.15
+    spread.check("a", "field", values, spread.FIELD_PPM, spread.field_units(), Intake())
+    sparse = np.where(np.arange(1000) < 30, 0.2, 0)  # of which the percentiles are equal
+    spread.check("a", "chi", sparse, spread.CHI_PPM, spread.CHI_UNITS, Intake())
+
+
+@pytest.mark.parametrize("factor", [10, 100])
+def test_an_echo_time_too_short_is_named(factor):
+    values = np.random.default_rng(0).normal(0, 0.02, 5000) * factor
+    units = spread.field_units("rad", field_strength=TESLA, echo_time=0.02 / factor)
+    with pytest.raises(UserError, match=r"rad at an echo time of 0.02 s \(0.02 ppm\)"):
+        spread.check("a", "field", values, spread.FIELD_PPM, units, Intake())
+
+
+def test_a_mask_of_two_values_takes_no_copies_in_double_precision():
+    stored = np.repeat(ball(64).astype(np.float32)[..., None], 4, axis=3)
+    tracemalloc.start()
+    masks.inside("a", stored, Intake())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.3 * stored.nbytes
