@@ -40,7 +40,7 @@ def tune(subjects: Sequence[QsmSubject]) -> Tuned:
     used = [s for s in subjects if s.chi is not None][:SUBJECTS_TO_TUNE_ON]
 
     def best(invert: Callable[[QsmSubject, float], np.ndarray], values: Sequence[float]) -> float:
-        means = [np.mean([_error(invert(s, v), s) for s in used]) for v in values]
+        means = [float(np.mean([_error(invert(s, v), s) for s in used])) for v in values]
         return float(values[int(np.argmin(means))])
 
     return Tuned(tkd_threshold=best(tkd, TKD_THRESHOLDS), l2_weight=best(l2, L2_WEIGHTS))
