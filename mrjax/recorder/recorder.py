@@ -228,7 +228,9 @@ class Recorder:
             return
         if not self.steps_done:
             return self._put_away()
-        lines, *_ = [_cut(self._path(name), self.steps_done) for name in _LOGS]
+        lines, _, metrics, _ = [_cut(self._path(name), self.steps_done) for name in _LOGS]
+        for line in metrics:  # those of the result are the last ones, whenever they were given
+            self._metrics.update((name, line[name]) for name in line if name != "step")
         due = self.steps_done - self.steps_done % self._every
         if not lines or lines[-1]["step"] < due - self._every:
             raise RecorderError(
@@ -246,7 +248,10 @@ class Recorder:
     def _continue(self, old):
         """Keep the environment in which the run began; add the present one where it differs."""
         if old is None:
-            return
+            raise RecorderError(
+                f"{self.folder} has no environment.json; expected that of the run that is resumed; "
+                "restore it or begin again in a new folder"
+            )
         new, self._environment = self._environment, old
         self._notes = list(old["backend"]["notes"])
         before = [old, *old.get("resumed_with", [])][-1]
@@ -364,7 +369,9 @@ class Recorder:
 
     def _write_result(self):
         batches = [int(line["batch"], 16) for line in _lines(self._path("ledger.jsonl"))]
-        named = {k: v for k, v in self._metrics.items() if k in _METRICS and math.isfinite(v)}
+        batches = batches if all(batches) else []  # 0: what a step was given was not recorded
+        known = _finite(self._metrics)
+        named = {k: known[k] for k in _METRICS if known.get(k) is not None}
         subjects = ["all"] if named else []
         nothing = content({})
         _write_json(
@@ -393,7 +400,7 @@ class Recorder:
                 },
                 "memory_bytes": _memory(self._model),
                 "config": self._digest,
-                "extra": {"recorder": 1, "every": self._every, "metrics": _finite(self._metrics)},
+                "extra": {"recorder": 1, "every": self._every, "metrics": known},
             },
         )
 
@@ -1032,7 +1039,10 @@ def _number(value):
 
 
 def _finite(values):
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in values.items()
+    }
 
 
 def _plain(value):

@@ -132,7 +132,7 @@ def run(
     folder, status = records.opened(path, config, flags_text, backend.facts())
     with folder:
         if job is None or status == "finished":
-            compared = _compared(path, config, prepare)
+            compared = _compared(path, config, lambda: job or prepare())
             records.say(f"already finished: {path} (nothing was run{compared})")
             return 0
         for line in job.account.lines() if job.account else ():

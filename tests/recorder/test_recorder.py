@@ -153,6 +153,34 @@ def test_each_leaf_on_request(tmp_path):
     assert line["grads"].keys() == dict(model.named_parameters()).keys()
 
 
+def test_unrecorded_batches_give_no_digest_of_their_order(tmp_path):
+    for name, batch in (("none", None), ("some", torch.ones(2))):
+        record = Recorder(tmp_path / name, training.network(0.0))
+        record.step(1.0, batch)
+        record.finish()
+    nothing = digests.content({})
+    orders = [result.read(tmp_path / name)["digests"]["order"] for name in ("none", "some")]
+    assert orders[0] == nothing and orders[1] != nothing
+
+
+def test_metrics_given_before_a_resume_are_in_the_result(tmp_path):
+    model = training.network(0.0)
+    record = Recorder(tmp_path / "a", model)
+    record.step(1.0)
+    record.metrics(ssim=0.5, other=float("nan"))
+    Recorder(tmp_path / "a", model, steps_done=1).finish(psnr=30)
+    found = result.read(tmp_path / "a")
+    assert found["metrics"] == {"psnr": [30.0], "ssim": [0.5]}
+    assert found["extra"]["metrics"] == {"ssim": 0.5, "other": None, "psnr": 30.0}
+
+
+def test_a_resume_without_the_environment_is_refused(tmp_path):
+    Recorder(tmp_path / "a", training.network(0.0)).step(1.0)
+    (tmp_path / "a" / "environment.json").unlink()
+    with pytest.raises(RecorderError, match=r"no environment\.json"):
+        Recorder(tmp_path / "a", training.network(0.0), steps_done=1)
+
+
 def test_without_gradients_it_says_so(tmp_path, capsys):
     record = Recorder(tmp_path / "a", training.network(0.0))
     record.step(1.0)

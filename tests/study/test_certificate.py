@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import sys
 
 import pytest
 
@@ -112,6 +113,21 @@ def test_random_numbers_settings_metrics_and_surroundings(tmp_path):
     assert found.settings == {"rate": (1, 2)}
     assert found.surroundings == ("python 3.11 there, 3.12 here",)
     assert found.metrics["ssim"].final == (pytest.approx(0.02), 10)
+
+
+def test_huge_losses_and_settings_that_json_lacks(tmp_path):
+    huge = 1.7e308
+    odd = {"rate": math.nan, "limits": [math.inf]}
+    a = write(tmp_path / "a", [line(1, huge)], config=odd)
+    b = write(tmp_path / "b", [line(1, -huge)], config={**odd, "limits": [1.0]})
+    stated = json.loads(
+        certificate.write(tmp_path / "out", [str(a), str(b)]).with_suffix(".json").read_text()
+    )
+    (found,) = stated["pairs"]
+    assert found["loss"]["largest"] == [sys.float_info.max, 1]
+    assert found["settings"] == {"limits": ["[Infinity]", [1.0]]}  # NaN is the same setting
+    assert facts.significant_bits((huge, -huge)) == 0
+    assert facts.significant_bits((5e-324, 1e-323)) in (0, 1)
 
 
 def test_what_was_not_recorded_is_not_called_equal(tmp_path):

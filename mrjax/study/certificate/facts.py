@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -163,7 +164,8 @@ def apart(a: Mapping[int, float], b: Mapping[int, float]) -> Apart:
     found = {s: (a[s], b[s]) for s in a if s in b and math.isfinite(a[s]) and math.isfinite(b[s])}
     if not found:
         return Apart(steps=0, largest=None, final=None, values=None)
-    differences = {step: abs(x - y) for step, (x, y) in found.items()}
+    most = sys.float_info.max  # a difference of two huge numbers may be larger
+    differences = {step: min(abs(x - y), most) for step, (x, y) in found.items()}
     at, last = max(differences, key=lambda step: differences[step]), max(found)
     return Apart(
         steps=len(found),
@@ -175,7 +177,9 @@ def apart(a: Mapping[int, float], b: Mapping[int, float]) -> Apart:
 
 def decimals(difference: float) -> int | None:
     """Decimal places in which two numbers agree when both are rounded; None if they are equal."""
-    return None if difference == 0 else max(0, math.floor(-math.log10(2 * difference)))
+    if difference == 0:
+        return None
+    return max(0, math.floor(-math.log10(min(2 * difference, sys.float_info.max))))
 
 
 def significant_bits(values: tuple[float, float]) -> int | None:
@@ -183,7 +187,7 @@ def significant_bits(values: tuple[float, float]) -> int | None:
     a, b = values
     if a == b:
         return None
-    ratio = abs(a - b) / max(abs(a), abs(b))
+    ratio = abs(a / 2 - b / 2) / max(abs(a / 2), abs(b / 2))  # halves cannot overflow
     return max(0, math.floor(-math.log2(ratio))) if ratio else None
 
 
@@ -255,5 +259,15 @@ def _losses(run: Run) -> dict[int, float]:
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
     for name in sorted({*a, *b}):
-        if a.get(name) != b.get(name) and name not in ("workdir", "resume", "allow_mixed"):
-            yield name, (a.get(name), b.get(name))
+        one, other = _shown(a.get(name)), _shown(b.get(name))
+        if one != other and name not in ("workdir", "resume", "allow_mixed"):
+            yield name, (one, other)
+
+
+def _shown(value: Any) -> Any:
+    """Return a setting, as text where it holds what JSON lacks: Python reads NaN in it."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(value)
+    return value

@@ -10,6 +10,8 @@ from mrjax.study.certificate.reading import Run
 from mrjax.study.report import style
 
 NAME = "certificate"
+_MOST = 1e150
+"""Losses beyond are drawn here: the limits of an axis, squared, must not overflow."""
 
 
 def draw(folder: Path, runs: Sequence[Run], found: Certificate) -> None:
@@ -62,4 +64,4 @@ def _differences(axes: Any, runs: Sequence[Run], found: Certificate) -> None:
 
 def _losses(run: Run) -> dict[int, float]:
     found = {step: float.fromhex(line["loss_hex"]) for step, line in run.lines.items()}
-    return {step: value for step, value in found.items() if math.isfinite(value)}
+    return {s: max(-_MOST, min(v, _MOST)) for s, v in found.items() if math.isfinite(v)}
