@@ -11,12 +11,6 @@ from mrjax.errors import UserError
 from mrjax.runs import jsonl, ledger
 
 _TRACE = re.compile(r"trace-(\d{6,})\.jsonl")
-_QUANTITIES = {
-    "batch": "the batch",
-    "loss_hex": "the loss",
-    "grads": "the gradients",
-    "params": "the parameters",
-}
 _SHOWN = 30
 
 
@@ -37,14 +31,22 @@ def run(a: Path, b: Path) -> str:
 
 
 def _steps(a: Path, b: Path) -> Iterator[str]:
-    found = ledger.first_difference(a / "ledger.jsonl", b / "ledger.jsonl")
-    if found is None:
-        last = max((line["step"] for line in ledger.read(a / "ledger.jsonl")), default=0)
-        yield f"The ledgers are identical up to their end, step {last}."
-    elif found.field == "end":
-        yield f"The ledgers are identical until one of them ends, before step {found.step}."
+    """Say at which step the trainings part, among the steps that both recorded."""
+    lines = [
+        {line["step"]: line for line in ledger.read(folder / "ledger.jsonl")} for folder in (a, b)
+    ]
+    shared = [step for step in lines[0] if step in lines[1]]
+    parted = next((s for s in shared if ledger.unequal(lines[0][s], lines[1][s])), None)
+    missing = ledger.unrecorded(*(found.values() for found in lines))
+    if not shared:
+        yield "The ledgers have no step in common."
+    elif parted is not None:
+        first = ledger.unequal(lines[0][parted], lines[1][parted])[0]
+        yield f"The trainings part at step {parted}, first in {ledger.WORDS[first]}."
     else:
-        yield f"The trainings part at step {found.step}, first in {_QUANTITIES[found.field]}."
+        yield f"No difference at the {len(shared)} steps that both recorded, up to {shared[-1]}."
+    if missing:
+        yield f"Not recorded: {', '.join(ledger.WORDS[name] for name in missing)}."
 
 
 def _leaves(a: Path, b: Path) -> Iterator[str]:

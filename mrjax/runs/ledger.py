@@ -14,6 +14,7 @@ import itertools
 import math
 import os
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mrjax.errors import UserError
@@ -22,6 +23,15 @@ from mrjax.runs.digests import hex64
 
 # Quantities in the order in which a step computes them: the first that differs is the cause.
 FIELDS = ("batch", "loss_hex", "grads", "params")
+WORDS = {
+    "batch": "the batch",
+    "loss_hex": "the loss",
+    "grads": "the gradients",
+    "params": "the parameters",
+}
+"""Quantity of `FIELDS` -> how a sentence calls it."""
+UNRECORDED = "0" * 16
+"""Digest of no tensor: the program did not record the quantity."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,10 +139,20 @@ def first_difference(
     for a, b in itertools.zip_longest(read(path_a), read(path_b)):
         if a is None or b is None or a["step"] != b["step"]:
             return _end(a, b)
-        for field in FIELDS:
-            if _exact(field, a[field]) != _exact(field, b[field]):
-                return Difference(a["step"], field, (a[field], b[field]))
+        for field in unequal(a, b):
+            return Difference(a["step"], field, (a[field], b[field]))
     return None
+
+
+def unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the quantities in which two lines differ, in the order of `FIELDS`."""
+    return tuple(name for name in FIELDS if exact(name, a[name]) != exact(name, b[name]))
+
+
+def unrecorded(*ledgers: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the quantities of `FIELDS` that a program did not record in some line."""
+    lines = list(itertools.chain(*ledgers))
+    return tuple(name for name in FIELDS if any(line[name] == UNRECORDED for line in lines))
 
 
 def _end(a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference:
@@ -143,7 +163,7 @@ def _end(a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference:
     return Difference(step, "end", (has[0], has[1]))
 
 
-def _exact(field: str, text: str) -> str:
+def exact(field: str, text: str) -> str:
     """A loss by its value, since ``%a`` spells a number in several ways; a digest as it is."""
     return repr(float.fromhex(text)) if field == "loss_hex" else text
 

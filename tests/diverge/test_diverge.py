@@ -87,7 +87,8 @@ def test_equal_trainings_have_no_differing_operation(reference, tmp_path):
     assert (found.kind, found.operation, found.alone) == ("none", None, 0)
     assert found.compared > 30 and not any(n for n, _ in found.differing.values())
     said = command.run(reference, other)
-    assert "identical up to their end, step 4" in said and "operations are equal" in said
+    assert "No difference at the 4 steps that both recorded, up to 4." in said
+    assert "operations are equal" in said and "Not recorded" not in said
 
 
 @pytest.mark.parametrize("phase", ["forward", "backward"])
@@ -155,6 +156,17 @@ def test_what_was_not_traced_is_said(tmp_path):
         run.step(1.0)
     said = command.run(tmp_path / "a", tmp_path / "b")
     assert "trace_at=[STEP]" in said and "first in the parameters" in said
+    assert "Not recorded: the batch, the gradients." in said
+
+
+def test_steps_that_only_one_training_recorded_are_passed_over(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    for name, every in (("a", 1), ("b", 3)):
+        record = Recorder(tmp_path / name, model, every=every)
+        for _ in range(6):
+            record.step(1.0, torch.ones(1))
+    said = command.run(tmp_path / "a", tmp_path / "b")
+    assert "No difference at the 3 steps that both recorded, up to 6." in said
 
 
 def test_the_digests_are_those_of_the_rule(reference):

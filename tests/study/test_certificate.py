@@ -77,7 +77,7 @@ def test_where_they_part(tmp_path, step, changes, first):
     assert found.parted is not None and (found.parted[0], found.parted[1][0]) == (step, first)
     assert found.batches == (step if first == "batch" else None)
     said = words.verdict(found)
-    assert f"they part at step {step}, first in {words.NAMES[first]}" in said
+    assert f"they part at step {step}, first in {words.WORDS[first]}" in said
     assert ("identical for" in said) == (step > 1)
 
 

@@ -13,8 +13,6 @@ from mrjax.runs import environment, ledger
 from mrjax.study.certificate.reading import Run
 
 FIELDS = ledger.FIELDS
-UNKNOWN = "0" * 16
-"""Digest of no tensor: the quantity was not recorded."""
 LEVEL = 0.05
 
 
@@ -132,7 +130,6 @@ def certify(runs: Sequence[Run]) -> Certificate:
 def compare(a: Run, b: Run) -> Pair:
     """Return up to where two runs agree, and where they first differ."""
     shared = [step for step in a.lines if step in b.lines]
-    missing = tuple(name for name in FIELDS if _missing(name, a) or _missing(name, b))
     unequal = list(_unequal(a, b, shared))
     equal = shared.index(unequal[0][0]) if unequal else len(shared)
     names = [name for name in a.metrics if name in b.metrics]
@@ -145,7 +142,7 @@ def compare(a: Run, b: Run) -> Pair:
         parted=unequal[0] if unequal else None,
         batches=next((step for step, fields in unequal if "batch" in fields), None),
         random=_random(a, b, shared),
-        missing=missing,
+        missing=ledger.unrecorded(a.lines.values(), b.lines.values()),
         ends=(a.last, b.last),
         loss=apart(_losses(a), _losses(b)),
         metrics={name: apart(a.metrics[name], b.metrics[name]) for name in names},
@@ -203,7 +200,7 @@ def _surroundings(run: Run) -> dict[str, Any]:
 
 def _evidence(run: Run) -> str:
     """Return a digest of what every step was given and computed."""
-    lines = [(step, *(_exact(n, one[n]) for n in FIELDS)) for step, one in run.lines.items()]
+    lines = [(step, *(ledger.exact(n, one[n]) for n in FIELDS)) for step, one in run.lines.items()]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
@@ -221,22 +218,12 @@ def _about(run: Run) -> dict[str, Any]:
     }
 
 
-def _missing(name: str, run: Run) -> bool:
-    return any(line[name] == UNKNOWN for line in run.lines.values())
-
-
 def _unequal(a: Run, b: Run, shared: Sequence[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield each step that differs, with the quantities that do."""
     for step in shared:
-        one, other = a.lines[step], b.lines[step]
-        fields = tuple(n for n in FIELDS if _exact(n, one[n]) != _exact(n, other[n]))
+        fields = ledger.unequal(a.lines[step], b.lines[step])
         if fields:
             yield step, fields
-
-
-def _exact(name: str, text: str) -> str:
-    """Return a loss by its value, since ``%a`` has several spellings of one number."""
-    return float.fromhex(text).hex() if name == "loss_hex" else text
 
 
 def _random(a: Run, b: Run, shared: Sequence[int]) -> tuple[int, tuple[str, ...]] | None:

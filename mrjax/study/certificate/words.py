@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mrjax.runs.ledger import WORDS
 from mrjax.study.certificate.facts import (
     Apart,
     Certificate,
@@ -11,13 +12,6 @@ from mrjax.study.certificate.facts import (
     significant_bits,
 )
 
-NAMES = {
-    "batch": "the batch",
-    "loss_hex": "the loss",
-    "grads": "the gradients",
-    "params": "the parameters",
-}
-"""Field of the ledger -> words."""
 _SHOWN = 8
 
 
@@ -47,7 +41,7 @@ def verdict(pair: Pair) -> str:
     before = (
         f"identical for {_steps(pair.through, pair.equal)} and" if pair.equal else "not identical:"
     )
-    return f"{a} and {b} are {before} they part at step {step}, first in {NAMES[fields[0]]}."
+    return f"{a} and {b} are {before} they part at step {step}, first in {WORDS[fields[0]]}."
 
 
 def _steps(through: int, equal: int) -> str:
@@ -76,11 +70,11 @@ def _pair(pair: Pair) -> Iterator[str]:
     yield _start(pair)
     yield verdict(pair)
     if pair.parted is not None and len(pair.parted[1]) > 1:
-        others = _listed([NAMES[name] for name in pair.parted[1][1:]])
+        others = _listed([WORDS[name] for name in pair.parted[1][1:]])
         yield f"At that step {others} differ too, computed after it."
     yield from _causes(pair)
     if pair.missing:
-        yield f"Not recorded in at least one run: {_listed([NAMES[n] for n in pair.missing])}."
+        yield f"Not recorded in at least one run: {_listed([WORDS[n] for n in pair.missing])}."
     yield _differences("The loss", pair.loss)
     for name, found in pair.metrics.items():
         yield _differences(f"The metric {name}", found)
