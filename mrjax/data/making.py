@@ -5,9 +5,6 @@ from pathlib import Path
 
 from mrjax.data import builders, export, synthetic
 
-KNEE_FORMATS = ("hammernik", "fastmri", "bart")
-"""Formats of multi-coil slices; the other formats hold brains."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -70,7 +67,7 @@ def write(name: str, folder: Path, asked: Asked) -> Path:
         UserError: the folder is not empty or cannot be written.
     """
     export.require_empty(folder)  # before subjects are made
-    if name in KNEE_FORMATS:
+    if name in export.SLICE_FORMATS:
         knees = synthetic.knee_split(*asked.numbers, asked.shape, asked.coils, *asked.seeds)
         export.write_slices(name, knees, folder)
     else:
