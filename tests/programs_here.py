@@ -142,12 +142,17 @@ def _settings_of_torch() -> Iterator[None]:
         return
     import torch
 
+    cudnn, matrix = torch.backends.cudnn, torch.backends.cuda.matmul
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    switches = cudnn.benchmark, cudnn.deterministic
+    precisions = matrix.fp32_precision, cudnn.conv.fp32_precision
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
+        cudnn.benchmark, cudnn.deterministic = switches
+        matrix.fp32_precision, cudnn.conv.fp32_precision = precisions
 
 
 def child_here(

@@ -86,7 +86,9 @@ def test_without_a_compiler_that_works_torch_computes_the_digest(monkeypatch, tm
     module._compiled.cache_clear()
 
 
-def test_a_run_folder_that_mrjax_reads(tmp_path):
+@pytest.mark.parametrize("benchmark", [False, True])
+def test_a_run_folder_that_mrjax_reads(tmp_path, monkeypatch, benchmark):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", benchmark)
     folder = train(tmp_path / "a")
     found = result.read(folder)
     assert found["steps"] == 8 and found["metrics"] == {"ssim": [0.5]}
@@ -95,7 +97,7 @@ def test_a_run_folder_that_mrjax_reads(tmp_path):
     assert found["digests"]["init"] == digests.content(start)
     assert [line["step"] for line in ledger.read(folder / "ledger.jsonl")] == list(range(1, 9))
     environment = json.loads((folder / "environment.json").read_text())
-    assert environment["backend"]["switches"]["cudnn_benchmark"] is False
+    assert environment["backend"]["switches"]["cudnn_benchmark"] is benchmark
     assert environment["backend"]["optimizer"]["class"] == "Adam"
 
 
