@@ -78,6 +78,7 @@ class SenseSlice:
         reference: image of the fully sampled k-space, or None where it is not known.
         mask: the acquired columns, where the data set fixes them; None where a fully sampled
             k-space is to be undersampled afterwards.
+        volume: name of the volume or patient whose slice it is; "" for a slice of its own.
     """
 
     name: str
@@ -85,6 +86,7 @@ class SenseSlice:
     maps: Complex[np.ndarray, "coil row column"]
     reference: Complex[np.ndarray, "row column"] | None
     mask: Bool[np.ndarray, " column"] | None = None
+    volume: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

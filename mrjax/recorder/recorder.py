@@ -66,7 +66,7 @@ _SMALL = 1 << 15
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _WRAPPERS = re.compile(r"(^|\.)(module|_orig_mod)(?=\.)")
 _LOGS = ("ledger.jsonl", "leaves.jsonl", "metrics.jsonl", "timing.jsonl")
-_METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice")
+_METRICS = ("nrmse", "psnr", "ssim", "hfen", "dice", "xsim", "ssim_fastmri")
 _VARIABLES = re.compile(
     "(CUDA|CUDNN|CUBLAS|NVIDIA|NCCL|OMP|KMP|GOMP|MKL|ONEDNN|DNNL|OPENBLAS|NPY|TORCH|PYTORCH|ATEN"
     "|TORCHINDUCTOR|TRITON)_.*|PYTHONHASHSEED|GLIBC_TUNABLES"

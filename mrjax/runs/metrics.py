@@ -27,5 +27,7 @@ METRICS: Mapping[str, Metric] = {
     "ssim": Metric("SSIM", higher=True),
     "hfen": Metric("HFEN", higher=False),
     "dice": Metric("Dice", higher=True, margin=0.01, margin_kind="absolute"),
+    "xsim": Metric("XSIM", higher=True),
+    "ssim_fastmri": Metric("SSIM by fastMRI's rule", higher=True),
 }
 """Name in ``result.json`` -> metric."""

@@ -57,14 +57,14 @@ class Task:
 TASKS: dict[str, Task] = {
     "qsm": Task(
         title="quantitative susceptibility mapping with QSMnet",
-        metrics=("nrmse", "psnr", "ssim", "hfen"),
+        metrics=("nrmse", "psnr", "ssim", "hfen", "xsim"),
         output="susceptibility [ppm]",
         sizes=("width", "levels", "window", "patch", "batch_size"),
         grows={"volume": ("patch", 8)},
     ),
     "varnet": Task(
         title="parallel imaging with the variational network",
-        metrics=("nrmse", "psnr", "ssim"),
+        metrics=("nrmse", "psnr", "ssim", "ssim_fastmri"),
         output="magnitude [arbitrary units]",
         sizes=("width", "stages", "rows", "columns", "coils", "batch_size"),
         # torch 2.11 and 2.13 give, on a CPU and with two stages, a loss of 0.10 instead of 0.17,

@@ -32,7 +32,7 @@ def test_a_run_leaves_everything_the_contract_names(base):
     assert found["level"] == "not_guaranteed" and found["steps"] == 6
     assert len(found["subjects"]) == 2
     for table in (found["metrics"], found["baselines"]["tkd"], found["baselines"]["l2"]):
-        assert set(table) == {"nrmse", "ssim", "psnr", "hfen"}
+        assert set(table) == {"nrmse", "ssim", "psnr", "hfen", "xsim"}
         assert all(len(values) == 2 and np.isfinite(values).all() for values in table.values())
     assert all(len(found["digests"][k]) == 64 for k in ("init", "order", "data", "params"))
     assert set(found["seconds"]) == {"setup", "compile", "train", "infer", "classical"}

@@ -31,7 +31,7 @@ def test_a_run_leaves_everything_the_contract_names(base):
     found = result(base)
     assert found["experiment"] == "varnet" and found["level"] == "not_guaranteed"
     for table in (found["metrics"], *found["baselines"].values()):
-        assert set(table) == {"nrmse", "ssim", "psnr"}
+        assert set(table) == {"nrmse", "ssim", "psnr", "ssim_fastmri"}
         assert all(len(values) == 2 and np.isfinite(values).all() for values in table.values())
     assert set(found["baselines"]) == {"zero_filled", "cg_sense"}
     assert [row["step"] for row in ledger.read(base / "ledger.jsonl")] == list(range(1, 7))

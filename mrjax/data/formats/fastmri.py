@@ -12,6 +12,7 @@ about their centre, the first kept row being (rows - kept) // 2; columns are all
 Source: facebookresearch/fastMRI, fastmri/data/mri_data.py and transforms.py (center_crop).
 """
 
+import dataclasses
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,17 +74,16 @@ def read(
     slices = []
     for number, one in enumerate(kspace):
         cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
-        slices.append(
-            completed(
-                f"{text(path.stem)}_slice{number:02d}",
-                cut,
-                acquired=one,
-                mask=mask,
-                estimate=maps,
-                acs_lines=acs_lines,
-                intake=intake,
-            )
+        whole = completed(
+            f"{text(path.stem)}_slice{number:02d}",
+            cut,
+            acquired=one,
+            mask=mask,
+            estimate=maps,
+            acs_lines=acs_lines,
+            intake=intake,
         )
+        slices.append(dataclasses.replace(whole, volume=text(path.stem)))
         if rss is not None and slices[-1].reference is not None:
             _compare(slices[-1].name, rss[number], cut, intake)
     return slices

@@ -13,6 +13,7 @@ square; the outer half is removed here, as the public code does before it comput
 Source: VLOGroup/mri-variationalnetwork, mridata.py and mriutils.py.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,7 +90,8 @@ def read(patient: Path, acceleration: int, intake: Intake | None = None) -> list
     intake = Intake() if intake is None else intake
     mask = _mask(patient.parent / "masks", acceleration, intake)
     numbered = border.numbered(patient, "rawdata")
-    return [_slice(patient, number, path, mask, intake) for number, path in numbered]
+    slices = [_slice(patient, number, path, mask, intake) for number, path in numbered]
+    return [dataclasses.replace(one, volume=f"patient{patient.name}") for one in slices]
 
 
 def _slice(

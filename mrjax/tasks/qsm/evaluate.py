@@ -8,7 +8,7 @@ from mrjax import metrics
 from mrjax.arrays import QsmSubject
 from mrjax.tasks import records
 
-METRICS = ("nrmse", "ssim", "psnr", "hfen")
+METRICS = ("nrmse", "ssim", "psnr", "hfen", "xsim")
 Maps = Mapping[str, np.ndarray]
 
 
@@ -23,7 +23,7 @@ def evaluate(chi: np.ndarray, subject: QsmSubject) -> dict[str, float]:
         subject: a subject with a reference.
 
     Returns:
-        nrmse, ssim and hfen as fractions, psnr in dB.
+        nrmse, ssim, hfen and xsim as fractions, psnr in dB.
 
     Raises:
         ValueError: the subject has no reference.
@@ -31,12 +31,13 @@ def evaluate(chi: np.ndarray, subject: QsmSubject) -> dict[str, float]:
     if subject.chi is None:
         raise ValueError(f"subject {subject.name} has no reference")
     mask = subject.mask
-    found, truth = _demeaned(chi, mask), _demeaned(subject.chi, mask)
+    found, truth = demeaned(chi, mask), demeaned(subject.chi, mask)
     return {
         "nrmse": metrics.nrmse(chi, subject.chi, mask, demean=True),
         "ssim": metrics.ssim(found, truth, mask),
         "psnr": metrics.psnr(found, truth, mask),
         "hfen": metrics.hfen(found, truth, mask),
+        "xsim": metrics.xsim(found, truth, mask),
     }
 
 
@@ -57,6 +58,7 @@ def table(maps: Sequence[Maps], subjects: Sequence[QsmSubject]) -> dict[str, dic
     )
 
 
-def _demeaned(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def demeaned(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return a map less its mean over the mask, zero outside the mask."""
     wide = np.asarray(x, np.float64)
     return np.where(mask, wide - wide[mask].mean(), 0.0)

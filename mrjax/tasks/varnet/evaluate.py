@@ -8,7 +8,7 @@ from mrjax import metrics
 from mrjax.arrays import SenseSlice
 from mrjax.tasks import records
 
-METRICS = ("nrmse", "ssim", "psnr")
+METRICS = ("nrmse", "ssim", "psnr", "ssim_fastmri")
 Images = Mapping[str, np.ndarray]
 
 
@@ -22,15 +22,36 @@ def table(
         slices: the slices in the same order; a slice without a reference is left out.
 
     Returns:
-        method -> metric -> one value for each slice: nrmse and ssim as fractions, psnr in dB.
+        method -> metric -> one value for each slice: psnr in dB, the others as fractions.
     """
+    largest = largest_of_volumes(slices)
     return records.by_method(
-        {method: _judge(np.abs(image), np.abs(one.reference)) for method, image in found.items()}
+        {
+            method: _judge(np.abs(image), np.abs(one.reference), largest[_volume(one)])
+            for method, image in found.items()
+        }
         for found, one in zip(images, slices, strict=True)
         if one.reference is not None
     )
 
 
-def _judge(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+def largest_of_volumes(slices: Sequence[SenseSlice]) -> dict[str, float]:
+    """Return the largest magnitude of the references of each volume, by the volume's name."""
+    largest: dict[str, float] = {}
+    for one in slices:
+        if one.reference is not None:
+            own = float(np.abs(one.reference).max())
+            largest[_volume(one)] = max(own, largest.get(_volume(one), 0.0))
+    return largest
+
+
+def _volume(one: SenseSlice) -> str:
+    return one.volume or one.name
+
+
+def _judge(image: np.ndarray, reference: np.ndarray, largest: float) -> dict[str, float]:
     everywhere = np.ones(reference.shape, bool)
-    return {k: getattr(metrics, k)(image, reference, everywhere) for k in METRICS}
+    found = {
+        k: getattr(metrics, k)(image, reference, everywhere) for k in ("nrmse", "ssim", "psnr")
+    }
+    return found | {"ssim_fastmri": metrics.ssim_fastmri(image, reference, largest)}
