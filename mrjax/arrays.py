@@ -5,9 +5,10 @@ batches come first, channels last.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, Integer
 
 Vector = tuple[float, float, float]
 
@@ -37,6 +38,19 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Regions:
+    """Regions of a subject, such as the deep grey nuclei; used for evaluation alone.
+
+    Attributes:
+        labels: number of the region of each voxel; 0 outside all regions.
+        names: number -> name, for the regions that have one.
+    """
+
+    labels: Integer[np.ndarray, "x y z"]
+    names: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class QsmSubject:
     """One subject of quantitative susceptibility mapping, in the units used inside mrjax.
 
@@ -50,6 +64,7 @@ class QsmSubject:
         affine: map from voxel indices to scanner coordinates [mm], kept so that results can be
             laid over the original file; None where the source has none.
         grid: of the file that the field came from; None where it is no NIfTI file.
+        regions: whose means are reported; None where no segmentation exists.
     """
 
     name: str
@@ -60,6 +75,7 @@ class QsmSubject:
     b0_direction: Vector = (0.0, 0.0, 1.0)
     affine: Float[np.ndarray, "4 4"] | None = None
     grid: Grid | None = None
+    regions: Regions | None = None
 
     @property
     def reference(self) -> Float[np.ndarray, "x y z"] | None:

@@ -3,8 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mrjax.arrays import QsmSubject
-from mrjax.data.formats import bart, fastmri, hammernik, nifti, qsmnet, qsmnet_hdf5
+from mrjax.data.formats import (
+    bart,
+    fastmri,
+    hammernik,
+    nifti,
+    nifti_labels,
+    qsmnet,
+    qsmnet_hdf5,
+)
 from mrjax.data.synthetic import SliceSplit, Split
 from mrjax.errors import UserError
 
@@ -50,17 +60,28 @@ def write(
 
 def _write_nifti(subjects: Sequence[QsmSubject], data_dir: Path) -> None:
     for number, subject in enumerate(subjects, 1):
+        stem = f"sub-{number:04d}"
         volumes = {"localfield": subject.field, "mask": subject.mask, "Chimap": subject.chi}
         for kind, volume in volumes.items():
             if volume is None:
                 continue
-            stem = f"sub-{number:04d}"
             nifti.write_nifti(
                 data_dir / stem / f"{stem}_{kind}.nii.gz",
                 volume,
                 subject.voxel_size,
                 subject.b0_direction,
             )
+        if subject.regions is not None:
+            _write_regions(data_dir, stem, subject)
+
+
+def _write_regions(data_dir: Path, stem: str, subject: QsmSubject) -> None:
+    """Write a segmentation of BIDS; the names of all subjects' labels stand in one table."""
+    assert subject.regions is not None
+    path = data_dir / stem / f"{stem}_dseg.nii.gz"
+    place = (subject.voxel_size, subject.b0_direction)
+    nifti.write_nifti(path, subject.regions.labels, *place, dtype=np.int16)
+    nifti_labels.write_names(data_dir / "dseg.tsv", subject.regions.names)
 
 
 def write_slices(name: str, split: SliceSplit, data_dir: Path) -> None:

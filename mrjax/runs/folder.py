@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "predictions"
 
     @property
+    def regions(self) -> Path:
+        """Means of regions, where the held-out subjects have any."""
+        return self.path / "regions.csv"
+
+    @property
     def result(self) -> Path:
         """What the run found, written last (`mrjax.runs.result`)."""
         return self.path / result.NAME

@@ -42,6 +42,14 @@ def test_the_written_split_comes_back(name, split, tmp_path):
     assert qsm.subjects(config(name, tmp_path / "new"), need_train=False)[0] == []
 
 
+def test_the_regions_of_written_subjects_come_back(split, tmp_path):
+    export.write("nifti", split, tmp_path)
+    (test,) = qsm.subjects(config("nifti", tmp_path))[1]
+    expected = split[1][0].regions
+    np.testing.assert_array_equal(test.regions.labels, expected.labels)
+    assert dict(test.regions.names) == dict(expected.names)
+
+
 def test_without_test_volumes_the_last_patches_are_held_out(split, tmp_path):
     export.write("qsmnet_hdf5", (split[0], []), tmp_path, patch=8, per_axis=2)
     train, test = qsm.subjects(config("qsmnet_hdf5", tmp_path, n_test=3))

@@ -22,6 +22,7 @@ from mrjax.runs.ledger import Ledger
 from mrjax.tasks import registry, trained
 from mrjax.tasks.breast import crossval, summary
 from mrjax.tasks.breast.config import Config
+from mrjax.tasks.qsm import regions
 from mrjax.tasks.varnet import exchange
 from mrjax.train import checkpoint, finite, loop
 from mrjax.train.step import Evidence, LossScale, State
@@ -196,6 +197,10 @@ def test_constants(tmp_path):
         trained.keep_constants(folder, job.constants, known)
         found |= set(names(json.loads((folder.checkpoints / trained.CONSTANTS).read_text())))
     assert found == documented("`checkpoints/constants.json`")
+
+
+def test_regions():
+    assert [name for name, _ in rows("`regions.csv`")] == [*regions.COLUMNS]
 
 
 def test_files(tmp_path):

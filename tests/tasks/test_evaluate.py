@@ -34,10 +34,9 @@ def test_slices_of_a_volume_share_their_range():
     dark = dataclasses.replace(dark, reference=0.2 * dark.reference)
     noise = np.random.default_rng(0).normal(0, 0.05, dark.reference.shape)
     found = [{"network": one.reference + noise} for one in (bright, dark)]
-    gt, pred = (np.abs([*images]) for images in (
-        (bright.reference, dark.reference), (found[0]["network"], found[1]["network"])
-    ))  # fmt: skip
-    expected = [structural_similarity(t, p, data_range=gt.max()) for t, p in zip(gt, pred, strict=True)]
+    gt = np.abs([bright.reference, dark.reference])
+    pred = np.abs([one["network"] for one in found])
+    expected = [structural_similarity(gt[i], pred[i], data_range=gt.max()) for i in (0, 1)]
     volume = [dataclasses.replace(one, volume="v") for one in (bright, dark)]
     table = of_images.table(found, volume)["network"]
     assert tuple(table) == of_images.METRICS

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from mrjax.arrays import Grid, QsmSubject, Vector
-from mrjax.data.formats import border, nifti_file, nifti_names
+from mrjax.data.formats import border, nifti_file, nifti_labels, nifti_names
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import frames, places, spread
 from mrjax.data.plausible.spread import GYROMAGNETIC_MHZ_PER_TESLA
@@ -42,7 +42,8 @@ def nifti(
         intake: the run's account; by default one that accepts nothing and is not kept.
 
     Returns:
-        One subject for every local field; chi is None where there is no Chimap.
+        One subject for every local field; chi is None where there is no Chimap, regions are None
+        where there is no segmentation that can be used.
 
     Raises:
         UserError: unit missing or unknown, B0 or echo time missing, no such folder, no field in
@@ -59,7 +60,9 @@ def nifti(
             f"no local field in {data_dir}; expected files named *localfield*.nii.gz with "
             "*mask* and *Chimap* beside them; rename the files or correct --data_dir"
         )
-    found = [_subject(name, files, scale, intake) for name, files in sorted(groups.items())]
+    found = [
+        _subject(name, files, scale, data_dir, intake) for name, files in sorted(groups.items())
+    ]
     for one in found:
         border.check_spread(one, others, intake)
     return found
@@ -108,8 +111,9 @@ def write_nifti(
     b0_direction: Vector = (0.0, 0.0, 1.0),
     affine: np.ndarray | None = None,
     grid: Grid | None = None,
+    dtype: type = np.float32,
 ) -> None:
-    """Write one volume as float32: on a file's grid, or with voxel size and B0 direction.
+    """Write one volume: on a file's grid, or with voxel size and B0 direction.
 
     Args:
         path: ends with .nii or .nii.gz; its folder is made if absent.
@@ -118,6 +122,7 @@ def write_nifti(
         b0_direction: unit vector in voxel axes; becomes the scanner's z axis.
         affine: voxel to scanner [mm]; instead of the two above.
         grid: of the file the volume belongs to; instead of the three above.
+        dtype: in the file; on a grid always float32.
     """
     if grid is not None:
         nifti_file.write_on_grid(path, np.asarray(volume, np.float32), grid)
@@ -125,7 +130,7 @@ def write_nifti(
     if affine is None:
         affine = np.eye(4)
         affine[:3, :3] = _rotation(b0_direction) * np.asarray(voxel_size)
-    image = nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
+    image = nib.Nifti1Image(np.asarray(volume, dtype=dtype), affine)
     image.header.set_xyzt_units("mm")
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(image, path)
@@ -141,13 +146,15 @@ def _rotation(b0_direction: Vector) -> np.ndarray:
     return np.stack([x, np.cross(z, x), z])
 
 
-def _subject(name: str, files: dict[str, Path], scale: float, intake: Intake) -> QsmSubject:
+def _subject(
+    name: str, files: dict[str, Path], scale: float, root: Path, intake: Intake
+) -> QsmSubject:
     if "mask" not in files:
         raise UserError(
             f"no mask for {files['field']}; expected a file *mask*.nii.gz of the same subject; "
             "add it"
         )
-    read = {kind: nifti_file.read(path) for kind, path in files.items()}
+    read = {kind: nifti_file.read(path) for kind, path in files.items() if kind != "labels"}
     field = read["field"]
     frame = frames.scanner(field.path, field.header, field.raw, intake)
     on_grid = {k: places.turned_onto(v, field, intake) for k, v in read.items() if k != "field"}
@@ -160,4 +167,7 @@ def _subject(name: str, files: dict[str, Path], scale: float, intake: Intake) ->
         b0_direction=frame.b0_direction,
         intake=intake,
     )
-    return dataclasses.replace(subject, affine=frame.affine, grid=field.grid)
+    regions = None
+    if "labels" in files:
+        regions = nifti_labels.regions(files["labels"], field, root, intake)
+    return dataclasses.replace(subject, affine=frame.affine, grid=field.grid, regions=regions)

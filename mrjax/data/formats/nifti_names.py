@@ -1,8 +1,8 @@
-"""Which NIfTI files of a folder are the field, the map and the mask of one subject.
+"""Which NIfTI files of a folder are the field, the map, the mask and the regions of one subject.
 
 What a file is, its last word says, as BIDS has it: `localfield` (SEPIA, QSM-CI) or
-`fieldmap-local` (qsm-forward), `Chimap`, `mask`. A word `mask` of its own says it too, since SEPIA
-writes `Sepia_mask_localfield`, the mask of the local field.
+`fieldmap-local` (qsm-forward), `Chimap`, `mask`; `dseg` or `labels` for regions. A word `mask` of
+its own says it too, since SEPIA writes `Sepia_mask_localfield`, the mask of the local field.
 
 Whose it is, the entities of BIDS say (`sub`, `ses`, `acq`, `run`, `echo` and others that stand for
 another measurement); `desc` and `space` do not, they say what was made of it. A mask without an
@@ -25,6 +25,8 @@ from mrjax.errors import UserError
 _KINDS = re.compile(r"(?P<field>localfield|fieldmap-local)|(?P<chi>chimap)|(?P<mask>mask)", re.I)
 _ENTITY = re.compile(r"(?<![^\W_])([A-Za-z]+)-((?:[^\W_]|\+)+)(?![^\W_])")
 _MASKS = ("mask", "brainmask")
+LABELS = ("dseg", "labels")
+"""Last words of segmentations and of the tables that name their labels."""
 _OF_MASKS = ("brain", "bet", "head")
 """Words before `mask` that say what it is a mask of, not whose."""
 _MEASUREMENTS = ("sub", "ses", "sample", "task", "acq", "ce", "rec", "dir", "run", "echo", "flip",
@@ -39,7 +41,7 @@ class Named(NamedTuple):
 
     Attributes:
         path: of the file.
-        kind: field, chi or mask.
+        kind: field, chi, mask or labels.
         site: the folders above the subject's, where several studies lie side by side.
         entities: BIDS entity -> label, those of `_MEASUREMENTS`; empty without a `sub`.
         name: of the subject, without the site.
@@ -63,10 +65,10 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
         intake: the run's account; it is told which files are not used.
 
     Returns:
-        Subject -> kind (field, chi, mask) -> file; a kind that is missing has no file.
+        Subject -> kind (field, chi, mask, labels) -> file; a kind that is missing has no file.
 
     Raises:
-        UserError: two files for one purpose.
+        UserError: two files for one purpose; of several segmentations none is used.
     """
     paths = found.below(data_dir, nifti_file.SUFFIXES, intake)
     read = [parsed(path, data_dir) for path in paths]
@@ -83,8 +85,8 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
         if name in result:
             raise _both(result[name]["field"], field.path, "field", name)
         result[name] = {"field": field.path}
-        for kind in ("chi", "mask"):
-            path = _belonging(field, [one for one in named if one.kind == kind], intake)
+        for kind in ("chi", "mask", "labels"):
+            path = _chosen(field, [one for one in named if one.kind == kind], intake)
             if path is not None:
                 result[name][kind] = path
     _account(data_dir, paths, named, result, intake)
@@ -122,6 +124,8 @@ def _kind(stem: str) -> tuple[str, str, int] | None:
             after = words[place + 1 :]
             rank = 0 if not after else 1 if _KINDS.fullmatch(after[0]) else 2
             return "mask", "_".join(words[:place]), rank
+    if words[-1].lower() in LABELS:
+        return "labels", "_".join(words[:-1]), 0
     if _OTHER.fullmatch(words[-1]):
         return None
     last_first = [len(words) - 1, *range(len(words) - 1)]
@@ -142,6 +146,17 @@ def _is_of_object(mask: Named, field: Named) -> bool:
     *before, last = own[1].rstrip("_-.").split("_")
     says_of_what = last.lower() in _OF_MASKS or bool(_KINDS.fullmatch(last))
     return says_of_what and "_".join(before) == its[1].rstrip("_-.")
+
+
+def _chosen(field: Named, others: Sequence[Named], intake: Intake) -> Path | None:
+    """The file of one kind that belongs to a field; of several segmentations none."""
+    try:
+        return _belonging(field, others, intake)
+    except UserError as error:
+        if others[0].kind != "labels":
+            raise
+        intake.note(f"means of regions are not computed: {error}")
+        return None
 
 
 def _belonging(field: Named, others: Sequence[Named], intake: Intake) -> Path | None:
@@ -197,7 +212,12 @@ def _account(
     """Say which files are used for nothing."""
     used = {path for own in result.values() for path in own.values()}
     with_field = {one.name for one in named if one.kind == "field"}
-    lonely = {o.name for o in named if o.path not in used and o.name not in with_field}
+    unused = [one for one in named if one.path not in used]
+    for one in unused:
+        if one.kind == "labels":
+            what = one.path.relative_to(root).as_posix()
+            intake.note("segmentations that are used for no local field", what)
+    lonely = {o.name for o in unused if o.kind != "labels" and o.name not in with_field}
     # A mask that serves several fields has a shorter name than theirs.
     served = {o.name for o in named if o.path in used}
     for name in sorted(lonely - served):
@@ -206,6 +226,6 @@ def _account(
     rest = [p.relative_to(root).as_posix() for p in paths if p not in kinds]
     if rest:
         intake.note(
-            f"{len(rest)} NIfTI files are not used, since no word of their names says field, map "
-            f"or mask: {shown(rest)}"
+            f"{len(rest)} NIfTI files are not used, since no word of their names says field, map, "
+            f"mask or labels: {shown(rest)}"
         )

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int8
 
 from mrjax import keys
-from mrjax.arrays import QsmSubject, Vector
+from mrjax.arrays import QsmSubject, Regions, Vector
 from mrjax.numerics import host
 from mrjax.physics import dipole
 from mrjax.physics.phantoms import anatomy, shapes
@@ -251,7 +251,8 @@ def brain(
         b0_direction: unit vector of the main field in voxel axes.
 
     Returns:
-        Subject with field and susceptibility [ppm], float32, zero outside the mask.
+        Subject with field and susceptibility [ppm], float32, zero outside the mask; its regions are
+        the structures of `anatomy.LABELS`.
     """
     drawn = draw(keys.stream(seed_data, "data", index), shape, voxel_size)
     field = dipole.field_host(drawn.chi, voxel_size, b0_direction)
@@ -263,4 +264,5 @@ def brain(
         mask=drawn.mask,
         voxel_size=voxel_size,
         b0_direction=b0_direction,
+        regions=Regions(labels=drawn.labels, names=dict(enumerate(anatomy.LABELS))),
     )

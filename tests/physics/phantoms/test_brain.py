@@ -33,6 +33,14 @@ def test_types_and_mask(subject):
     assert abs(subject.chi[subject.mask].mean()) < 1e-7
 
 
+def test_the_regions_of_a_subject_are_its_anatomy(subject, drawn):
+    np.testing.assert_array_equal(subject.regions.labels, drawn.labels)
+    names = subject.regions.names
+    assert [names[i] for i in sorted(names)] == list(anatomy.LABELS)
+    inside = {names[i]: subject.chi[drawn.labels == i].mean() for i in (6, 1)}
+    assert inside["globus_pallidus"] > inside["white_matter"] + 0.1
+
+
 def test_streams_change_what_they_name():
     base, other = brain(0, 0, 0, SMALL), brain(0, 1, 0, SMALL)
     assert np.array_equal(base.chi, other.chi) and not np.array_equal(base.field, other.field)
