@@ -84,7 +84,7 @@ def test_an_extreme_value_raises_ssim_but_not_xsim():
     bright = [image.copy() for image in (x, reference)]
     for image in bright:
         image[12, 12, 12] = 3.0
-    assert metrics.ssim(*bright, mask) > metrics.ssim(x, reference, mask) + 0.3
+    assert metrics.ssim(*bright, mask) > metrics.ssim(x, reference, mask) + 0.15
     assert metrics.xsim(*bright, mask) == pytest.approx(metrics.xsim(x, reference, mask), abs=0.02)
 
 

@@ -36,7 +36,7 @@ def read(folder) -> tuple[QsmSubject, list[str]]:
     return found, intake.notes
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int32])
 @pytest.mark.parametrize("name", ["sub-1/anat/sub-1_dseg", "derivatives/sub-1_desc-x_labels"])
 def test_the_segmentation_of_a_subject_is_read(name, dtype, tmp_path):
     subject(tmp_path, "sub-1_")
