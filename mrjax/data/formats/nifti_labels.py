@@ -14,6 +14,7 @@ import numpy as np
 
 from mrjax.arrays import Regions
 from mrjax.data.formats import found, nifti_file
+from mrjax.data.formats.border import times
 from mrjax.data.formats.nifti_names import LABELS
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import places
@@ -21,7 +22,7 @@ from mrjax.data.words import text
 from mrjax.errors import UserError
 
 _LARGEST = 2**31 - 1
-_UNUSED = "is not used for the means of regions"
+_UNUSED = "segmentations that are not used for the means of regions, since"
 
 
 def regions(path: Path, field: nifti_file.File, root: Path, intake: Intake) -> Regions | None:
@@ -39,11 +40,11 @@ def regions(path: Path, field: nifti_file.File, root: Path, intake: Intake) -> R
     try:
         labels = places.turned_onto(nifti_file.read(path), field, intake)
     except UserError as error:
-        intake.note(f"a segmentation {_UNUSED}: {error}")
+        intake.note(f"{_UNUSED} they cannot be read or lie elsewhere", f"{path.name} ({error})")
         return None
     reason = _unusable(labels, field.volume.shape[:3])
     if reason:
-        intake.note(f"{path} {_UNUSED}, since {reason}")
+        intake.note(f"{_UNUSED} {reason}", path.name)
         return None
     narrow = np.abs(labels).max() < 2**15
     return Regions(
@@ -54,12 +55,12 @@ def regions(path: Path, field: nifti_file.File, root: Path, intake: Intake) -> R
 def _unusable(labels: np.ndarray, shape: tuple[int, ...]) -> str:
     """Say why an array is no segmentation on the field's grid; "" where it is one."""
     if labels.shape != shape:
-        return f"it has {labels.shape} voxels where the field has {shape}"
+        return f"they have {times(labels.shape)} voxels where the field has {times(shape)}"
     if not np.isfinite(labels).all() or np.any(labels != np.rint(labels)):
-        return "its values are not integers; expected one label a voxel"
+        return "their values are not integers (expected one label a voxel)"
     if labels.max() > _LARGEST or labels.min() < -_LARGEST:
-        return f"its labels are larger than {_LARGEST}"
-    return "" if labels.any() else "it is zero everywhere"
+        return f"their labels are larger than {_LARGEST}"
+    return "" if labels.any() else "they are zero everywhere"
 
 
 def _names(path: Path, root: Path, intake: Intake) -> dict[int, str]:

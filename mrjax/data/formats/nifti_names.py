@@ -152,10 +152,10 @@ def _chosen(field: Named, others: Sequence[Named], intake: Intake) -> Path | Non
     """The file of one kind that belongs to a field; of several segmentations none."""
     try:
         return _belonging(field, others, intake)
-    except UserError as error:
+    except UserError:
         if others[0].kind != "labels":
             raise
-        intake.note(f"means of regions are not computed: {error}")
+        intake.note("subjects without means of regions, having several segmentations", field.name)
         return None
 
 
