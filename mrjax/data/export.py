@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mrjax.arrays import QsmSubject
-from mrjax.data.formats import bart, fastmri, hammernik, nifti, qsmnet, qsmnet_hdf5
+from mrjax.data.formats import bart, fastmri, hammernik, ismrmrd, nifti, qsmnet, qsmnet_hdf5
 from mrjax.data.synthetic import SliceSplit, Split
 from mrjax.errors import UserError
 
 FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
-SLICE_FORMATS = ("hammernik", "fastmri", "bart")
+SLICE_FORMATS = ("hammernik", "fastmri", "ismrmrd", "bart")
 
 
 def write(
@@ -86,8 +86,9 @@ def write_slices(name: str, split: SliceSplit, data_dir: Path) -> None:
     elif name == "bart":
         bart.write_bart(slices, data_dir)
     else:
+        writer = fastmri.write_fastmri if name == "fastmri" else ismrmrd.write_ismrmrd
         for number, one in enumerate(slices, 1):
-            fastmri.write_fastmri([one], data_dir / f"file{number:04d}.h5")
+            writer([one], data_dir / f"file{number:04d}.h5")
 
 
 def _require_known(name: str, formats: Sequence[str]) -> None:
