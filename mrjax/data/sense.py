@@ -76,8 +76,8 @@ def slices(config: Config, need_train: bool = True, intake: Intake | None = None
     | ismrmrd | all but the last `n_test` files by name | the last `n_test` files |
     | bart | all but the last `n_test` files by name | the last `n_test` files |
 
-    Files are read whole: of fastMRI and ISMRMRD, every slice of every file is held in memory at once, k-space
-    and maps alike (a volume of 15 coils is some GB), so keep in the folder only
+    Files are read whole: of fastMRI and ISMRMRD, every slice of every file is held in memory at
+    once, k-space and maps alike (a volume of 15 coils is some GB), so keep in the folder only
     what fits into memory.
 
     Args:
