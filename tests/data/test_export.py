@@ -78,7 +78,7 @@ def sense_config(dataset: str, data_dir, n_test: int = 1):
 @pytest.mark.parametrize("name", export.SLICE_FORMATS)
 def test_the_written_slices_come_back(name, knees, tmp_path):
     if name == "ismrmrd":
-        pytest.importorskip("ismrmrd", reason="needs the package ismrmrd")
+        pytest.importorskip("ismrmrd", reason="needs ismrmrd-package: pip install ismrmrd")
     export.write_slices(name, knees, tmp_path / "new")
     train, test = sense.slices(sense_config(name, tmp_path / "new"))
     assert (len(train), len(test)) == (2, 1)

@@ -60,7 +60,7 @@ def write_fastmri(folder):
 
 
 def write_ismrmrd(folder):
-    pytest.importorskip("ismrmrd", reason="needs the package ismrmrd")
+    pytest.importorskip("ismrmrd", reason="needs ismrmrd-package: pip install ismrmrd")
     ismrmrd.write_ismrmrd([random_slice(0, (2, 16, 16))], folder / "a.h5")
     return folder / "a.h5"
 

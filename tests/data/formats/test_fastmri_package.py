@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from slices import random_slice
 
-torch = pytest.importorskip("torch", reason="needs torch")
-reason = "needs the package of fastMRI (pip install --no-deps fastmri)"
-fastmri_package = pytest.importorskip("fastmri", reason=reason)
+pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("fastmri", reason="needs fastmri-package: pip install --no-deps fastmri")
 
+import fastmri as package
 from fastmri.data import mri_data, subsample, transforms
 
 from mrjax.data.formats import fastmri
@@ -33,8 +33,8 @@ def volume(shape=SHAPE, n: int = 2) -> np.ndarray:
 
 def rss(kspace: np.ndarray, size: int | None = None) -> np.ndarray:
     """The image of their pipeline, cut to a square about its centre."""
-    images = fastmri_package.ifft2c(transforms.to_tensor(kspace))
-    found = fastmri_package.rss(fastmri_package.complex_abs(images), dim=1)
+    images = package.ifft2c(transforms.to_tensor(kspace))
+    found = package.rss(package.complex_abs(images), dim=1)
     return (found if size is None else transforms.center_crop(found, (size, size))).numpy()
 
 

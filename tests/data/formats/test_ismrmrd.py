@@ -13,7 +13,7 @@ from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.physics import coils, prewhitening
 
-pytest.importorskip("ismrmrd", reason="needs the package ismrmrd")
+pytest.importorskip("ismrmrd", reason="needs ismrmrd-package: pip install ismrmrd")
 
 from ismrmrd_files import BOTH, CALIBRATION, NAVIGATOR, NOISE, REVERSE, lines, write
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import needs_program
 
-pytest.importorskip("ismrmrd", reason="needs the package ismrmrd")
+pytest.importorskip("ismrmrd", reason="needs ismrmrd-package: pip install ismrmrd")
 from mrjax.data.formats import ismrmrd
 from mrjax.data.intake import Intake
 from mrjax.physics import coils
