@@ -266,7 +266,7 @@ def test_headers_that_cannot_be_are_one_line(edit, message, one, tmp_path):
     ("changes", "message"),
     [
         ({"kspace_encode_step_2": 1}, r"a.h5 has more than one line .*\(a 3-D encoding\); exp"),
-        ({"encoding_space_ref": 1}, "of a.h5 have the encodings 0, 1 of 1 in its header; expec"),
+        ({"encoding_space_ref": 1}, "of a.h5 have the encodings 0, 1 of 1 in its header; expected"),
         ({"flags": REVERSE}, r"a.h5 has readouts of both directions \(echo-planar imaging\)"),
         ({"discard_pre": 30}, "readout of 0 samples at row 30|has a readout of 0 samples"),
     ],
