@@ -56,7 +56,7 @@ def package() -> ModuleType:
         import ismrmrd
     except ImportError:
         raise UserError(
-            "--dataset=ismrmrd needs the package ismrmrd, which is not installed; "
+            "files of the ISMRMRD format need the package ismrmrd, which is not installed; "
             'pip install "mrjax[ismrmrd]"'
         ) from None
     return ismrmrd
@@ -102,10 +102,10 @@ def _read(path: Path) -> tuple[Any, list["Acquisition"]]:
     """The header and all readouts."""
     ismrmrd = package()
     try:
-        with warnings.catch_warnings(), ismrmrd.File(path, "r") as file:
-            warnings.simplefilter("error")  # what the header's reader cannot convert, it passes on
-            data = file[_data_set(path, file)]
-            return data.header, data.acquisitions[:]
+        with ismrmrd.File(path, "r") as file:
+            name = _data_set(path, file)
+            readouts = file[name].acquisitions[:]
+        return _header(path, name), readouts
     except UserError:
         raise
     except Exception as error:  # a damaged file raises nearly anything from h5py and xsdata
@@ -113,6 +113,21 @@ def _read(path: Path) -> tuple[Any, list["Acquisition"]]:
             f"{path} is not a readable ISMRMRD file ({border.one_line(error)}); expected one with "
             "a header and readouts; close the program that has it open, or copy the file again"
         ) from error
+
+
+def _header(path: Path, name: str) -> Any:
+    """The header of a group: parts that the format does not know are passed by, wrong ones raise."""
+    from xsdata.exceptions import ConverterWarning
+    from xsdata.formats.dataclass.parsers import XmlParser
+    from xsdata.formats.dataclass.parsers.config import ParserConfig
+
+    ismrmrd = package()
+    with ismrmrd.Dataset(path, name, mode="r") as data:
+        document = data.read_xml_header()
+    parser = XmlParser(config=ParserConfig(fail_on_unknown_properties=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConverterWarning)
+        return parser.from_bytes(document, ismrmrd.xsd.ismrmrdHeader)
 
 
 def _data_set(path: Path, file: "File") -> str:

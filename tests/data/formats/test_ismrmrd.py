@@ -3,6 +3,7 @@
 import copy
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from helpers import draw
@@ -262,6 +263,20 @@ def test_headers_that_cannot_be_are_one_line(edit, message, one, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_headers_are_read_whatever_else_they_hold_but_not_with_wrong_numbers(one, tmp_path):
+    write(tmp_path / "a.h5", lines(one.kspace), SHAPE)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        xml = bytes(file["dataset/xml"][0])
+        file["dataset/xml"][0] = xml.replace(b"<version>", b"<later>1</later><version>")
+    np.testing.assert_array_equal(read(tmp_path / "a.h5")[0].kspace, one.kspace)
+    for old, new in ((b"<x>24", b"<x>many"), (b">cartesian<", b">straight<"), (b"<y>", b"<z>")):
+        assert old in xml
+        with h5py.File(tmp_path / "a.h5", "a") as file:
+            file["dataset/xml"][0] = xml.replace(old, new)
+        with pytest.raises(UserError, match=r"not a readable ISMRMRD file|says 24 x 1 points"):
+            read(tmp_path / "a.h5")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -290,8 +305,6 @@ def test_other_coils_are_one_line(one, tmp_path):
 
 
 def test_other_files_and_a_missing_package_are_one_line(one, tmp_path, monkeypatch):
-    import h5py
-
     with pytest.raises(UserError, match=r"no .h5 or .mrd files in .*; expected raw data in the"):
         ismrmrd.files(tmp_path)
     with h5py.File(tmp_path / "a.h5", "w") as file:
