@@ -42,14 +42,14 @@ def noise_factor(noise: Complex[np.ndarray, "coil sample"]) -> Lower:
             "more of them than coils; measure the noise again, or remove its readouts"
         )
     # Powers of two bring all coils to about one size, exactly: the product below rounds to a grid.
-    exponents = np.frexp(np.max(np.abs(noise.view(noise.real.dtype)), axis=1))[1]
-    size = np.ldexp(1.0, exponents)[:, None]
-    parts = np.concatenate([noise.real / size, noise.imag / size])
+    largest = np.maximum(np.abs(np.real(noise)), np.abs(np.imag(noise))).max(axis=1)
+    size = np.ldexp(1.0, np.frexp(largest)[1])[:, None]
+    parts = np.concatenate([np.real(noise) / size, np.imag(noise) / size])
     gram = host.exact_matmul(parts, parts.T) / (samples - 1)
     real = gram[:count, :count] + gram[count:, count:]
     imag = gram[count:, :count] - gram[:count, count:]
     lower = _cholesky(host.assemble(real, imag))
-    return host.assemble(lower.real * size, lower.imag * size)
+    return host.assemble(np.real(lower) * size, np.imag(lower) * size)
 
 
 def _cholesky(matrix: Lower) -> Lower:
@@ -64,7 +64,7 @@ def _cholesky(matrix: Lower) -> Lower:
                 "its own in each; remove the noise measurement or that coil"
             )
         pivot = math.sqrt(column[0].real)
-        lower[j:, j] = host.assemble(column.real / pivot, column.imag / pivot)
+        lower[j:, j] = _divided(column, pivot)
         lower[j, j] = pivot
     return lower
 
@@ -97,7 +97,10 @@ def prewhitened(
         known = (host.product(factor[i, j], row) for j, row in enumerate(rows))
         rest = functools.reduce(np.subtract, known, own.astype(np.complex128))
         pivot = factor[i, i].real
-        rows.append(host.assemble(rest.real / pivot, rest.imag / pivot))
-    gain = math.sqrt(2.0 * scale)
-    found = np.stack(rows)
-    return host.assemble(found.real * gain, found.imag * gain)
+        rows.append(_divided(rest, pivot))
+    return _divided(np.stack(rows), 1.0 / math.sqrt(2.0 * scale))
+
+
+def _divided(x: np.ndarray, by: float) -> np.ndarray:
+    """Divide complex numbers by a real one, part by part."""
+    return host.assemble(np.real(x) / by, np.imag(x) / by)

@@ -7,7 +7,9 @@ from helpers import draw
 from mrjax.errors import UserError
 from mrjax.physics import prewhitening
 
-MIXING = np.array([[1, 0, 0, 0], [0.5j, 2, 0, 0], [0.1, -0.2j, 1e-3, 0], [0, 1 - 1j, 0.3, 100]])
+SIZES = np.array([[1], [2], [1e-3], [100]])
+MIXED = np.array([[1, 0, 0, 0], [0.5j, 1, 0, 0], [0.5, -0.2j, 1, 0], [0, 0.3 - 0.3j, 0.3, 1]])
+MIXING = SIZES * MIXED
 
 
 @pytest.fixture
@@ -44,6 +46,7 @@ def test_the_combined_image_does_not_depend_on_how_coils_were_mixed(noise, rng):
         factor = prewhitening.noise_factor(measured.astype(np.complex64))
         return (np.abs(prewhitening.prewhitened(samples, factor, 1.0)) ** 2).sum(axis=0)
 
+    noise = noise / SIZES
     mixed = np.einsum("ij,jrc->irc", mixing, kspace)
     assert np.allclose(power(mixed, mixing @ noise), power(kspace, noise), rtol=1e-3)
     assert not np.allclose(power(mixed, noise), power(kspace, noise), rtol=0.1)

@@ -20,6 +20,7 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, fastmri, found, ismrmrd_file, ismrmrd_kspace
+from mrjax.data.formats.ismrmrd_file import Readout
 from mrjax.data.formats.ismrmrd_kspace import COUNTERS, Coils, Image
 from mrjax.data.formats.multicoil import completed
 from mrjax.data.intake import Intake
@@ -73,7 +74,7 @@ def read(
     calibration = ismrmrd_kspace.by_image(raw.calibration)
     noise = ismrmrd_kspace.noise(text(path.name), raw, intake)
 
-    def kspace(name: str, readouts: Sequence[Any]) -> Coils:
+    def kspace(name: str, readouts: Sequence[Readout]) -> Coils:
         found = ismrmrd_kspace.placed(name, readouts, raw.encoding, intake)
         found = found if noise is None else prewhitened(found, *noise)
         return found.astype(np.complex64)
@@ -108,8 +109,8 @@ def _names(path: Path, images: Sequence[Image], intake: Intake) -> dict[Image, s
 
 
 def _calibration(
-    name: str, image: Image, calibration: dict[Image, list[Any]], intake: Intake
-) -> list[Any]:
+    name: str, image: Image, calibration: dict[Image, list[Readout]], intake: Intake
+) -> list[Readout]:
     """The calibration lines of an image, or else of another one of its slice."""
     same = [other for other in calibration if other[0] == image[0]]
     if image in same or not same:
@@ -139,7 +140,7 @@ def write_ismrmrd(slices: Sequence[SenseSlice], path: Path) -> None:
         data = file["dataset"]
         data.header = _header(mrd, *slices[0].kspace.shape)
         data.acquisitions = [
-            _line(mrd, number, column, one.kspace[:, :, column])
+            _line(mrd, number, int(column), one.kspace[:, :, column])
             for number, one in enumerate(slices)
             for column in np.flatnonzero(np.any(one.kspace != 0, axis=(0, 1)))
         ]
@@ -151,7 +152,7 @@ def _line(mrd: Any, number: int, column: int, values: np.ndarray) -> Any:
         center_sample=values.shape[1] // 2,
         sample_time_us=_DWELL,
     )
-    line.idx.slice, line.idx.kspace_encode_step_1 = number, int(column)
+    line.idx.slice, line.idx.kspace_encode_step_1 = number, column
     return line
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mrjax.data.formats import border
 from mrjax.data.formats.ismrmrd_header import Encoding, bandwidth_ratio, encoding, not_flat
@@ -14,8 +14,8 @@ from mrjax.data.intake import Intake
 from mrjax.data.words import text
 from mrjax.errors import UserError
 
-if TYPE_CHECKING:
-    from ismrmrd import Acquisition, File
+Readout = Any
+"""ismrmrd.Acquisition, whose fields that package adds when it is imported."""
 
 _UNUSED = (
     "NAVIGATION_DATA",
@@ -44,9 +44,9 @@ class Raw:
     """
 
     encoding: Encoding
-    imaging: Sequence["Acquisition"]
-    calibration: Sequence["Acquisition"]
-    noise: Sequence["Acquisition"]
+    imaging: Sequence[Readout]
+    calibration: Sequence[Readout]
+    noise: Sequence[Readout]
     bandwidth_ratio: float
 
 
@@ -98,7 +98,7 @@ def contents(path: Path, intake: Intake) -> Raw | None:
     )
 
 
-def _read(path: Path) -> tuple[Any, list["Acquisition"]]:
+def _read(path: Path) -> tuple[Any, list[Readout]]:
     """The header and all readouts."""
     ismrmrd = package()
     try:
@@ -116,7 +116,7 @@ def _read(path: Path) -> tuple[Any, list["Acquisition"]]:
 
 
 def _header(path: Path, name: str) -> Any:
-    """The header of a group: parts that the format does not know are passed by, wrong ones raise."""
+    """The header of a group: parts unknown to the format are passed by, wrong values raise."""
     from xsdata.exceptions import ConverterWarning
     from xsdata.formats.dataclass.parsers import XmlParser
     from xsdata.formats.dataclass.parsers.config import ParserConfig
@@ -130,7 +130,7 @@ def _header(path: Path, name: str) -> Any:
         return parser.from_bytes(document, ismrmrd.xsd.ismrmrdHeader)
 
 
-def _data_set(path: Path, file: "File") -> str:
+def _data_set(path: Path, file: Any) -> str:
     """The group of the file that holds a header and readouts."""
     names = sorted(n for n in file.find_data() if file[n].has_header() and file[n].acquisitions)
     if len(names) != 1:
@@ -142,15 +142,15 @@ def _data_set(path: Path, file: "File") -> str:
     return names[0]
 
 
-def _sorted(readouts: Sequence["Acquisition"]) -> dict[str, list["Acquisition"]]:
+def _sorted(readouts: Sequence[Readout]) -> dict[str, list[Readout]]:
     """Readouts by what they are for; "both" are those for images and for calibration."""
-    found: dict[str, list[Acquisition]] = collections.defaultdict(list)
+    found: dict[str, list[Readout]] = collections.defaultdict(list)
     for one in readouts:
         found[_kind(one)].append(one)
     return found
 
 
-def _kind(one: "Acquisition") -> str:
+def _kind(one: Readout) -> str:
     if _is(one, "NOISE_MEASUREMENT"):
         return "noise"
     if _is(one, *_UNUSED):
@@ -160,12 +160,12 @@ def _kind(one: "Acquisition") -> str:
     return "calibration" if _is(one, "PARALLEL_CALIBRATION") else "imaging"
 
 
-def _is(one: "Acquisition", *flags: str) -> bool:
+def _is(one: Readout, *flags: str) -> bool:
     """Whether a readout has one of the flags."""
     return any(one.is_flag_set(getattr(package(), f"ACQ_IS_{flag}")) for flag in flags)
 
 
-def _one_space(name: str, imaging: Sequence["Acquisition"], spaces: int) -> int:
+def _one_space(name: str, imaging: Sequence[Readout], spaces: int) -> int:
     """Number of the encoding that the imaging readouts have in common."""
     used = sorted({int(one.encoding_space_ref) for one in imaging})
     if len(used) > 1 or used[0] >= spaces:

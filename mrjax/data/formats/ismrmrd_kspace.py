@@ -2,20 +2,16 @@
 
 import collections
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Complex
 
-from mrjax.data.formats.ismrmrd_file import Raw
+from mrjax.data.formats.ismrmrd_file import Raw, Readout
 from mrjax.data.formats.ismrmrd_header import Encoding
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.numerics import host
 from mrjax.physics import prewhitening
-
-if TYPE_CHECKING:
-    from ismrmrd import Acquisition
 
 COUNTERS = ("slice", "contrast", "phase", "repetition", "set")
 """Counters of a readout that say which image it belongs to; the others say where in it."""
@@ -26,7 +22,7 @@ Coils = Complex[np.ndarray, "coil row column"]
 Image = tuple[int, ...]
 
 
-def by_image(readouts: Iterable["Acquisition"]) -> dict[Image, list["Acquisition"]]:
+def by_image(readouts: Iterable[Readout]) -> dict[Image, list[Readout]]:
     """Readouts by the values of their `COUNTERS`, in the order of these."""
     found = collections.defaultdict(list)
     for one in readouts:
@@ -34,9 +30,7 @@ def by_image(readouts: Iterable["Acquisition"]) -> dict[Image, list["Acquisition
     return dict(sorted(found.items()))
 
 
-def placed(
-    name: str, readouts: Sequence["Acquisition"], encoding: Encoding, intake: Intake
-) -> Coils:
+def placed(name: str, readouts: Sequence[Readout], encoding: Encoding, intake: Intake) -> Coils:
     """The k-space of one image: every readout at its column, the mean where there are several.
 
     A readout lies so that its central sample comes to row n // 2, a line so that the central one
@@ -80,7 +74,7 @@ def placed(
     return host.assemble(total.real / np.maximum(count, 1), total.imag / np.maximum(count, 1))
 
 
-def _coils(name: str, readouts: Sequence["Acquisition"]) -> int:
+def _coils(name: str, readouts: Sequence[Readout]) -> int:
     found = sorted({int(one.active_channels) for one in readouts})
     if len(found) > 1 or not found[0]:
         raise UserError(
@@ -91,7 +85,7 @@ def _coils(name: str, readouts: Sequence["Acquisition"]) -> int:
 
 
 def _readout(
-    name: str, one: "Acquisition", rows: int, intake: Intake
+    name: str, one: Readout, rows: int, intake: Intake
 ) -> tuple[Complex[np.ndarray, "coil sample"], int]:
     """The samples of a readout that count, and the row of the first of them."""
     before, after, whole = int(one.discard_pre), int(one.discard_post), int(one.number_of_samples)
