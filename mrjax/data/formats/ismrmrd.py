@@ -4,8 +4,8 @@
     dataset/data    readouts [coil sample], each with counters (line, slice, average ...) and flags
 
 Images are made as the community's tools make them: the coils are prewhitened by the noise
-measurement, lines placed about the centre that the header names, averages averaged, and the rows
-outside the field of view (readout oversampling) cut off about the centre; columns are all kept.
+measurement, lines placed about the centre that the header names, averages averaged, and the outer
+rows that the header's image does not have (readout oversampling) cut off; columns are all kept.
 Every slice, contrast, phase, repetition and set is an image of its own. Lines that only calibrate
 count for the coil sensitivity maps alone.
 

@@ -19,7 +19,7 @@ class Encoding:
     Attributes:
         rows: points of a whole readout, with its oversampling.
         columns: phase-encoding lines of a whole k-space.
-        kept: rows of the image inside the field of view.
+        kept: rows of the reconstructed image, without oversampling.
         centre: number of the line through the centre of k-space.
     """
 
@@ -70,18 +70,21 @@ def encoding(name: str, found: Any, intake: Intake) -> Encoding:
 
 
 def _kept(name: str, whole: Any, image: Any, intake: Intake) -> int:
-    """Rows of the image inside its field of view, which is the inner part of what is encoded."""
+    """Rows of the reconstructed image, the inner ones of those encoded.
+
+    The numbers of points count, as in the tools of the format: fields of view are often left at
+    some default.
+    """
     rows, kept = whole.matrixSize.x, min(image.matrixSize.x, whole.matrixSize.x)
     outer, inner = whole.fieldOfView_mm.x, image.fieldOfView_mm.x
     if 0 < inner < math.inf and 0 < outer < math.inf:
         inside = round(rows * min(inner / outer, 1.0))
         if abs(inside - kept) > 1:
             intake.note(
-                f"{inside} of {rows} rows are in the field of view and kept, though the header "
-                f"says {image.matrixSize.x}",
+                f"{kept} of {rows} rows are kept by the header's numbers of points, though its "
+                f"fields of view say {inside}",
                 name,
             )
-            kept = inside
     if kept < border.SHORTEST_AXIS:
         raise UserError(
             f"the header of {name} says that {kept} of {rows} rows are reconstructed; expected "
