@@ -135,8 +135,6 @@ def _scale(name: str, raw: Raw, intake: Intake) -> float:
         {float(one.sample_time_us) for one in readouts} for readouts in (raw.noise, raw.imaging)
     )
     if len(noise) != 1 or len(image) != 1 or not all(0 < t < np.inf for t in noise | image):
-        intake.note(
-            "dwell times differ or are unknown, so noise is scaled as if all were one", name
-        )
+        intake.note("dwell times differ or are unknown and do not scale the noise", name)
         return raw.bandwidth_ratio
     return raw.bandwidth_ratio * image.pop() / noise.pop()

@@ -297,7 +297,7 @@ def test_lines_that_cannot_be_used_are_one_line(changes, message, one, tmp_path)
 def test_other_coils_are_one_line(one, tmp_path):
     readouts = lines(one.kspace, range(1, 32)) + lines(one.kspace[:2], [0])
     write(tmp_path / "a.h5", readouts, SHAPE)
-    with pytest.raises(UserError, match=r"a.h5 has readouts of 2, 3 coils; expected the"):
+    with pytest.raises(UserError, match="a_slice00 has readouts of 2, 3 coils; expected"):
         read(tmp_path / "a.h5")
     write(tmp_path / "a.h5", lines(one.kspace) + lines(one.kspace[:2], flags=NOISE), SHAPE)
     with pytest.raises(UserError, match=r"noise of a.h5 was measured with 2 coils, its"):
