@@ -61,12 +61,14 @@ def phantom(tmp_path_factory):
     for command in (
         "phantom -x 64 -s 8 -k clean",
         "noise -s 1 -n 0.1 clean kspace",
-        "phantom -x 64 -S 8 maps",
+        "phantom -x 64 -S 8 sensitivities",
         "phantom -x 64 image",
         "upat -Y 64 -Z 1 -y 3 -z 1 -c 12 pattern",
         "fmac kspace pattern acquired",
     ):
         call(folder, command)
+    maps = get(folder, "sensitivities")
+    write(folder, "maps", maps / np.linalg.norm(maps, axis=3, keepdims=True))
     return folder
 
 

@@ -168,7 +168,7 @@ def test_a_pattern_beside_a_kspace_says_what_the_network_sees(tmp_path):
     assert found.reference is not None
     left = [("pattern.cfl", "a sampling pattern without the k-space of that name")]
     assert intake.left_out == left
-    for wrong in (mask[None, :9], mask[:, None] & np.ones((16, 16)) > 0, np.ones((24, 16, 1, 3))):
+    for wrong in (mask[None, :9], np.tile(mask, (16, 1)), np.ones((24, 16, 1, 3))):
         bart.write_cfl(tmp_path / "a_pattern.cfl", wrong)
         with pytest.raises(UserError, match=r"pattern .* its k-space 24 x 16 x 1; expected a pat"):
             bart.read(path, acs_lines=6)
