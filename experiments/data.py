@@ -6,7 +6,7 @@
 
 Brains are for experiments.qsm: train with --dataset=tfds --data_dir=DIR, or with --dataset=
 qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm. Knees are for experiments.varnet: --dataset=tfds,
-hammernik, fastmri or bart.
+hammernik, fastmri, ismrmrd or bart.
 """
 
 import os
@@ -21,7 +21,7 @@ from mrjax.errors import UserError
 FLAGS = flags.FlagValues()
 BUILDS = ("qsm_brain", "knee_slices")
 BRAIN_FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
-KNEE_FORMATS = ("hammernik", "fastmri", "bart")
+KNEE_FORMATS = ("hammernik", "fastmri", "ismrmrd", "bart")
 
 flags.DEFINE_enum("build", None, BUILDS, "Build this TFDS data set", flag_values=FLAGS)
 flags.DEFINE_enum(

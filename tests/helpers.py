@@ -1,6 +1,7 @@
 """What several tests share."""
 
 import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def shared(path: str) -> Path:
     if not found.exists():
         pytest.skip(f"needs {found}, which is not on this machine")
     return found
+
+
+def needs_program(name: str, package: str) -> pytest.MarkDecorator:
+    """A mark that skips tests unless a program of a Debian package is installed."""
+    reason = f"needs {package}: there is no program {name} on this machine"
+    return pytest.mark.skipif(shutil.which(name) is None, reason=reason)
 
 
 def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype=np.float64) -> np.ndarray:

@@ -27,7 +27,8 @@ OTHER_MEANINGS = {
     "dtype": ({"numerics", "speed"}, "a field of a configuration and of arrays"),
     "numerics": ({"experiments", "pytorch", "speed"}, "a field of a configuration"),
     "conv_form": ({"prove", "pytorch"}, "a field of a configuration"),
-    "repetition": ({"experiments", STUDY, "tasks"}, "a field of a configuration, a factor"),
+    "repetition": ({"data", "experiments", STUDY, "tasks"},
+                   "a field of a configuration, a factor, a counter of raw data"),
     "deterministic": ({"check"}, "the name of a run of the check"),
     "isa": ({"prove"}, "a factor of a proof"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from mrjax.data.formats import (
     bart,
     fastmri,
     hammernik,
+    ismrmrd,
     nifti,
     nifti_labels,
     qsmnet,
@@ -19,7 +20,7 @@ from mrjax.data.synthetic import SliceSplit, Split
 from mrjax.errors import UserError
 
 FORMATS = ("qsmnet_mat", "qsmnet_hdf5", "nifti")
-SLICE_FORMATS = ("hammernik", "fastmri", "bart")
+SLICE_FORMATS = ("hammernik", "fastmri", "ismrmrd", "bart")
 
 
 def write(
@@ -107,8 +108,9 @@ def write_slices(name: str, split: SliceSplit, data_dir: Path) -> None:
     elif name == "bart":
         bart.write_bart(slices, data_dir)
     else:
+        writer = fastmri.write_fastmri if name == "fastmri" else ismrmrd.write_ismrmrd
         for number, one in enumerate(slices, 1):
-            fastmri.write_fastmri([one], data_dir / f"file{number:04d}.h5")
+            writer([one], data_dir / f"file{number:04d}.h5")
 
 
 def _require_known(name: str, formats: Sequence[str]) -> None:

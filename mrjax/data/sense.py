@@ -24,15 +24,15 @@ class Config(Protocol):
     """The fields of a run's configuration that choose its slices and their sampling.
 
     Attributes:
-        dataset: synthetic, tfds, hammernik, fastmri or bart.
+        dataset: synthetic, tfds, hammernik, fastmri, ismrmrd or bart.
         data_dir: where the files are; not used by synthetic.
         maps: how coil sensitivity maps are estimated where the files have none: acs or espirit.
         acs_lines: fully sampled central columns.
         acceleration: columns for each column acquired.
         sampling: pattern of retrospective undersampling: regular or random.
         n_train: synthetic slices to train on.
-        n_test: synthetic slices, or last patients (hammernik) or files (fastmri, bart), held out;
-            0: all files.
+        n_test: synthetic slices, or last patients (hammernik) or files (fastmri, ismrmrd, bart),
+            held out; 0: all files.
         rows: of a synthetic slice [pixels].
         columns: of a synthetic slice [pixels].
         coils: of a synthetic slice.
@@ -73,10 +73,11 @@ def slices(config: Config, need_train: bool = True, intake: Intake | None = None
     | hammernik | all but the last `n_test` patients | the last `n_test` patients |
     | fastmri | all but the last `n_test` files | the last `n_test` files |
     | fastmri with subfolders | all of multicoil_train/ | all of multicoil_val/ |
+    | ismrmrd | all but the last `n_test` files by name | the last `n_test` files |
     | bart | all but the last `n_test` files by name | the last `n_test` files |
 
-    Files are read whole: of fastMRI, every slice of every file is held in memory at once, k-space
-    and maps alike (a volume of 15 coils is some GB), so keep in the folder only
+    Files are read whole: of fastMRI and ISMRMRD, every slice of every file is held in memory at
+    once, k-space and maps alike (a volume of 15 coils is some GB), so keep in the folder only
     what fits into memory.
 
     Args:
@@ -143,6 +144,16 @@ def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     return [s for path in first for s in read(path)], [s for path in last for s in read(path)]
 
 
+def _ismrmrd(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
+    from mrjax.data.formats import ismrmrd
+
+    def read(path: Path) -> list[SenseSlice]:
+        return ismrmrd.read(path, config.maps, config.acs_lines, intake)
+
+    paths = ismrmrd.files(sources.folder(config))
+    return _hold_out(paths, config.n_test, need_train, intake, read)
+
+
 def _bart(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data.formats import bart
 
@@ -158,6 +169,7 @@ SOURCES: dict[str, Callable[[Config, bool, Intake], SliceSplit]] = {
     "tfds": _tfds,
     "hammernik": _hammernik,
     "fastmri": _fastmri,
+    "ismrmrd": _ismrmrd,
     "bart": _bart,
 }
 

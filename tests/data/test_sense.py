@@ -152,7 +152,7 @@ def test_what_cannot_be_sampled_or_trained_on_is_one_line():
         sense.Examples([random_slice(0), random_slice(2, reference=None)], Config())
 
 
-@pytest.mark.parametrize("dataset", ["tfds", "hammernik", "fastmri", "bart"])
+@pytest.mark.parametrize("dataset", ["tfds", "hammernik", "fastmri", "ismrmrd", "bart"])
 def test_files_need_an_existing_data_dir(dataset, tmp_path):
     with pytest.raises(UserError, match=f"--dataset={dataset} .* set --data_dir$"):
         sense.slices(Config(dataset=dataset))

@@ -1,11 +1,12 @@
 """Slices in the files of the BART toolbox: <name>.cfl (numbers) with <name>.hdr (dimensions).
 
-    <name>        k-space                  [readout phase1 phase2 coil], one of the first three is 1
-    <name>_maps   coil sensitivity maps    the same dimensions; estimated where absent
+    <name>          k-space                [readout phase1 phase2 coil], one of the first three is 1
+    <name>_maps     coil sensitivity maps  the same dimensions; estimated where absent
+    <name>_pattern  columns that a network is to see, as bart upat and bart poisson write them
 
 Arrays are complex64 in column-major order. The first dimension that is not 1 becomes rows, the
-second columns. Columns of zeros between others were not acquired. Maps may also be called
-<name>_sens.
+second columns. Columns of zeros between others were not acquired, pattern or not. Maps may also
+be called <name>_sens.
 
 Source: mrirecon/bart, README and doc (files) of the toolbox.
 """
@@ -26,20 +27,35 @@ from mrjax.errors import UserError
 
 _MAPS = "_maps"
 _OTHER_MAPS = ("_maps", "_sens")
+_PATTERN = "_pattern"
 _NO_KSPACE = ("maps", "sens", "coils")
 """Names that BART's examples give to coil sensitivity maps, which are no k-space."""
+_NO_KSPACE_EITHER = ("pattern", "pat")
+"""Names that they give to sampling patterns."""
 _DIMENSIONS = 16
 
 
 def files(data_dir: Path, intake: Intake | None = None) -> list[Path]:
-    """The k-spaces of a folder (.cfl files that are no maps), by name; UserError without any."""
+    """The k-spaces of a folder, by name: .cfl files that are neither maps nor patterns.
+
+    Args:
+        data_dir: the folder.
+        intake: the run's account, which is told of maps and patterns that belong to no k-space.
+
+    Returns:
+        The .cfl files.
+
+    Raises:
+        UserError: there is none.
+    """
     border.require_directory(data_dir)
     every = found.inside(data_dir, (".cfl",))
-    kspaces = [p for p in every if not _is_maps(p)]
-    names = {p.stem for p in kspaces}
+    kspaces = [path for path in every if not _role(path)]
+    names = {path.stem for path in kspaces}
     for path in every:
-        if _is_maps(path) and path.stem[:-5] not in names and intake is not None:
-            intake.leave_out(path.name, "coil sensitivity maps without the k-space of that name")
+        role = _role(path)
+        if role and path.stem.rpartition("_")[0] not in names and intake is not None:
+            intake.leave_out(path.name, f"{role} without the k-space of that name")
     if not kspaces:
         raise UserError(
             f"no k-space <name>.cfl in {data_dir}; expected BART's .cfl with .hdr beside it; "
@@ -48,8 +64,13 @@ def files(data_dir: Path, intake: Intake | None = None) -> list[Path]:
     return kspaces
 
 
-def _is_maps(path: Path) -> bool:
-    return path.stem.endswith(_OTHER_MAPS) or path.stem.lower() in _NO_KSPACE
+def _role(path: Path) -> str:
+    """What a file is if it is no k-space."""
+    if path.stem.endswith(_OTHER_MAPS) or path.stem.lower() in _NO_KSPACE:
+        return "coil sensitivity maps"
+    if path.stem.endswith(_PATTERN) or path.stem.lower() in _NO_KSPACE_EITHER:
+        return "a sampling pattern"
+    return ""
 
 
 def read(
@@ -68,14 +89,16 @@ def read(
 
     Raises:
         UserError: an unreadable file, a header missing or unlike the numbers, more than one slice
-            or set of maps, or a slice that cannot be used.
+            or set of maps, a pattern of other than whole columns, or a slice that cannot be used.
     """
     kspace = _coils_first(path)
     own = [path.with_name(path.stem + suffix + ".cfl") for suffix in _OTHER_MAPS]
     own = [one for one in own if os.path.lexists(one)]
+    pattern = path.with_name(path.stem + _PATTERN + ".cfl")
     return completed(
         text(path.stem),
         kspace,
+        mask=_columns(pattern, path) if os.path.lexists(pattern) else None,
         maps=_coils_first(own[0]) if own else None,
         estimate=maps,
         acs_lines=acs_lines,
@@ -111,6 +134,22 @@ def _coils_first(path: Path) -> np.ndarray:
     return np.moveaxis(np.squeeze(planes, axis=single), 2, 0)
 
 
+def _columns(pattern: Path, path: Path) -> np.ndarray:
+    """The columns that a pattern samples, of the k-space in a file."""
+    sampled = read_cfl(pattern) != 0
+    whole, own = ((*shape, 1, 1)[:3] for shape in (_dimensions(_header(path)), sampled.shape))
+    fits = sampled.ndim <= 3 and all(n in (1, m) for n, m in zip(own, whole, strict=True))
+    plane = np.broadcast_to(sampled.reshape(own), whole) if fits else np.zeros(0)
+    plane = plane.squeeze(whole.index(1)) if fits else plane
+    if not fits or not (plane == plane[:1]).all():
+        raise UserError(
+            f"the pattern {pattern} has dimensions {border.times(sampled.shape)}, its k-space "
+            f"{border.times(whole)}; expected a pattern of whole columns of that k-space; "
+            "sample one phase-encoding direction only"
+        )
+    return plane[0]
+
+
 def read_cfl(path: Path) -> np.ndarray:
     """A BART array: complex64 of the header's dimensions, without ones at the end.
 
@@ -123,7 +162,7 @@ def read_cfl(path: Path) -> np.ndarray:
     Raises:
         UserError: an unreadable file, no header, or one that does not fit the numbers.
     """
-    header = path.with_suffix(".hdr")
+    header = _header(path)
     if not os.path.isfile(header):  # noqa: PTH113 is_file() raises for odd paths
         raise UserError(
             f"no file {header}; expected the header of {path.name}; copy both files of the pair"
@@ -141,6 +180,10 @@ def read_cfl(path: Path) -> np.ndarray:
             "expected as many; copy both files again"
         )
     return values.reshape(shape, order="F")
+
+
+def _header(path: Path) -> Path:
+    return path.with_suffix(".hdr")
 
 
 def _dimensions(header: Path) -> tuple[int, ...]:
@@ -162,5 +205,5 @@ def _dimensions(header: Path) -> tuple[int, ...]:
 def write_cfl(path: Path, array: np.ndarray) -> None:
     """Write a BART pair: numbers column-major as complex64, and a header of 16 dimensions."""
     shape = array.shape + (1,) * (_DIMENSIONS - array.ndim)
-    path.with_suffix(".hdr").write_text("# Dimensions\n" + " ".join(map(str, shape)) + "\n")
+    _header(path).write_text("# Dimensions\n" + " ".join(map(str, shape)) + "\n")
     path.write_bytes(np.asarray(array, "<c8").tobytes(order="F"))

@@ -146,6 +146,7 @@ def completed(
     acquired: Complex[np.ndarray, "coil readout column"] | None = None,
     mask: Bool[np.ndarray, " column"] | None = None,
     maps: np.ndarray | None = None,
+    calibration: Complex[np.ndarray, "coil row column"] | None = None,
     estimate: str = "acs",
     acs_lines: int = 24,
     intake: Intake | None = None,
@@ -162,6 +163,8 @@ def completed(
             rows survive that.
         mask: columns that the file says were acquired, or None where it does not say.
         maps: coil sensitivity maps, or None to estimate them.
+        calibration: lines to estimate them from that are none of the image's, zero elsewhere;
+            None to estimate them from `kspace`.
         estimate: how: acs (low-pass images of the ACS lines) or espirit.
         acs_lines: central columns to estimate from.
         intake: the run's account; by default one that accepts nothing and is not kept.
@@ -181,8 +184,10 @@ def completed(
     gaps = pattern.acquired_columns(name, whole, intake)
     mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
-        lines = _acs(name, kspace.shape[2], mask, acs_lines, intake)
-        maps = _estimated(kspace, estimate, lines)
+        known = kspace if calibration is None else calibration
+        present = mask if calibration is None else np.any(calibration != 0, axis=(0, 1))
+        lines = _acs(name, kspace.shape[2], present, acs_lines, intake)
+        maps = _estimated(known, estimate, lines)
     _check_maps_shape(name, kspace.shape, maps.shape)
     reference = None if gaps is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)

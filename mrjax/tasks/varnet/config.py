@@ -8,7 +8,7 @@ from mrjax.config import RunConfig, option
 from mrjax.errors import UserError
 from mrjax.tasks import options
 
-DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "bart")
+DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "ismrmrd", "bart")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Config(RunConfig):
     dataset: str = option(
         "synthetic",
         "Where slices come from: knees made from keys, the TFDS build of them, Hammernik's knee "
-        ".mat files, fastMRI multicoil HDF5, BART cfl",
+        ".mat files, fastMRI multicoil HDF5, ISMRMRD raw data, BART cfl",
         choices=DATASETS,
     )
     steps: int = option(
@@ -29,8 +29,8 @@ class Config(RunConfig):
     n_train: int = option(24, "Synthetic slices to train on", minimum=1)
     n_test: int = option(
         4,
-        "Held out: synthetic slices, patients (hammernik) or files (fastmri, bart); 0: all, for "
-        "--steps=0 with files, where it is what unset means",
+        "Held out: synthetic slices, patients (hammernik) or files (fastmri, ismrmrd, bart); 0: "
+        "all, for --steps=0 with files, where it is what unset means",
         minimum=0,
     )
     rows: int = option(96, "Rows (readout) of a synthetic slice", unit="pixels", minimum=16)

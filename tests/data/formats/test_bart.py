@@ -1,5 +1,6 @@
 """BART's pairs of files: bytes, axes, what zeros say, and the one-liners; a real slice."""
 
+import bart_program
 import numpy as np
 import pytest
 from helpers import shared
@@ -151,3 +152,63 @@ def test_partial_fourier_has_no_reference_and_rows_are_refused(tmp_path):
     bart.write_cfl(tmp_path / "a.cfl", np.moveaxis(rows, 0, 2)[:, :, None])
     with pytest.raises(UserError, match="a is undersampled along rows"):
         bart.read(tmp_path / "a.cfl", acs_lines=8)
+
+
+def test_a_pattern_beside_a_kspace_says_what_the_network_sees(tmp_path):
+    one, mask = random_slice(), np.arange(16) % 2 == 0
+    mask[5:11] = True
+    bart.write_cfl(tmp_path / "a.cfl", np.moveaxis(one.kspace, 0, 2)[:, :, None])
+    bart.write_cfl(tmp_path / "a_pattern.cfl", mask[None])
+    bart.write_cfl(tmp_path / "pattern.cfl", mask[None])
+    intake = Intake()
+    (path,) = bart.files(tmp_path, intake)
+    found = bart.read(path, acs_lines=6)
+    np.testing.assert_array_equal(found.mask, mask)
+    np.testing.assert_array_equal(found.kspace, one.kspace)
+    assert found.reference is not None
+    left = [("pattern.cfl", "a sampling pattern without the k-space of that name")]
+    assert intake.left_out == left
+    for wrong in (mask[None, :9], np.tile(mask, (16, 1)), np.ones((24, 16, 1, 3))):
+        bart.write_cfl(tmp_path / "a_pattern.cfl", wrong)
+        with pytest.raises(UserError, match=r"pattern .* its k-space 24 x 16 x 1; expected a pat"):
+            bart.read(path, acs_lines=6)
+    rows = np.arange(24)[:, None] % 2 == 0
+    bart.write_cfl(tmp_path / "a_pattern.cfl", np.broadcast_to(rows, (24, 16)))
+    with pytest.raises(UserError, match="expected a pattern of whole columns of that k-space"):
+        bart.read(path, acs_lines=6)
+
+
+@bart_program.NEEDED
+def test_phantoms_and_patterns_of_bart_are_read_as_they_are(tmp_path):
+    for command in (
+        "phantom -x 32 -s 8 -k full",
+        "phantom -x 32 -S 8 disc_maps",
+        "upat -Y 32 -Z 1 -y 2 -z 1 -c 12 full_pattern",
+        "poisson -Y 32 -Z 1 -y 2 -z 1 -C 1 -s 1 pattern",
+        "fmac full full_pattern even",
+        "fmac full pattern disc",
+    ):
+        bart_program.call(tmp_path, command)
+    found = {path.stem: bart.read(path, acs_lines=12) for path in bart.files(tmp_path)}
+    assert sorted(found) == ["disc", "even", "full"]
+    lines = {name: bart_program.get(tmp_path, name)[0] != 0 for name in ("full_pattern", "pattern")}
+    np.testing.assert_array_equal(found["full"].mask, lines["full_pattern"])
+    np.testing.assert_array_equal(found["even"].mask, lines["full_pattern"])
+    np.testing.assert_array_equal(found["disc"].mask, lines["pattern"])
+    assert [found[name].reference is None for name in ("disc", "even", "full")] == [1, 1, 0]
+    assert 6 < lines["pattern"].sum() < 26
+    maps = bart_program.coils_first(bart_program.get(tmp_path, "disc_maps"))
+    np.testing.assert_array_equal(found["disc"].maps, maps)
+
+
+@bart_program.NEEDED
+def test_what_the_network_cannot_use_of_bart_is_one_line(tmp_path):
+    bart_program.call(tmp_path, "phantom -3 -x 16 -s 2 -k cube")
+    with pytest.raises(UserError, match=r"cube.cfl has dimensions 16 x 16 x 16 x 2; expected"):
+        bart.read(tmp_path / "cube.cfl", acs_lines=8)
+    bart_program.call(tmp_path, "phantom -x 32 -s 8 -k plane")
+    bart_program.call(tmp_path, "reshape 7 1 32 32 plane turned")
+    bart_program.call(tmp_path, "poisson -Y 32 -Z 32 -y 1.5 -z 1.5 -C 8 -s 1 pattern")
+    bart_program.call(tmp_path, "fmac turned pattern discs")
+    with pytest.raises(UserError, match="discs is undersampled in both directions"):
+        bart.read(tmp_path / "discs.cfl", acs_lines=8)

@@ -13,7 +13,17 @@ import pytest
 import scipy.io
 from slices import random_slice
 
-from mrjax.data.formats import bart, dce, dce_nifti, fastmri, hammernik, nifti, qsmnet, qsmnet_hdf5
+from mrjax.data.formats import (
+    bart,
+    dce,
+    dce_nifti,
+    fastmri,
+    hammernik,
+    ismrmrd,
+    nifti,
+    qsmnet,
+    qsmnet_hdf5,
+)
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
@@ -46,6 +56,12 @@ def write_fastmri(folder):
     fastmri.write_fastmri([random_slice(0, (2, 16, 16))], folder / "a.h5")
     with h5py.File(folder / "a.h5", "a") as file:
         file["mask"] = np.ones(16, np.float32)
+    return folder / "a.h5"
+
+
+def write_ismrmrd(folder):
+    pytest.importorskip("ismrmrd", reason="needs ismrmrd-package: pip install ismrmrd")
+    ismrmrd.write_ismrmrd([random_slice(0, (2, 16, 16))], folder / "a.h5")
     return folder / "a.h5"
 
 
@@ -91,6 +107,7 @@ READERS = {
     "nifti": (write_nifti, read_nifti),
     "dce": (write_dce, dce_nifti.dce_nifti),
     "fastmri": (write_fastmri, lambda folder, i: fastmri.read(folder / "a.h5", "acs", 8, i)),
+    "ismrmrd": (write_ismrmrd, lambda folder, i: ismrmrd.read(folder / "a.h5", "acs", 8, i)),
     "patches": (write_patches, lambda folder, i: qsmnet_hdf5.qsmnet_patches(folder, i)),
     "bart": (write_bart_header, lambda folder, i: bart.read(folder / "a.cfl", "acs", 8, i)),
     "qsmnet": (write_qsmnet, lambda folder, i: qsmnet.qsmnet_mat(folder, i)),
