@@ -20,7 +20,6 @@ says where two recorded trainings part: the first step and quantity, and, where 
 traced (Recorder(..., trace_at=[STEP])), the first operation with equal inputs and unequal results.
 """
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -98,6 +97,6 @@ def main(argv: list[str]) -> None:
     command.tool(FLAGS, exchange, page, argv)
 
 
-if __name__ == "__main__":
-    os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
+if __name__ == "__main__" and command.alone("experiments.network"):
+    command.on_host()
     main(sys.argv[1:])

@@ -1,10 +1,12 @@
 """Start JAX and read back the settings that it has."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from mrjax.backend.process import notes
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 
+_LARGEST_DUMP = 2**18
+"""More than the dump of one operation takes [bytes]."""
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 _VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC", "CUDA_VISIBLE_DEVICES", *PRODUCTS)
 
@@ -131,7 +135,7 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
     import jax
     import jax.numpy as jnp
 
-    with tempfile.TemporaryDirectory(prefix="mrjax-") as folder:
+    with _roomy() as folder:
         options = {"xla_dump_to": folder, "xla_dump_hlo_as_text": True}
         scalar = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding)
         lowered = jax.jit(jnp.copy).lower(scalar)
@@ -144,6 +148,27 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
             "dump of a compilation; install a version of jax that mrjax was tried with"
         )
     return {name: value.strip('"') for name, value in pairs if not _of_the_dump(name)}
+
+
+@contextlib.contextmanager
+def _roomy() -> Iterator[str]:
+    """Give a temporary folder with room for a dump, of which XLA would otherwise write a part."""
+    folder = None
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mrjax-")
+        room = Path(folder.name, "room")
+        room.write_bytes(bytes(_LARGEST_DUMP))
+        room.unlink()
+    except OSError as error:
+        if folder:
+            folder.cleanup()
+        where = Path(folder.name).parent if folder else os.environ.get("TMPDIR", "/tmp")
+        raise UserError(
+            f"the temporary folder {where} cannot be written ({error.strerror}); expected room "
+            "for a few files; set TMPDIR to a folder that can be written"
+        ) from error
+    with folder:
+        yield folder.name
 
 
 def _of_the_dump(name: str) -> bool:
