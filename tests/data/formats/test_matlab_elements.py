@@ -24,7 +24,7 @@ def test_every_kind_of_variable_is_passed(tmp_path, compressed):
     numeric = {"volume", "parts", "one", "none", "mask", "last"}
     assert matlab_elements.check(path) == {name: name in numeric for name in content}
     np.testing.assert_array_equal(matlab.read(path, "parts", matlab.COMPLEX), VOLUME * (1 + 2j))
-    with pytest.raises(UserError, match="variable struct of .* is not an array of real numbers"):
+    with pytest.raises(UserError, match=r"variable struct of .* is not an array of real numbers"):
         matlab.read(path, "struct")
 
 
