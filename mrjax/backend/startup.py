@@ -162,7 +162,8 @@ def _roomy() -> Iterator[str]:
     except OSError as error:
         if folder:
             folder.cleanup()
-        where = Path(folder.name).parent if folder else os.environ.get("TMPDIR", "/tmp")
+        made = folder.name if folder else error.filename
+        where = Path(made).parent if made else os.environ.get("TMPDIR", "/tmp")
         raise UserError(
             f"the temporary folder {where} cannot be written ({error.strerror}); expected room "
             "for a few files; set TMPDIR to a folder that can be written"

@@ -70,7 +70,7 @@ def _give_up(number: int, error: OSError) -> None:
 def _steady(number: int, stream: Any) -> io.TextIOWrapper:
     raw = _Steady(number if stream is None else stream.fileno(), "w", closefd=False)
     if stream is None:
-        return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", line_buffering=True)
+        return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace")
     with contextlib.suppress(OSError):
         stream.flush()
     # Without a buffer (python -u) text goes to the descriptor itself, as in Python's own streams.
