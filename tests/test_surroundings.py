@@ -162,11 +162,11 @@ def test_a_temporary_folder_that_cannot_be_written_is_named(tmp_path, monkeypatc
 
 
 def test_a_temporary_folder_that_is_full_is_named(tmp_path, monkeypatch):
-    def full(path, content):
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    def full(**where):
+        raise OSError(errno.ENOSPC, "No space left on device", where["dir"])
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(UserError, match=rf"temporary folder {tmp_path} cannot .*\(No space left"):
         startup.read_flags_back()
     assert not list(tmp_path.iterdir())

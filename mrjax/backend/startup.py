@@ -156,9 +156,8 @@ def _roomy() -> Iterator[str]:
     folder = None
     try:
         folder = tempfile.TemporaryDirectory(prefix="mrjax-")
-        room = Path(folder.name, "room")
-        room.write_bytes(bytes(_LARGEST_DUMP))
-        room.unlink()
+        with tempfile.TemporaryFile(dir=folder.name) as file:
+            file.write(bytes(_LARGEST_DUMP))
     except OSError as error:
         if folder:
             folder.cleanup()
