@@ -67,6 +67,13 @@ def test_a_signal_goes_to_the_child_which_may_save(tmp_path):
     assert out.split() == ["143", "saved", "15"]
 
 
+def test_a_closed_terminal_ends_the_child_too(tmp_path):
+    process, child = start(tmp_path)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert out.split() == [str(-signal.SIGHUP), str(int(signal.SIGHUP))] and not alive(child)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked for this")
 def test_a_child_dies_with_a_killed_parent(tmp_path):
     process, child = start(tmp_path)

@@ -68,6 +68,13 @@ def test_no_stream_ends_a_program(before, after, tmp_path):
     assert "Error" not in done.stderr and "Exception" not in done.stderr
 
 
+def test_flags_are_utf8_in_every_locale(tmp_path):
+    flags = tmp_path / "flags.txt"
+    flags.write_text("--data_dir=K\u00f6ln\n--steps=x\n", encoding="utf-8")
+    done = shell(f"{ASCII} $PY -m experiments.qsm --flagfile={flags}")
+    assert done.returncode == 2 and done.stderr.startswith("error: --steps=x is not allowed")
+
+
 def test_output_that_a_disk_refuses_is_not_lost_without_a_word(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     done = shell(f"$PY {tmp_path / 'program.py'} {tmp_path / 'out'} >/dev/full")

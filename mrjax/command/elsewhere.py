@@ -1,4 +1,4 @@
-"""Programs that are started inside another one, such as a notebook's kernel.
+"""The process of a program: its own, or a child of another one, such as a notebook's kernel.
 
 A run needs a process of its own: its environment must be set before JAX is imported, so the process
 starts itself again (`mrjax.backend.reexec`). In a notebook that would replace the kernel and lose
@@ -37,7 +37,7 @@ def _same(one: str, other: Path) -> bool:
 
 
 def alone(module: str) -> bool:
-    """Run a program in a child process if this process is not its own.
+    """Prepare a program's own process, or run the program in a child process of another one.
 
     An interrupt of a notebook's cell goes to the child, which saves its state and ends.
 
@@ -51,13 +51,25 @@ def alone(module: str) -> bool:
         SystemExit: the child has failed, with its exit code.
     """
     if is_own(module):
+        _speak_utf8()
         return True
-    path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH", "")]))
+    # Installed packages are found anyway; named here they would hide modules of Python.
+    own = "" if _ROOT.endswith("-packages") else _ROOT
+    path = os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH", "")]))
     command = [sys.executable, "-m", module, *sys.argv[1:]]
     ended = children.run(command, {**os.environ, "PYTHONPATH": path}, _show)
     if ended.code:
         raise SystemExit(ended.code if ended.code > 0 else 128 - ended.code)
     return False
+
+
+def _speak_utf8() -> None:
+    """Start again in Python's UTF-8 mode where a locale makes names and flag files something else.
+
+    Otherwise the run folder and the flags of a run would depend on the terminal's language.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONUTF8": "1"})
 
 
 def _show(line: str) -> None:
