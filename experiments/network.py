@@ -93,7 +93,7 @@ def main(argv: list[str]) -> None:
         command.tool(PROVE, prove, __doc__, argv[1:])
     if argv[:1] == ["diverge"]:
         command.tool(flags.FlagValues(), diverge, __doc__, argv[1:], words=("A", "B"))
-    page = f"{__doc__}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
+    page = f"{__doc__ or ''}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
     command.tool(FLAGS, exchange, page, argv)
 
 
