@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import os
 import re
@@ -19,8 +20,8 @@ from mrjax.backend.process import notes
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 
-_LARGEST_DUMP = 2**18
-"""More than the dump of one operation takes [bytes]."""
+_LARGEST_DUMP = 2**16
+"""More than the dump of one operation takes, which is some small files [bytes]."""
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 _VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC", "CUDA_VISIBLE_DEVICES", *PRODUCTS)
 
@@ -161,6 +162,8 @@ def _roomy() -> Iterator[str]:
     except OSError as error:
         if folder:
             folder.cleanup()
+        if error.errno == errno.EFBIG:  # a limit of this process, which its own files meet as well
+            raise
         made = folder.name if folder else error.filename
         where = Path(made).parent if made else os.environ.get("TMPDIR", "/tmp")
         raise UserError(

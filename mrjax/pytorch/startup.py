@@ -115,6 +115,7 @@ def start(config: Common) -> Backend:
     Raises:
         UserError: PyTorch or the device asked for is missing.
     """
+    _require_folder()
     given = dict(os.environ)
     notes = [*_prepare_jax(config), *_prepare_cublas(config), *_prepare_compiler()]
     require_torch()  # Only now, because PyTorch reads the environment when it is imported.
@@ -164,6 +165,17 @@ def without_effect(config: Common, platform: str) -> list[str]:
         *(f"--{name} has no effect on a {config.task}" for name in idle),
         *eager,
     ]
+
+
+def _require_folder() -> None:
+    """Refuse a current folder that was removed, with which oneMKL ends the process."""
+    try:
+        os.getcwd()  # noqa: PTH109 Path.cwd() is the same
+    except OSError as error:
+        raise UserError(
+            "the current folder has been removed; expected one that exists, which PyTorch's "
+            "libraries need; change to another folder"
+        ) from error
 
 
 def _prepare_jax(config: Common) -> list[str]:
