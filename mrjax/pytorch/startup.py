@@ -183,6 +183,8 @@ def _prepare_jax(config: Common) -> list[str]:
     notes = [f"{n} of the environment is not used" for n in _OF_XLA if os.environ.pop(n, None)]
     reset = {name: getattr(Common(), name) for name in _XLA_ONLY}
     planned = plan(dataclasses.replace(config, platform="cpu", **reset), os.environ)
+    of_jax = [n for n in planned.notes if n.startswith("JAX_")]
+    notes += [n for n in of_jax if not n.startswith("JAX_PLATFORMS=")]  # the CPU is JAX's anyway
     for name in os.environ.keys() - planned.environ.keys():
         del os.environ[name]
     os.environ.update(planned.environ)
