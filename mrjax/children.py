@@ -227,7 +227,7 @@ def _follow(process: subprocess.Popen, on_line: Callable[[str], None] | None) ->
         if line.strip():
             last = line.strip()
             if on_line is not None:
-                on_line(last)
+                on_line(line.rstrip())
     return last
 
 

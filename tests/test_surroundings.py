@@ -197,6 +197,7 @@ def test_in_another_program_a_run_is_a_child(alter, tmp_path):
     path.write_text(NOTEBOOK.format(flags="'--help'", alter=alter))
     done = shell(f"cd {tmp_path}; $PY {path}")
     assert done.returncode == 0 and done.stdout.startswith("usage: python -m experiments.qsm ")
+    assert "\n  --help\n      Show this page\n" in done.stdout
     assert done.stdout.endswith("\nkept True\n")
 
 
