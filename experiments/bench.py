@@ -98,5 +98,5 @@ def act(values: flags.FlagValues) -> int:
     return bench.run(asked)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.bench"):
     command.tool(FLAGS, act, __doc__, sys.argv[1:])

@@ -15,5 +15,5 @@ interval of intensities.
 from mrjax import command
 from mrjax.tasks.breast.config import PRESETS, Config
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.breast"):
     command.main(Config, PRESETS, "mrjax.tasks.program:run")

@@ -63,5 +63,5 @@ def act(values: flags.FlagValues) -> int:
     return check.run(asked)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.check"):
     command.tool(FLAGS, act, __doc__, sys.argv[1:])

@@ -9,7 +9,6 @@ qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm. Knees are for experiments.varnet: 
 hammernik, fastmri, ismrmrd or bart.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -78,7 +77,6 @@ def act(values: flags.FlagValues) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    # Subjects are made on the host; jax reads these when it is first imported, which is later.
-    os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
+if __name__ == "__main__" and command.alone("experiments.data"):
+    command.on_host()
     command.tool(FLAGS, act, __doc__, sys.argv[1:])

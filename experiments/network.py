@@ -20,7 +20,6 @@ says where two recorded trainings part: the first step and quantity, and, where 
 traced (Recorder(..., trace_at=[STEP])), the first operation with equal inputs and unequal results.
 """
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -94,10 +93,10 @@ def main(argv: list[str]) -> None:
         command.tool(PROVE, prove, __doc__, argv[1:])
     if argv[:1] == ["diverge"]:
         command.tool(flags.FlagValues(), diverge, __doc__, argv[1:], words=("A", "B"))
-    page = f"{__doc__}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
+    page = f"{__doc__ or ''}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
     command.tool(FLAGS, exchange, page, argv)
 
 
-if __name__ == "__main__":
-    os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
+if __name__ == "__main__" and command.alone("experiments.network"):
+    command.on_host()
     main(sys.argv[1:])

@@ -18,5 +18,5 @@ def main() -> None:
     command.main_of("task", CONFIGS, Common, "mrjax.pytorch.run:run", "mrjax.pytorch.startup:start")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.pytorch"):
     main()

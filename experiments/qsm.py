@@ -10,5 +10,5 @@ held-out brains, against 0.66 for TKD and 0.50 for L2.
 from mrjax import command
 from mrjax.tasks.qsm.config import PRESETS, Config
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.qsm"):
     command.main(Config, PRESETS, "mrjax.tasks.program:run")

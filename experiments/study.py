@@ -42,14 +42,15 @@ inference with the network of the baseline's first replicate.
 import os
 import sys
 
-from mrjax.study import command
+from mrjax import command
+from mrjax.study import command as studying
 
 
 def main(argv: list[str]) -> int:
     """Do what the command line asks for; a user's mistake is one line and exit code 2."""
-    return command.run(argv[1:], __doc__)
+    return studying.run(argv[1:], __doc__)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.study"):
     os.environ.setdefault("MPLBACKEND", "Agg")
     sys.exit(main(sys.argv))

@@ -10,5 +10,5 @@ magnitude images 0.11, against 0.12 for tuned CG-SENSE and 0.22 for the zero-fil
 from mrjax import command
 from mrjax.tasks.varnet.config import PRESETS, Config
 
-if __name__ == "__main__":
+if __name__ == "__main__" and command.alone("experiments.varnet"):
     command.main(Config, PRESETS, "mrjax.tasks.program:run")

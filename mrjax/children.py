@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
-FORWARDED = (signal.SIGTERM, signal.SIGINT)
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REQUEST = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -51,9 +51,9 @@ def run(
 ) -> Ended:
     """Run a command to its end.
 
-    SIGTERM and Ctrl-C are forwarded to the child, which then saves and ends; on Linux the child is
-    killed when this process is. Outside the main thread signals are not forwarded, because only
-    the main thread may handle them. Several children at once need a `Group`.
+    SIGTERM, SIGHUP and Ctrl-C are forwarded to the child, which then saves and ends; on Linux the
+    child is killed when this process is. Outside the main thread signals are not forwarded, because
+    only the main thread may handle them. Several children at once need a `Group`.
 
     Args:
         command: program and arguments.
@@ -95,7 +95,7 @@ class Group:
     def __enter__(self) -> "Group":
         """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {s: signal.signal(s, self._forward) for s in FORWARDED}
+            self._before = {s: signal.signal(s, self._forward) for s in heard(FORWARDED)}
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -174,6 +174,12 @@ class Group:
             process.send_signal(number)
 
 
+def heard(numbers: Sequence[int]) -> list[int]:
+    """Return the signals without SIGHUP where it is ignored: nohup outlives its terminal."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [number for number in numbers if number != signal.SIGHUP or not ignored]
+
+
 def _popen(command: Sequence[str], environ: Mapping[str, str] | None) -> subprocess.Popen:
     # In a new session, because the terminal's Ctrl-C would otherwise reach the child twice.
     return subprocess.Popen(
@@ -221,7 +227,7 @@ def _follow(process: subprocess.Popen, on_line: Callable[[str], None] | None) ->
         if line.strip():
             last = line.strip()
             if on_line is not None:
-                on_line(last)
+                on_line(line.rstrip())
     return last
 
 

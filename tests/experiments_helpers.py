@@ -84,6 +84,7 @@ ABSENT = """
 import runpy, sys
 sys.modules["torch"] = None
 sys.argv = [{experiment!r}, *{argv!r}]
+sys.orig_argv = [sys.executable, "-m", "experiments.{experiment}", *{argv!r}]
 runpy.run_module("experiments.{experiment}", run_name="__main__")
 """
 

@@ -32,7 +32,7 @@ def test_code_and_last_line():
     seen: list[str] = []
     ended = children.run([sys.executable, "-c", code], on_line=seen.append)
     assert ended == children.Ended(3, "b", None)
-    assert seen == ["a", "b"]
+    assert seen == ["a", "  b"]  # tables and help keep their columns
 
 
 def test_environment_is_the_one_given():
@@ -65,6 +65,13 @@ def test_a_signal_goes_to_the_child_which_may_save(tmp_path):
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert out.split() == ["143", "saved", "15"]
+
+
+def test_a_closed_terminal_ends_the_child_too(tmp_path):
+    process, child = start(tmp_path)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert out.split() == [str(-signal.SIGHUP), str(int(signal.SIGHUP))] and not alive(child)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked for this")

@@ -56,13 +56,13 @@ def run(config, backend, flags_text):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts the small experiment with some flags; JAX_ENABLE_X64 is for it to set."""
+    """Starts the small experiment with some flags; JAX's variables are for it to set."""
     package = tmp_path / "small"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "main.py").write_text(EXPERIMENT)
     (package / "work.py").write_text(WORK)
-    inherited = {k: v for k, v in os.environ.items() if k not in ("JAX_ENABLE_X64", "XLA_FLAGS")}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_FLAGS"))}
     environ = {
         **inherited,
         "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",

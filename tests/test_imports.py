@@ -47,7 +47,7 @@ EXTRA = {
     "prove": {"errors", "children", "runs"},
     "check": {"errors", "children", "runs", "speed", "prove"},
     "runs": {"errors", "config"},
-    "command": {"errors", "config", "backend", "sweep"},
+    "command": {"errors", "config", "children", "backend", "sweep"},
 }
 """Parts that may import less than their place allows: they talk through files or strings."""
 

@@ -72,6 +72,17 @@ def test_plan_of_the_default_config():
     )
 
 
+def test_no_variable_of_jax_but_the_platforms_is_left_to_the_user():
+    given = {"JAX_DISABLE_JIT": "1", "JAX_LOG_COMPILES": "maybe", "JAX_PLATFORMS": "cpu"}
+    planned = planning.plan(RunConfig(), given)
+    assert planned.environ["JAX_PLATFORMS"] == "cpu"
+    assert not {"JAX_DISABLE_JIT", "JAX_LOG_COMPILES"} & planned.environ.keys()
+    assert planned.notes == (
+        "JAX_DISABLE_JIT=1 of the environment is not used",
+        "JAX_LOG_COMPILES=maybe of the environment is not used",
+    )
+
+
 def test_plan_is_at_rest_in_its_own_environment():
     fields = {"xla_deterministic": True, "devices": 2, "batch_size": 2, "cpu_threads": 3}
     once = planning.plan(RunConfig(**fields), {"XLA_FLAGS": "--xla_dump_to=d"})

@@ -54,8 +54,8 @@ def plan(config: RunConfig, environ: Mapping[str, str]) -> Plan:
         UserError: XLA_FLAGS contradict a flag, or CUDA_VISIBLE_DEVICES hides the GPUs.
     """
     wanted = xla_flags(config)
-    settings = _jax(config) | _platform(config) | _threads(config) | _gpus(config, environ)
-    settings |= _products(config)
+    settings = _foreign(environ) | _jax(config) | _platform(config) | _threads(config)
+    settings |= _gpus(config, environ) | _products(config)
     notes = [_note(name, environ[name], settings[name]) for name in settings if name in environ]
     text = merge(environ.get("XLA_FLAGS", ""), wanted)
     settings["XLA_FLAGS"] = text or None
@@ -65,6 +65,16 @@ def plan(config: RunConfig, environ: Mapping[str, str]) -> Plan:
         xla_flags=tuple(f"--{name}={value}" for name, value in wanted.items()),
         notes=tuple(note for note in [*notes, *_remarks(config, environ)] if note),
     )
+
+
+def _foreign(environ: Mapping[str, str]) -> Settings:
+    """Take the user's variables of JAX away: many change bits, and some end every run.
+
+    ``JAX_DISABLE_JIT``, ``JAX_NUMPY_DTYPE_PROMOTION=strict`` and ``JAX_DEBUG_NANS`` are of the
+    latter kind, as is any variable with a value that JAX cannot read.
+    """
+    names = [name for name in environ if name.startswith("JAX_") and name != "JAX_PLATFORMS"]
+    return dict.fromkeys(names)
 
 
 def _jax(config: RunConfig) -> Settings:

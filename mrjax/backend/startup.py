@@ -1,10 +1,13 @@
 """Start JAX and read back the settings that it has."""
 
+import contextlib
 import dataclasses
+import errno
 import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from mrjax.backend.process import notes
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 
+_LARGEST_DUMP = 2**16
+"""More than the dump of one operation takes, which is some small files [bytes]."""
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 _VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC", "CUDA_VISIBLE_DEVICES", *PRODUCTS)
 
@@ -131,7 +136,7 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
     import jax
     import jax.numpy as jnp
 
-    with tempfile.TemporaryDirectory(prefix="mrjax-") as folder:
+    with _roomy() as folder:
         options = {"xla_dump_to": folder, "xla_dump_hlo_as_text": True}
         scalar = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding)
         lowered = jax.jit(jnp.copy).lower(scalar)
@@ -144,6 +149,29 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
             "dump of a compilation; install a version of jax that mrjax was tried with"
         )
     return {name: value.strip('"') for name, value in pairs if not _of_the_dump(name)}
+
+
+@contextlib.contextmanager
+def _roomy() -> Iterator[str]:
+    """Give a temporary folder with room for a dump, of which XLA would otherwise write a part."""
+    folder = None
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mrjax-")
+        with tempfile.TemporaryFile(dir=folder.name) as file:
+            file.write(bytes(_LARGEST_DUMP))
+    except OSError as error:
+        if folder:
+            folder.cleanup()
+        if error.errno == errno.EFBIG:  # a limit of this process, which its own files meet as well
+            raise
+        made = folder.name if folder else error.filename
+        where = Path(made).parent if made else os.environ.get("TMPDIR", "/tmp")
+        raise UserError(
+            f"the temporary folder {where} cannot be written ({error.strerror}); expected room "
+            "for a few files; set TMPDIR to a folder that can be written"
+        ) from error
+    with folder:
+        yield folder.name
 
 
 def _of_the_dump(name: str) -> bool:

@@ -5,10 +5,11 @@ line on stderr, and is found before anything is computed. Nothing here imports J
 imports it after the process has restarted in the environment that its flags ask for.
 """
 
+from mrjax.command.elsewhere import alone
 from mrjax.command.exits import exit_code
 from mrjax.command.experiments import main, main_of
 from mrjax.command.parsing import parse, parsed
 from mrjax.command.sweeps import program
-from mrjax.command.tools import tool
+from mrjax.command.tools import on_host, tool
 
-__all__ = ["exit_code", "main", "main_of", "parse", "parsed", "program", "tool"]
+__all__ = ["alone", "exit_code", "main", "main_of", "on_host", "parse", "parsed", "program", "tool"]

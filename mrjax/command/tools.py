@@ -1,5 +1,6 @@
 """Programs that are no training: their flags, their help, and one action."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -11,6 +12,16 @@ from mrjax.command.parsing import parsed
 from mrjax.errors import UserError
 
 Action = Callable[..., int]
+
+
+def on_host() -> None:
+    """Set the environment of JAX for a program that computes on the host; before JAX's import.
+
+    None of the user's variables of JAX stays, as in a run (`mrjax.backend.plan`).
+    """
+    for name in [name for name in os.environ if name.startswith("JAX_")]:
+        del os.environ[name]
+    os.environ.update(JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1")
 
 
 def tool(

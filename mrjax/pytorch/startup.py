@@ -115,6 +115,7 @@ def start(config: Common) -> Backend:
     Raises:
         UserError: PyTorch or the device asked for is missing.
     """
+    _require_folder()
     given = dict(os.environ)
     notes = [*_prepare_jax(config), *_prepare_cublas(config), *_prepare_compiler()]
     require_torch()  # Only now, because PyTorch reads the environment when it is imported.
@@ -166,11 +167,24 @@ def without_effect(config: Common, platform: str) -> list[str]:
     ]
 
 
+def _require_folder() -> None:
+    """Refuse a current folder that was removed, with which oneMKL ends the process."""
+    try:
+        os.getcwd()  # noqa: PTH109 Path.cwd() is the same
+    except OSError as error:
+        raise UserError(
+            "the current folder has been removed; expected one that exists, which PyTorch's "
+            "libraries need; change to another folder"
+        ) from error
+
+
 def _prepare_jax(config: Common) -> list[str]:
     """Set the environment of JAX, which runs on the CPU beside PyTorch; return notes."""
     notes = [f"{n} of the environment is not used" for n in _OF_XLA if os.environ.pop(n, None)]
     reset = {name: getattr(Common(), name) for name in _XLA_ONLY}
     planned = plan(dataclasses.replace(config, platform="cpu", **reset), os.environ)
+    of_jax = [n for n in planned.notes if n.startswith("JAX_")]
+    notes += [n for n in of_jax if not n.startswith("JAX_PLATFORMS=")]  # the CPU is JAX's anyway
     for name in os.environ.keys() - planned.environ.keys():
         del os.environ[name]
     os.environ.update(planned.environ)

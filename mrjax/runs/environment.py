@@ -4,6 +4,7 @@
 `differences` compares whatever entries there are by value, and needs no entry in particular.
 """
 
+import json
 import os
 import platform
 import re
@@ -44,7 +45,7 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
     Returns:
         The content of ``environment.json``.
     """
-    return {
+    found = {
         "schema_version": SCHEMA_VERSION,
         "python": platform.python_version(),
         "system": {
@@ -57,6 +58,8 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
         "code": code.state(Path(code_root)),
         "backend": dict(backend_facts),
     }
+    # Bytes of a variable that are no text would make the record one that cannot be read again.
+    return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 """The digests of a run's inputs and outputs, which all tasks compute in the same way."""
 
-from collections.abc import Callable, Mapping, Sequence, Sized
-from typing import Any
+from collections.abc import Mapping, Sized
 
 import numpy as np
 
@@ -32,29 +31,6 @@ def of_inputs(
     seed = config.seed_for("order")
     orders = {f"epoch{e:06d}": pipeline.order(seed, e, count) for e in range(epochs)}
     return {"init": digests.content(params), "order": digests.content(orders), "data": data}
-
-
-def of_subjects(
-    train: Sequence[Any],
-    test: Sequence[Any],
-    arrays: Callable[[Any], Mapping[str, np.ndarray | None]],
-) -> str:
-    """Return the digest of all subjects.
-
-    Args:
-        train: training subjects.
-        test: held-out subjects.
-        arrays: the arrays of a subject by kind; None for an array that the subject lacks.
-
-    Returns:
-        sha256 of the arrays, which are named ``train/<subject>/<kind>`` and so on.
-    """
-    named: dict[str, np.ndarray] = {}
-    for split, subjects in (("train", train), ("test", test)):
-        for one in subjects:
-            kept = {kind: array for kind, array in arrays(one).items() if array is not None}
-            named |= {f"{split}/{one.name}/{kind}": array for kind, array in kept.items()}
-    return digests.content(named)
 
 
 def of_outputs(state: State, predictions: Mapping[str, np.ndarray]) -> dict[str, str]:

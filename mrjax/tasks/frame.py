@@ -7,17 +7,16 @@ starts, evidence is written as it arises, and result.json is written last. A tas
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from mrjax import config as configs
 from mrjax.data.intake import Intake
-from mrjax.errors import RunFailed, UserError
+from mrjax.errors import RunFailed
 from mrjax.runs import result
 from mrjax.runs.folder import RunFolder
-from mrjax.tasks import evidence, records, trained
+from mrjax.tasks import evidence, records, registry, trained, unchanged
 from mrjax.tasks.engine import Batches, Engine
 from mrjax.train import loop
 
@@ -115,8 +114,7 @@ def run(
         config: checked configuration.
         backend: result of the framework's start, which is `mrjax.backend.start` for JAX.
         flags_text: the flags, for ``flags.txt``.
-        prepare: loads or makes the inputs; for a finished run it is called only where these come
-            from files, to see whether they are still the same.
+        prepare: loads or makes the inputs; it is not called for a finished run.
 
     Returns:
         Exit code: 0 when finished, 128 + n when signal n asked to stop.
@@ -132,7 +130,8 @@ def run(
     folder, status = records.opened(path, config, flags_text, backend.facts())
     with folder:
         if job is None or status == "finished":
-            compared = _compared(path, config, lambda: job or prepare())
+            inputs = registry.module(experiment, "inputs")
+            compared = unchanged.said(path, config, lambda: {"": inputs.data(config)})
             records.say(f"already finished: {path} (nothing was run{compared})")
             return 0
         for line in job.account.lines() if job.account else ():
@@ -150,35 +149,6 @@ def run(
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
     sys.stdout.write(f"finished: {folder.path}\n")
     return 0
-
-
-def _compared(path: Path, config: configs.RunConfig, prepare: Callable[[], Job]) -> str:
-    """Say whether the inputs of a finished run are still those it was made from.
-
-    Synthetic inputs follow from the configuration, which was compared before.
-
-    Raises:
-        UserError: they differ, and differences are not allowed.
-    """
-    if config.dataset == "synthetic":
-        return ""
-    try:
-        found = prepare().digests["data"]
-    except UserError as error:
-        return f"; its inputs could not be compared: {error}"
-    recorded = result.read(path)["digests"]["data"]
-    if found == recorded:
-        return "; its inputs are unchanged"
-    differ = (
-        f"the inputs of the finished run {path} differ from those in --data_dir={config.data_dir} "
-        f"(digest of data {recorded[:12]}, now {found[:12]})"
-    )
-    if config.allow_mixed:
-        return f"; {differ}"
-    raise UserError(
-        f"{differ}; expected the same; to run with the present ones give another --workdir or "
-        "remove that folder, to keep the result restore the files"
-    )
 
 
 def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:

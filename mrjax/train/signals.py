@@ -1,14 +1,16 @@
-"""SIGTERM and Ctrl-C as a request to finish the step, save and end."""
+"""SIGTERM, Ctrl-C and a closed terminal as a request to finish the step, save and end."""
 
 import signal
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from mrjax.children import FORWARDED, heard
+
+SIGNALS = FORWARDED
 
 
 class StopRequest:
-    """Context in which the first SIGTERM or SIGINT only sets :attr:`signal`.
+    """Context in which the first SIGTERM, SIGINT or SIGHUP only sets :attr:`signal`.
 
     A cluster that preempts a job sends SIGTERM some seconds before it kills the job, which leaves
     the loop time for a checkpoint. A second signal acts as usual, for a user who cannot wait.
@@ -21,7 +23,7 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         """Install the handlers."""
-        self._before = {s: signal.signal(s, self._request) for s in SIGNALS}
+        self._before = {s: signal.signal(s, self._request) for s in heard(SIGNALS)}
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -137,6 +137,10 @@ def test_mistakes_in_files_are_found_before_anything_starts(tmp_path):
     assert not workdir.exists()
     call(*files)
     assert set(result(workdir)["extra"]["patients"]["network"]) == {"p0", "p1", "p2"}
+    assert "already finished" in (said := call(*files).stderr) and "inputs are unchanged" in said
+    write_dce_mat(breast(0, 1, 2, (16, 16, 2)), data / "p2.mat")
+    changed_since = f"finished run {workdir / FOLDS[0]} differ from those in --data_dir={data}"
+    refused(call(*files, check=False), changed_since)
 
 
 def test_a_fold_that_diverges_stops_the_whole_with_its_line(tmp_path):

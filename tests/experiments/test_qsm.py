@@ -13,6 +13,7 @@ from micro_runs import micro
 from programs_here import here
 
 from mrjax.runs import ledger
+from mrjax.tasks.qsm import classical
 
 
 def qsm(*flags: str, **options: bool) -> subprocess.CompletedProcess:
@@ -74,16 +75,20 @@ def test_two_devices_share_a_batch(tmp_path):
     assert result(tmp_path)["steps"] == 6
 
 
-def test_changed_files_are_noticed_on_resume(tmp_path):
+def test_changed_files_are_noticed_when_the_command_is_repeated(tmp_path, monkeypatch):
     data, workdir = tmp_path / "data", tmp_path / "w"
     sizes = ("--n_train=1", "--n_test=1", "--volume=16")
     here("data", "--write=qsmnet_mat", f"--data_dir={data}", *sizes)
     flags = ("--dataset=qsmnet_mat", f"--data_dir={data}", f"--workdir={workdir}")
     qsm(*flags)
-    (workdir / "result.json").unlink()
+    monkeypatch.setattr(classical, "tune", lambda train: pytest.fail("files are only compared"))
+    assert "its inputs are unchanged" in qsm(*flags).stderr
     path = data / "Train" / "Input" / "train_input1.mat"
     content = scipy.io.loadmat(path)
     scipy.io.savemat(path, {"phs_tissue": content["phs_tissue"] * np.float32(1.5)})
+    refused(qsm(*flags, check=False), f"the finished run {workdir} differ")
+    monkeypatch.undo()
+    (workdir / "result.json").unlink()
     refused(qsm(*flags, check=False), "data", "other inputs")
 
 

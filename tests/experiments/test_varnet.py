@@ -13,6 +13,7 @@ from programs_here import here
 
 from mrjax.errors import UserError
 from mrjax.runs import ledger
+from mrjax.tasks.varnet import classical
 from mrjax.tasks.varnet.config import Config
 
 
@@ -47,13 +48,16 @@ def test_a_network_of_another_task_is_refused(base, tmp_path):
     refused(here("qsm", *flags, check=False), "is a run of varnet", "expected one of qsm")
 
 
-def test_it_trains_from_files(tmp_path):
+def test_it_trains_from_files(tmp_path, monkeypatch):
     data = tmp_path / "data"
     sizes = ["--n_train=2", "--n_test=1", "--rows=20", "--columns=24", "--coils=2"]
     here("data", "--write=fastmri", f"--data_dir={data}", *sizes)
     flags = ("--dataset=fastmri", "--n_test=1", f"--data_dir={data}")
     varnet(*flags, f"--workdir={tmp_path / 'w'}")
     assert len(result(tmp_path / "w")["subjects"]) >= 1
+    monkeypatch.setattr(classical, "tune", lambda found: pytest.fail("files are only compared"))
+    assert "its inputs are unchanged" in varnet(*flags, f"--workdir={tmp_path / 'w'}").stderr
+    monkeypatch.undo()
     path = sorted(data.rglob("*.h5"))[0]
     with h5py.File(path, "a") as file:
         del file["kspace"]

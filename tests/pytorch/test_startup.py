@@ -156,7 +156,8 @@ def test_a_folder_called_torch_is_no_pytorch_for_a_study(tmp_path, monkeypatch):
 def torch(monkeypatch):
     """Torch, whose switches are restored, and a copy of the environment that may be changed."""
     torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
-    monkeypatch.setattr(os, "environ", dict(os.environ))
+    own = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    monkeypatch.setattr(os, "environ", own)
     cudnn, threads = torch.backends.cudnn, torch.get_num_threads()
     before = cudnn.benchmark, cudnn.deterministic, torch.are_deterministic_algorithms_enabled()
     precisions = torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision

@@ -5,7 +5,7 @@ import os
 import pytest
 from helpers import ROOT
 
-from mrjax.runs import environment
+from mrjax.runs import atomic, environment, jsonfile
 
 FACTS = {
     "platform": "cpu",
@@ -55,6 +55,14 @@ def test_variables_that_change_numbers_are_kept_and_secrets_are_not(monkeypatch)
     assert found["variables"].items() >= kept.items()
     assert not {"JAX_API_KEY", "XLA_TOKEN", "EDITOR"} & found["variables"].keys()
     assert found["cpu"]["threads"] == 3
+
+
+def test_bytes_that_are_no_text_leave_a_record_that_can_be_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=K\udcf6ln")
+    atomic.write_json(tmp_path / "a.json", environment.capture({"notes": ["\udcff"]}, ROOT))
+    found = jsonfile.read(tmp_path / "a.json", "it", "look")
+    assert found["variables"]["XLA_FLAGS"] == "--xla_dump_to=K?ln"
+    assert environment.differences(found, environment.capture({"notes": []}, ROOT)) == []
 
 
 def test_threads_are_those_the_framework_says_it_has(monkeypatch):

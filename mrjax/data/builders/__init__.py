@@ -1,17 +1,21 @@
 """TFDS builders of the synthetic data: no TensorFlow, the same bytes on every build and CPU."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow_datasets as tfds
 
 from mrjax.data.builders.brain import Brains, QsmBrain
 from mrjax.data.builders.knee import Knees, KneeSlices
 from mrjax.data.builders.records import FILE_FORMAT, Builder
+from mrjax.data.formats import border
 from mrjax.errors import UserError
 
 __all__ = ["BUILDERS", "Brains", "KneeSlices", "Knees", "QsmBrain", "build", "load"]
+
+T = TypeVar("T")
 
 BUILDERS: dict[str, type[Builder]] = {
     "qsm_brain": QsmBrain,
@@ -72,12 +76,27 @@ def load(data_dir: Path, kind: str = "qsm_brain") -> tuple[list[Any], list[Any]]
             f"{len(found)} TFDS data sets in {data_dir}; expected exactly one; build it with "
             f"python -m experiments.data --build={kind}, or point --data_dir at one of them"
         )
-    builder = tfds.builder_from_directory(str(found[0]))
+    return _guarded(lambda: _splits(found[0], kind), found[0])
+
+
+def _splits(folder: Path, kind: str) -> tuple[list[Any], list[Any]]:
+    builder = tfds.builder_from_directory(str(folder))
     return _split(builder, kind, "train"), _split(builder, kind, "test")
 
 
 def _name(folder: Path) -> str:
-    return json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))["name"]
+    path = folder / "dataset_info.json"
+    return _guarded(lambda: json.loads(path.read_text(encoding="utf-8"))["name"], folder)
+
+
+def _guarded(function: Callable[[], T], folder: Path) -> T:
+    try:
+        return function()
+    except Exception as error:  # a damaged file raises nearly anything from TFDS
+        raise UserError(
+            f"the data set in {folder} cannot be read ({border.one_line(error)}); expected the "
+            "files that python -m experiments.data --build wrote; build it again"
+        ) from error
 
 
 def _split(builder: tfds.core.DatasetBuilder, kind: str, split: str) -> list[Any]:

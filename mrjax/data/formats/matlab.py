@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from mrjax.data.formats import border
+from mrjax.data.formats import border, matlab_elements
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
@@ -85,6 +85,7 @@ def _guarded(function: Callable[[], T], path: Path) -> T:
 
 def _names(path: Path) -> list[str]:
     if not h5py.is_hdf5(path):
+        _numeric(path)
         return sorted(str(name) for name, _, _ in scipy.io.whosmat(path))
     with h5py.File(path, "r") as file:
         return sorted(str(name) for name in file if str(name)[0] != "#")
@@ -92,7 +93,7 @@ def _names(path: Path) -> list[str]:
 
 def _read(path: Path, key: str, intake: Intake) -> Any:
     if not h5py.is_hdf5(path):
-        return scipy.io.loadmat(path, variable_names=[key])[key]
+        return scipy.io.loadmat(path, variable_names=[key])[key] if _numeric(path, key) else None
     with h5py.File(path, "r") as file:
         found = np.asarray(file[key])
         pairs = found.dtype.names == ("real", "imag")  # MATLAB's way to store complex numbers
@@ -105,6 +106,12 @@ def _read(path: Path, key: str, intake: Intake) -> Any:
             f"({key}: {' x '.join(map(str, found.shape))})"
         )
     return _complex(found) if pairs else found
+
+
+def _numeric(path: Path, key: str = "") -> bool:
+    """Check the file before scipy reads it; return whether a variable is an array of numbers."""
+    version, _ = scipy.io.matlab.matfile_version(path)
+    return version != 1 or matlab_elements.check(path).get(key, False)
 
 
 def _has_header(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """One NIfTI file: its numbers, its place in the scanner, and volumes written on its grid."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from mrjax.data.plausible import frames
 from mrjax.errors import UserError
 
 SUFFIXES = (".nii", ".nii.gz", ".img", ".img.gz")
+
+_MOST_DEFLATED = 1032
+"""Bytes that one byte of a gzip file can stand for."""
 
 
 class File(NamedTuple):
@@ -68,6 +72,7 @@ def read(path: Path) -> File:
     try:
         image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
         raw = _raw_header(image)
+        _check_length(image)
         kind = image.get_data_dtype().kind  # type: ignore[attr-defined]
         values = np.asarray(image.dataobj) if kind in "biufc" else None  # type: ignore[attr-defined]
     except Exception as error:  # a damaged file raises nearly anything from nibabel
@@ -94,6 +99,15 @@ def read(path: Path) -> File:
             "t of a series; write the whole volume"
         )
     return File(path, values, image.header, raw)
+
+
+def _check_length(image: Any) -> None:
+    """Refuse a header that asks for more than its file holds, as nibabel takes the memory first."""
+    path = Path(image.file_map["image"].filename)
+    held = path.stat().st_size * (_MOST_DEFLATED if path.suffix.lower() == ".gz" else 1)
+    asked = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+    if asked > held:
+        raise ValueError(f"its header asks for {asked} bytes, of which the file can hold {held}")
 
 
 def _raw_header(image: Any) -> Any:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mrjax.data.intake import Intake
+from mrjax.errors import UserError
 
 _USUAL, _NEAR = (1.0, 100.0, 255.0), 0.05
 _LEVEL, _FLAT = 0.1, 0.5
@@ -30,11 +31,13 @@ def inside(name: str, mask: np.ndarray, intake: Intake) -> np.ndarray:
         bool of the same shape.
 
     Raises:
-        UserError: the values look like labels or like an image, and the user has not accepted that.
+        UserError: a value is infinite; or the values look like labels or like an image, and the
+            user has not accepted that.
     """
     stored = np.asarray(mask)
     if stored.size == 0 or stored.dtype == bool:
         return stored > 0
+    _check_infinite(name, stored)
     top = np.nanmax(stored) if stored.dtype.kind != "f" or not np.isnan(stored).all() else 0
     # A mask of two values is told in its own type: converted, a large one takes eight times more.
     if not np.any((stored != 0) & (stored != top) & (stored == stored)):  # NaN is not itself
@@ -58,6 +61,16 @@ def inside(name: str, mask: np.ndarray, intake: Intake) -> np.ndarray:
         f"{np.count_nonzero(inside)} voxels of {np.count_nonzero(values > 0)} above zero)",
     )
     return inside
+
+
+def _check_infinite(name: str, stored: np.ndarray) -> None:
+    """Refuse infinite values, which no resampling writes and of which no half can be taken."""
+    wrong = int(np.count_nonzero(np.isinf(stored))) if stored.dtype.kind in "fc" else 0
+    if wrong:
+        raise UserError(
+            f"the mask of {name} is infinite in {wrong} of {stored.size} voxels; expected 1 inside "
+            "and 0 outside; repair the file"
+        )
 
 
 def _plateau(values: np.ndarray) -> float:

@@ -36,7 +36,7 @@ def _run(argv: Sequence[str], about: str | None) -> int:
     try:
         words = command.parsed(asked, recipes.replaced(argv))
         if asked.help:
-            sys.stdout.write(f"{about} {asked.get_help()}\n")
+            sys.stdout.write(f"{about or ''} {asked.get_help()}\n")
             return 0
         return _act(asked, words)
     except OSError as error:

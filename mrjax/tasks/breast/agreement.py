@@ -5,14 +5,16 @@ another JAX or add a patient. `mrjax.runs` compares the settings, which do not s
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mrjax.arrays import DcePatient
 from mrjax.errors import UserError
 from mrjax.runs import atomic, environment, jsonfile, result
 from mrjax.runs.folder import RunFolder
 from mrjax.runs.text import listed
+from mrjax.tasks import unchanged
 
 _ADVICE = "remove the fold's folder to do it again"
 
@@ -73,6 +75,34 @@ class Agreement:
             f"{self._path} was begun with other patients ({what}); expected unchanged files; "
             "restore them or use another --workdir"
         )
+
+
+def of_patients(train: Sequence[DcePatient], test: Sequence[DcePatient]) -> str:
+    """Return sha256 of all patients of a fold."""
+    return unchanged.of_subjects(
+        train, test, lambda p: {"signal": p.signal, "times": p.times, "mask": p.mask}
+    )
+
+
+def present_data(
+    path: Path, names: Sequence[str], patients: Sequence[DcePatient]
+) -> dict[str, str]:
+    """Return what the digests of the data of finished folds would be today.
+
+    Args:
+        path: folder of the cross-validation.
+        names: paths of the folds' folders inside it; each fold's record says whom it held out.
+        patients: all patients, as their files hold them now.
+
+    Returns:
+        sha256 of the patients of each fold, by its path.
+    """
+    found = {}
+    for name in names:
+        held = set(result.read(path / name)["subjects"])
+        test = [p for p in patients if p.name in held]
+        found[name] = of_patients([p for p in patients if p.name not in held], test)
+    return found
 
 
 def known_backend(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mrjax.data import breast
 from mrjax.errors import RunFailed, UserError
 from mrjax.runs import jsonfile, result
 from mrjax.runs.folder import RunFolder
-from mrjax.tasks import records
+from mrjax.tasks import records, unchanged
 from mrjax.tasks.breast import agreement, summary
 from mrjax.tasks.breast.agreement import Agreement
 from mrjax.tasks.breast.config import Config
@@ -96,10 +96,15 @@ def run(config: Config, flags_text: str) -> int:
         breast.check_cross_validation(config, config.folds)
     folder, status = records.opened(path, config, flags_text, agreement.known_backend(path))
     with folder, StopRequest() as stop:
-        if status == "finished":
-            records.say(f"already finished: {path} (nothing was run)")
-            return 0
         planned = list(plan(config, path))
+        if status == "finished":
+            # Every repetition has the folds of the first.
+            names = [child.name for child in planned[: config.folds]]
+            compared = unchanged.said(
+                path, config, lambda: agreement.present_data(path, names, breast.patients(config))
+            )
+            records.say(f"already finished: {path} (nothing was run{compared})")
+            return 0
         signal = _run_all(folder, planned, config.allow_mixed, stop)
         if signal:
             return records.stopped(signal)

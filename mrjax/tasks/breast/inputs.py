@@ -13,7 +13,7 @@ from mrjax.data.folds import folds
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.tasks import evidence, trained
-from mrjax.tasks.breast import classical, crossval, model
+from mrjax.tasks.breast import agreement, classical, crossval, model
 from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.breast.config import Config
 
@@ -91,10 +91,15 @@ def divided(
 
 def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     """Return sha256 of `init`, `order` (of all slices) and `data` (all patients)."""
-    data = evidence.of_subjects(
-        inputs.train, inputs.test, lambda p: {"signal": p.signal, "times": p.times, "mask": p.mask}
-    )
+    data = agreement.of_patients(inputs.train, inputs.test)
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
+
+
+def data(config: Config) -> str:
+    """Return sha256 of all patients as their files hold them now; nothing is tuned."""
+    account = Intake.insisting(config.accept)
+    train, test = divided(config, breast.patients(config, account))
+    return agreement.of_patients(train if config.steps else [], test)
 
 
 def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold]:

@@ -10,7 +10,7 @@ from mrjax.data import pipeline
 from mrjax.data.intake import Intake
 from mrjax.data.qsm import subjects
 from mrjax.errors import UserError
-from mrjax.tasks import evidence, trained
+from mrjax.tasks import evidence, trained, unchanged
 from mrjax.tasks.qsm import classical, model, network
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.network import Constants
@@ -77,7 +77,17 @@ def check_test(found: Sequence[QsmSubject]) -> None:
 
 def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     """Return sha256 of `init`, `order` (of all patches) and `data` (all subjects)."""
-    data = evidence.of_subjects(
-        inputs.train, inputs.test, lambda s: {"field": s.field, "mask": s.mask, "chi": s.chi}
-    )
+    data = _of_subjects(inputs.train, inputs.test)
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
+
+
+def data(config: Config) -> str:
+    """Return sha256 of all subjects as their files hold them now; nothing is tuned."""
+    account = Intake.insisting(config.accept)
+    return _of_subjects(*subjects(config, need_train=config.steps > 0, intake=account))
+
+
+def _of_subjects(train: Sequence[QsmSubject], test: Sequence[QsmSubject]) -> str:
+    return unchanged.of_subjects(
+        train, test, lambda s: {"field": s.field, "mask": s.mask, "chi": s.chi}
+    )

@@ -1,6 +1,7 @@
 """The inputs of a VarNet run: slices and their sampling, tuned CG-SENSE, initial weights."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,9 +55,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     """
     account = Intake.insisting(config.accept)
     train, test = sense.slices(config, need_train=config.steps > 0, intake=account)
-    acquired = [
-        sense.acquisition(s, config, sense.FIRST_TEST_INDEX + i) for i, s in enumerate(test)
-    ]
+    acquired = list(_acquired(test, config))
     for one, found in zip(test, acquired, strict=True):
         check(one, found, config)
     examples = sense.Examples(train, config) if config.steps else None
@@ -105,17 +104,36 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
         and then of all held-out slices, with k-space as acquired, so another undersampling mask
         is other data.
     """
-    data = digests.combine(_of_slices(inputs))
+    data = _of_slices(inputs.train, inputs.examples, inputs.test, inputs.acquired)
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
-def _of_slices(inputs: Inputs) -> Iterator[str]:
-    """Yield one digest for each slice; training slices are masked one by one, to save memory."""
-    for i, one in enumerate(inputs.train):
-        assert inputs.examples is not None
-        yield _of_slice(f"train/{one.name}", inputs.examples.get(i))
-    for one, acquired in zip(inputs.test, inputs.acquired, strict=True):
-        yield _of_slice(f"test/{one.name}", acquired)
+def data(config: Config) -> str:
+    """Return the digest `data` of all slices as their files hold them now; nothing is tuned."""
+    account = Intake.insisting(config.accept)
+    train, test = sense.slices(config, need_train=config.steps > 0, intake=account)
+    examples = sense.Examples(train, config) if config.steps else None
+    return _of_slices(train, examples, test, _acquired(test, config))
+
+
+def _acquired(test: Sequence[SenseSlice], config: Config) -> Iterator[classical.Acquisition]:
+    """Yield held-out slices, undersampled as by the scanner."""
+    for i, one in enumerate(test):
+        yield sense.acquisition(one, config, sense.FIRST_TEST_INDEX + i)
+
+
+def _of_slices(
+    train: Sequence[SenseSlice],
+    examples: sense.Examples | None,
+    test: Sequence[SenseSlice],
+    acquired: Iterable[classical.Acquisition],
+) -> str:
+    """Return the digest of all slices; they are undersampled one by one, to save memory."""
+    masked = () if examples is None else map(examples.get, range(len(train)))
+    trained_on = zip((f"train/{one.name}" for one in train), masked, strict=True)
+    held_out = zip((f"test/{one.name}" for one in test), acquired, strict=True)
+    named = itertools.chain(trained_on, held_out)
+    return digests.combine(_of_slice(name, one) for name, one in named)
 
 
 def _of_slice(name: str, acquired: classical.Acquisition) -> str:

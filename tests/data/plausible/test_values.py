@@ -52,6 +52,17 @@ def test_labels_are_no_mask_unless_the_user_says_so():
         assert len(intake.insisted) == 1
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("soft", [False, True])
+def test_infinite_values_are_named_whatever_the_user_accepts(value, soft):
+    stored = ball().astype(np.float32)
+    if soft:
+        stored = ndimage.uniform_filter(stored, 3)
+    stored[:2, 0, 0] = value
+    with pytest.raises(UserError, match=r"mask of a is infinite in 2 of 32768 voxels; expected 1 "):
+        masks.inside("a", stored, Intake.insisting("mask"))
+
+
 TESLA, TE = 3.0, 0.02
 HERTZ = 42.577 * TESLA
 
