@@ -5,6 +5,7 @@ interpolated.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import nibabel as nib
@@ -110,7 +111,7 @@ class Passage:
 def passage(
     shape: tuple[int, ...],
     voxel_size: Vector,
-    wanted: Vector,
+    wanted: Sequence[float],
     rotation: np.ndarray | None = None,
     *,
     near: float = 0.0,
@@ -145,7 +146,7 @@ def passage(
     return Passage(turn, own, Grid((x, y, z), its_affine))
 
 
-def rotation_between(own: Vector, wanted: Vector) -> np.ndarray:
+def rotation_between(own: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
     """The smallest rotation [3 3] that turns one direction into another."""
     return Rotation.align_vectors([wanted], [own])[0].as_matrix()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.arrays import QsmSubject, Vector
+from mrjax.arrays import QsmSubject
 from mrjax.data import regrid
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
@@ -82,7 +82,7 @@ def passage(config: Config, known: Domain | None, one: QsmSubject) -> regrid.Pas
     )
 
 
-def degrees_between(one: Vector, other: Vector) -> float:
+def degrees_between(one: Sequence[float], other: Sequence[float]) -> float:
     """The angle between two axes, from 0 to 90 degrees.
 
     Whichever way B0 points along its axis, the field of a map is the same.
