@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -82,13 +83,13 @@ def test_what_lies_outside_is_brought_to_the_network_and_back(network, heads, tm
     assert "brought into the network's domain and back by interpolation: voxels" in thick
     assert "brought into the network's domain and back by turned axes: B0" in turned
     for name, moved in (("like", False), ("thick", True), ("turned", True)):
-        maps = [
+        maps: list[Any] = [
             nib.load(next((tmp_path / run / "predictions").glob(f"*{name}_network_Chimap.nii.gz")))
             for run in ("as_it_is", "brought")
         ]
         before, after = (np.asarray(one.dataobj) for one in maps)
         assert np.array_equal(before, after) != moved, name
-        mask = nib.load(heads / f"sub-{name}_mask.nii.gz")
+        mask: Any = nib.load(heads / f"sub-{name}_mask.nii.gz")
         np.testing.assert_allclose(maps[1].affine, mask.affine, atol=1e-6)
         assert not after[np.asarray(mask.dataobj) == 0].any() and after.shape == mask.shape
     tables = [result(tmp_path / run) for run in ("as_it_is", "brought")]

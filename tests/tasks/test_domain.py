@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import types
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from mrjax.tasks.varnet import domain as of_varnet
 Z, Y, X = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0)
 
 
-def config(**changes):
+def config(**changes) -> Any:
     plain = {"steps": 0, "from_run": "RUN", "resample": False, "numerics": "native", "shrink": 1,
              "field_strength": 0.0, "dataset": "nifti", "multiple": 1}  # fmt: skip
     return types.SimpleNamespace(**plain | changes)
@@ -31,7 +32,7 @@ def brain(size=(1.0, 1.0, 1.0), b0=Z, shape=(24, 24, 24), name="a", spread=0.03)
     """A smooth map in a ball of 10 mm, as a field: what matters here is where it lies."""
     middle = [(n - 1) / 2 for n in shape]
     position = [(i - m) * h for i, m, h in zip(np.indices(shape), middle, size, strict=True)]
-    mask = sum(p**2 for p in position) < 100
+    mask = np.sum([p**2 for p in position], axis=0) < 100
     smooth = np.cos(position[0] / 4) * np.sin(position[1] / 4 + 1) * np.cos(position[2] / 5)
     field = np.where(mask, smooth * spread / smooth[mask].std(), 0).astype(np.float32)
     return QsmSubject(name=name, field=field, chi=None, mask=mask, voxel_size=size, b0_direction=b0)
@@ -132,7 +133,7 @@ def test_a_domain_travels_with_the_constants():
 def moved(one: QsmSubject, network, **changes) -> np.ndarray:
     """A job's output for a subject, with any function in place of the network."""
     inputs = types.SimpleNamespace(domain=KNOWN)
-    job = QsmJob(config(resample=True, **changes), inputs, None)  # type: ignore[arg-type]
+    job = QsmJob(config(resample=True, **changes), inputs, None)  # pyright: ignore
     shapes = []
 
     def apply(field):
@@ -176,7 +177,7 @@ def test_the_network_sees_its_own_geometry(one):
 def brain_mask(one: QsmSubject, radius: float) -> np.ndarray:
     middle = [(n - 1) / 2 for n in one.field.shape]
     parts = zip(np.indices(one.field.shape), middle, one.voxel_size, strict=True)
-    return sum(((i - m) * h) ** 2 for i, m, h in parts) < radius**2
+    return np.sum([((i - m) * h) ** 2 for i, m, h in parts], axis=0) < radius**2
 
 
 @pytest.mark.parametrize("one", ELSEWHERE)
@@ -318,7 +319,7 @@ def test_the_network_sees_slices_of_its_own_voxels():
     (line,) = dce(one, resample=True)
     assert "brought into the network's domain and back by interpolation: voxels of 0.4" in line
     inputs = types.SimpleNamespace(domain=DCE)
-    job = BreastJob(config(resample=True), inputs, None)  # type: ignore[arg-type]
+    job = BreastJob(config(resample=True), inputs, None)  # pyright: ignore
     seen = []
 
     def apply(image):
