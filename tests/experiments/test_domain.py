@@ -30,6 +30,7 @@ def network(tmp_path_factory) -> Path:
 
 def write(folder: Path, name: str, shape, voxel_size, b0) -> None:
     one = brain.brain(0, 0, 7, shape, voxel_size, b0)
+    assert one.chi is not None
     for kind, volume in (("localfield", one.field), ("mask", one.mask), ("Chimap", one.chi)):
         nifti.write_nifti(folder / f"sub-{name}_{kind}.nii.gz", volume, voxel_size, b0)
 
