@@ -26,6 +26,7 @@ def option(
     choices: tuple[str, ...] = (),
     digest: bool = True,
     spelled: bool = False,
+    late: bool = False,
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
@@ -38,6 +39,8 @@ def option(
         choices: allowed values of a str field; () allows any.
         digest: False for a field that cannot change a result, such as the run folder.
         spelled: True for a field outside the digest without which a run cannot be repeated.
+        late: True for a field that counts only where it differs from its default, because runs
+            had digests before there was such a field.
         minimum: smallest allowed number.
         maximum: largest allowed number.
 
@@ -50,6 +53,7 @@ def option(
         "choices": choices,
         "digest": digest,
         "spelled": spelled,
+        "late": late,
         "minimum": minimum,
         "maximum": maximum,
     }

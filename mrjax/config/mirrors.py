@@ -50,8 +50,7 @@ def digest(config: Declared) -> str:
 
     Canonical JSON has sorted keys, no blanks, ASCII only, and floats as the shortest exact decimal.
     """
-    values = {name: getattr(config, name) for name in digest_fields(type(config))}
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_counting(config), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -60,13 +59,21 @@ def digest_fields(cls: type[Declared]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls) if field.metadata["digest"])
 
 
+def _counting(config: Declared) -> dict[str, Any]:
+    """Return the values of the digest fields, late ones only where they are set."""
+    counting = [field for field in dataclasses.fields(config) if field.metadata["digest"]]
+    values = {field.name: getattr(config, field.name) for field in counting}
+    late = {field.name: field.default for field in counting if field.metadata["late"]}
+    return {k: v for k, v in values.items() if k not in late or v != late[k]}
+
+
 def to_flags(config: Declared) -> str:
     """Return the config as a flag file with every digest field, so that presets may change.
 
     Fields that are None are left out, because None means that the flag is not set. Fields outside
     the digest are added where they are set and the run could not be repeated without them.
     """
-    values = {name: getattr(config, name) for name in digest_fields(type(config))}
+    values = _counting(config)
     spelled = [f.name for f in dataclasses.fields(config) if f.metadata["spelled"]]
     values |= {name: getattr(config, name) for name in spelled if getattr(config, name)}
     lines = [to_argument(name, value) for name, value in values.items() if value is not None]

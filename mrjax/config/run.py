@@ -24,6 +24,8 @@ class RunConfig:
 
     experiment: ClassVar[str] = ""
     """Name of the task that this class configures."""
+    on_grids: ClassVar[bool] = False
+    """Whether its subjects are volumes of voxels, which can be brought to other sizes."""
 
     preset: str = option(
         "demo",
@@ -54,6 +56,13 @@ class RunConfig:
         f"Checks of the data to overrule, separated by commas, of {', '.join(CHECKS)}",
         digest=False,  # it lets a run pass and changes no run that would have passed without it
         spelled=True,
+    )
+
+    resample: bool = option(
+        False,
+        "Bring subjects that lie outside a trained network's domain to its voxel size (and "
+        "direction of B0), and its output back; only with --steps=0",
+        late=True,
     )
 
     seed: int = option(0, "Seed of all random draws", minimum=0, maximum=MAX_SEED)
@@ -202,6 +211,17 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
         yield (
             f"--data_dir={config.data_dir} without a --dataset that reads it; expected the name of "
             "its format, since synthetic data need no folder; give --dataset, or drop --data_dir"
+        )
+    if config.resample and not config.on_grids:
+        yield (
+            "--resample with subjects that are no volumes: k-space has no voxels that could be "
+            "brought to another size; expected a task of volumes; drop it, and take a network that "
+            "was trained with such data"
+        )
+    if config.resample and config.steps:
+        yield (
+            f"--resample with {config.steps} training steps; expected --steps=0, since it brings "
+            "subjects to the grid of a network that is trained already; drop one of them"
         )
     if config.batch_size % config.devices:
         yield (

@@ -17,6 +17,7 @@ class Config(RunConfig):
     """Everything that determines a breast run: a cross-validation, or one fold of it."""
 
     experiment: ClassVar[str] = "breast"
+    on_grids: ClassVar[bool] = True
 
     dataset: str = option(
         "synthetic",

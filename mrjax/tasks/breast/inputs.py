@@ -13,9 +13,10 @@ from mrjax.data.folds import folds
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.tasks import evidence, trained
-from mrjax.tasks.breast import agreement, classical, crossval, model
+from mrjax.tasks.breast import agreement, classical, crossval, domain, model
 from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.breast.config import Config
+from mrjax.tasks.domain import Domain, kept, look_up
 
 ARCHITECTURE = ("width", "levels")
 
@@ -30,6 +31,8 @@ class Inputs(NamedTuple):
         threshold: tuned on the training patients.
         initial: parameters (and statistics, if trained before) by leaf path.
         account: what was found, used and left out.
+        domain: the properties of the patients that the network is, or was, trained with; None
+            where they are not recorded.
     """
 
     train: Sequence[DcePatient]
@@ -38,10 +41,11 @@ class Inputs(NamedTuple):
     threshold: Threshold
     initial: trained.Weights
     account: Intake | None = None
+    domain: Domain | None = None
 
     def constants(self) -> dict[str, Any]:
         """Return the constants that the network keeps from its training patients, as JSON."""
-        return {"threshold": dataclasses.asdict(self.threshold)}
+        return {"threshold": dataclasses.asdict(self.threshold)} | kept(self.domain)
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -69,12 +73,16 @@ def prepare(config: Config, built: model.Model) -> Inputs:
             account.leave_out(one.name, f"not in --fold={config.fold}")
         train = []
     account.use(train, test, "patients")
+    known = None
     if config.from_run:
-        initial, tuned = _load(config, built)
+        initial, tuned, known = _load(config, built)
     else:
         initial = trained.Weights(built.initial_params(), None)
         tuned = classical.tune(train, config.shrink)
-    return Inputs(train, examples, test, tuned, initial, account)
+    if config.steps:
+        known = domain.record(config, train)
+    domain.look(config, known, test, account)
+    return Inputs(train, examples, test, tuned, initial, account, known)
 
 
 def divided(
@@ -102,7 +110,7 @@ def data(config: Config) -> str:
     return agreement.of_patients(train if config.steps else [], test)
 
 
-def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold]:
+def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold, Domain | None]:
     child = crossval.child_name(0, 0)
     if os.path.isdir(Path(config.from_run, child)):  # noqa: PTH112 is_dir() raises for odd paths
         raise UserError(
@@ -110,4 +118,5 @@ def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshol
             f"one of its folds; name for instance {Path(config.from_run, child)}"
         )
     weights, constants = trained.load("breast", config, config.from_run, ARCHITECTURE, built.shapes)
-    return weights, Threshold(**constants["threshold"])
+    known = look_up(constants, domain.NAMES, config.from_run)
+    return weights, Threshold(**constants["threshold"]), known

@@ -18,6 +18,7 @@ class Config(RunConfig):
     """Everything that determines a QSM run."""
 
     experiment: ClassVar[str] = "qsm"
+    on_grids: ClassVar[bool] = True
 
     dataset: str = option(
         "synthetic",

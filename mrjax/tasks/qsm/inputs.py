@@ -11,7 +11,8 @@ from mrjax.data.intake import Intake
 from mrjax.data.qsm import subjects
 from mrjax.errors import UserError
 from mrjax.tasks import evidence, trained, unchanged
-from mrjax.tasks.qsm import classical, model, network
+from mrjax.tasks.domain import Domain
+from mrjax.tasks.qsm import classical, domain, model, network
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.network import Constants
 
@@ -26,6 +27,8 @@ class Inputs(NamedTuple):
         constants: normalisation and tuned classical methods.
         initial: parameters (and statistics, if trained before) by leaf path.
         account: what was found, used and left out.
+        domain: the properties of the subjects that the network is, or was, trained with; None
+            where they are not recorded.
     """
 
     train: Sequence[QsmSubject]
@@ -34,6 +37,7 @@ class Inputs(NamedTuple):
     constants: Constants
     initial: trained.Weights
     account: Intake | None = None
+    domain: Domain | None = None
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -57,12 +61,16 @@ def prepare(config: Config, built: model.Model) -> Inputs:
         network.check_geometry(train)
         patches = pipeline.Patches(train, config.patch, config.patches_per_axis)
         pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(patches))
+    known = None
     if config.from_run:
-        initial, constants = network.load(config, built)
+        initial, constants, known = network.load(config, built)
     else:
         initial = trained.Weights(built.initial_params(), None)
         constants = Constants(pipeline.normalisation(train), classical.tune(train))
-    return Inputs(train, patches, test, constants, initial, account)
+    if config.steps:
+        known = domain.record(config, train)
+    domain.look(config, known, test, account)
+    return Inputs(train, patches, test, constants, initial, account, known)
 
 
 def check_test(found: Sequence[QsmSubject]) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
-from mrjax.tasks import trained
+from mrjax.tasks import domain, trained
 from mrjax.tasks.qsm import model
 from mrjax.tasks.qsm.classical import Tuned
 from mrjax.tasks.qsm.config import Config
+from mrjax.tasks.qsm.domain import NAMES
 
 ARCHITECTURE = ("width", "levels", "window")
 SAME_GEOMETRY = 1e-4
@@ -35,7 +36,9 @@ class Constants(NamedTuple):
         return {k: dataclasses.asdict(v) for k, v in self._asdict().items()}
 
 
-def load(config: Config, built: model.Model) -> tuple[trained.Weights, Constants]:
+def load(
+    config: Config, built: model.Model
+) -> tuple[trained.Weights, Constants, domain.Domain | None]:
     """Read the network of --from_run.
 
     Args:
@@ -43,14 +46,15 @@ def load(config: Config, built: model.Model) -> tuple[trained.Weights, Constants
         built: a model of that architecture.
 
     Returns:
-        Weights and constants.
+        Weights, constants, and the domain where it is recorded.
 
     Raises:
         UserError: there is no finished run, or its network has another architecture.
     """
     weights, content = trained.load("qsm", config, config.from_run, ARCHITECTURE, built.shapes)
     tuned = Tuned(**content["tuned"])
-    return weights, Constants(Normalisation(**content["normalisation"]), tuned)
+    constants = Constants(Normalisation(**content["normalisation"]), tuned)
+    return weights, constants, domain.look_up(content, NAMES, config.from_run)
 
 
 def check_geometry(subjects: Sequence[QsmSubject]) -> None:

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax.arrays import QsmSubject
+from mrjax.data.regrid import Passage
+from mrjax.tasks.domain import kept
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.job import Apply, Outputs, SubjectJob
-from mrjax.tasks.qsm import classical, model
+from mrjax.tasks.qsm import classical, domain, model
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.inputs import Inputs
 from mrjax.train import infer
@@ -20,21 +22,32 @@ class Job(SubjectJob[Config, Inputs]):
 
     @property
     def constants(self) -> Mapping[str, Any]:
-        """Normalisation and tuned classical methods, as JSON."""
-        return self.inputs.constants.content()
+        """Normalisation, tuned classical methods and domain, as JSON."""
+        return self.inputs.constants.content() | kept(self.inputs.domain)
 
     def shape(self, one: QsmSubject) -> Hashable:
-        """Return the shape of the volume."""
-        return one.field.shape
+        """Return the shape of the volume that the network gets."""
+        way = self._passage(one)
+        return one.field.shape if way is None else way.shape
 
     def output(self, one: QsmSubject, apply: Apply) -> np.ndarray:
         """Return the network's map [ppm] of a brain, zero outside its mask."""
-        chi = infer.whole(apply, one.field[..., None], self.config.multiple)
+        way = self._passage(one)
+        if way is None:
+            chi = infer.whole(apply, one.field[..., None], self.config.multiple)
+        else:
+            inside = way.mask_there(one.mask)
+            field = np.where(inside, way.there(one.field, one.mask), 0).astype(np.float32)
+            chi = infer.whole(apply, field[..., None], self.config.multiple)
+            chi = way.back(chi, inside)
         return np.where(one.mask, chi, 0).astype(np.float32)
 
     def others(self, one: QsmSubject) -> Outputs:
         """Return the maps [ppm] of a brain by TKD and L2."""
         return classical.reconstruct(one, self.inputs.constants.tuned)
+
+    def _passage(self, one: QsmSubject) -> Passage | None:
+        return domain.passage(self.config, self.inputs.domain, one)
 
 
 def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:

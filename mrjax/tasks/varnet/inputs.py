@@ -12,7 +12,8 @@ from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.tasks import evidence, trained
-from mrjax.tasks.varnet import classical, model
+from mrjax.tasks.domain import Domain, look_up
+from mrjax.tasks.varnet import classical, domain, model
 from mrjax.tasks.varnet.config import Config
 
 ARCHITECTURE = ("width", "stages", "window", "nodes")
@@ -29,6 +30,8 @@ class Inputs(NamedTuple):
         tuned: parameters of CG-SENSE.
         initial: parameters by leaf path.
         account: what was found, used and left out.
+        domain: the properties of the slices that the network is, or was, trained with; None where
+            they are not recorded.
     """
 
     examples: sense.Examples | None
@@ -38,6 +41,7 @@ class Inputs(NamedTuple):
     tuned: classical.Tuned
     initial: trained.Weights
     account: Intake | None = None
+    domain: Domain | None = None
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -61,17 +65,22 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     examples = sense.Examples(train, config) if config.steps else None
     if examples is not None:
         pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
+    known = None
     if config.from_run:
         initial, constants = trained.load(
             "varnet", config, config.from_run, ARCHITECTURE, built.shapes
         )
         tuned = classical.Tuned(**constants["tuned"])
+        known = look_up(constants, domain.NAMES, config.from_run)
     else:
         initial = trained.Weights(built.initial_params(), None)
         assert examples is not None
         count = min(len(examples), classical.SLICES_TO_TUNE_ON)
         tuned = classical.tune([examples.get(i) for i in range(count)])
-    return Inputs(examples, train, test, acquired, tuned, initial, account)
+    if examples is not None:
+        known = domain.record(examples.get(i) for i in range(len(examples)))
+    domain.look(config, known, test, acquired, account)
+    return Inputs(examples, train, test, acquired, tuned, initial, account, known)
 
 
 def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> None:

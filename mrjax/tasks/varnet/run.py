@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mrjax.tasks.domain import kept
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.job import Apply, Outputs, SubjectJob
 from mrjax.tasks.varnet import classical, model
@@ -18,8 +19,8 @@ class Job(SubjectJob[Config, Inputs]):
 
     @property
     def constants(self) -> Mapping[str, Any]:
-        """Parameters of CG-SENSE, as JSON."""
-        return {"tuned": dataclasses.asdict(self.inputs.tuned)}
+        """Parameters of CG-SENSE and domain, as JSON."""
+        return {"tuned": dataclasses.asdict(self.inputs.tuned)} | kept(self.inputs.domain)
 
     @property
     def held_out(self) -> Sequence[classical.Acquisition]:
