@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mrjax.diverge import traces
-from mrjax.diverge.traces import Parting
+from mrjax.diverge import parting, traces
+from mrjax.diverge.parting import Parting
 from mrjax.errors import UserError
 from mrjax.runs import jsonl, ledger
 
@@ -83,7 +83,7 @@ def _operations(a: Path, b: Path) -> Iterator[str]:
         )
     for step in steps:
         name = f"trace-{step:06d}.jsonl"
-        yield from described(step, traces.part(traces.read(a / name), traces.read(b / name)))
+        yield from described(step, parting.part(traces.read(a / name), traces.read(b / name)))
 
 
 def _traced(folder: Path) -> set[int]:
@@ -98,7 +98,8 @@ def described(step: int, found: Parting) -> Iterator[str]:
         step: of both trainings.
         found: see `mrjax.diverge.traces.part`.
     """
-    only = f"; {found.alone} operations are in one of them only" if found.alone else ""
+    alone = sum(map(len, found.alone))
+    only = f"; {alone} operations are in one of them only" if alone else ""
     if found.kind == "none":
         yield f"Step {step}: all {found.compared} operations are equal{only}."
         return
@@ -124,6 +125,7 @@ def _cause(found: Parting) -> str:
         "as a learning rate; its tensors are equal:",
         "input": "A tensor differs that no operation of the step made (the batch, a parameter or "
         "a buffer); it is first read by:",
+        "module": "No operation was seen to differ, but a module did:",
         "order": "The trainings do different operations; the first that has no counterpart at "
         "its place:",
     }[found.kind]
