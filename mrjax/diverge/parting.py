@@ -16,7 +16,7 @@ class Parting:
         kind: ``operation`` (equal inputs, unequal results), ``random`` (an operation that draws
             found the generators in different states), ``argument`` (equal tensors, but another
             number among the arguments), ``input`` (a tensor differed that no operation of the step
-            made: the batch or the parameters), ``module`` (a module differs and no operation in it was
+            made: batch, parameters), ``module`` (a module differs and no operation in it was
             seen to: those in a compiled graph are not seen), ``order`` (one trace has an
             operation that the other has not, or reads other results), ``none``.
         operation: the first that differs, in the first trace; None if only the second has it, or

@@ -1109,7 +1109,7 @@ _NUMPY = {
     "bool": "|b1", "uint8": "|u1", "int8": "|i1", "int16": "<i2", "int32": "<i4", "int64": "<i8",
     "float16": "<f2", "float32": "<f4", "float64": "<f8", "complex64": "<c8", "complex128": "<c16",
 }  # fmt: skip
-"""Type of torch -> numpy's name of it; elements of other types are written as integers."""
+"""Type of torch -> numpy's; elements of others, which the array's name tells, as their bits."""
 
 
 def _write_values(path, tensors):
@@ -1118,6 +1118,8 @@ def _write_values(path, tensors):
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
             for name, tensor in tensors.items():
+                kind = str(tensor.dtype)[6:]
+                name = name if kind in _NUMPY else f"{name}.{kind}"
                 archive.writestr(f"{name}.npy", _npy(tensor))
         temporary.replace(path)
     except OSError:
