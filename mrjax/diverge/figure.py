@@ -80,8 +80,7 @@ def _operations(axes: Any, traced: Traced | None) -> None:
         axes.set_yticks([])
     _bottom(axes, traced)
     axes.set_xlim(0, max((one.number for one, _ in pairs), default=0) + 1)
-    axes.set_title(f"step {traced.step}, through the network", fontsize=9)
-    axes.legend(loc="center left", bbox_to_anchor=(1.1, 0.5))
+    _head(axes, f"step {traced.step}, through the network")
 
 
 def _bottom(axes: Any, traced: Traced) -> None:
@@ -141,8 +140,7 @@ def _steps(axes: Any, found: Report) -> None:
         axes.axvline(
             found.steps.parted, color="black", linestyle=":", linewidth=0.9, label="they part"
         )
-    axes.set_title("over the steps", fontsize=9)
-    axes.legend(loc="center left", bbox_to_anchor=(1.1, 0.5))
+    _head(axes, "over the steps")
 
 
 def _losses(found: Report) -> list[tuple[int, float]]:
@@ -170,6 +168,11 @@ def _traced(found: Report, what: str) -> list[tuple[int, float]]:
         if apart:
             points.append((traced.step, max(apart, _LEAST)))
     return points
+
+
+def _head(axes: Any, title: str) -> None:
+    axes.set_title(title, fontsize=9, loc="left", pad=18)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=5, columnspacing=1.2)
 
 
 def _say(axes: Any, words: str) -> None:

@@ -57,12 +57,13 @@ def rendered(found: Report, picture: bytes) -> str:
     return environment.get_template("page.html.j2").render(
         names=found.names,
         lines=list(words.about_steps(found.steps)),
-        traced=[_section(one) for one in found.traced],
+        traced=[section(one) for one in found.traced],
         image=f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}",
     )
 
 
-def _section(traced: Traced) -> dict[str, Any]:
+def section(traced: Traced) -> dict[str, Any]:
+    """Return what the page says of one traced step."""
     found = traced.parting
     one = found.operation or found.partner
     pairs = [pair for pair in found.pairs if pair[0].made != pair[1].made]

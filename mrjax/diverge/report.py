@@ -86,7 +86,7 @@ def content(found: Report) -> dict[str, Any]:
         "schema_version": 1,
         "runs": list(found.names),
         "steps": dataclasses.asdict(found.steps),
-        "traced": [_content(one) for one in found.traced],
+        "traced": [content_of(one) for one in found.traced],
     }
 
 
@@ -144,7 +144,8 @@ def _farthest(pairs: list[tuple[Any, Any]]) -> Distance | None:
     return max(known, key=lambda distance: distance.relative or 0.0, default=None)
 
 
-def _content(one: Traced) -> dict[str, Any]:
+def content_of(one: Traced) -> dict[str, Any]:
+    """Return what is known of one traced step as values of JSON."""
     found = one.parting
     return {
         "step": one.step,

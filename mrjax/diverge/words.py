@@ -102,8 +102,9 @@ def about_trace(traced: Traced) -> Iterator[str]:
     yield from _first(traced)
     yield from _others(found)
     yield from _wanted(traced)
-    yield "  module: operations with unequal results, of those compared"
     parted = [(name, counts) for name, counts in found.differing.items() if counts[0]]
+    if parted:
+        yield "  module: operations with unequal results, of those compared"
     for name, (differing, compared) in parted[:_SHOWN]:
         yield f"    {name or '(outside)'}: {differing} of {compared}"
     if len(parted) > _SHOWN:
