@@ -76,7 +76,7 @@ def section(traced: Traced) -> dict[str, Any]:
         "tree": tree.grow(traced),
         "rows": [_row(traced, pair, id(pair) in origins) for pair in pairs[:_ROWS]],
         "left": max(0, len(pairs) - _ROWS),
-        "alone": [_short(own) for own in found.alone],
+        "alone": [list(map(words.named, own)) for own in found.alone],
     }
 
 
@@ -133,10 +133,6 @@ def _ulp(distance: Any) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
-
-
-def _short(own: Any) -> list[str]:
-    return [words.named(one) for one in own[:20]]
 
 
 def _finite(value: Any) -> Any:

@@ -11,7 +11,7 @@ STATES = {
     "first": "parted first",
     "origin": "parted by itself",
     "followed": "followed",
-    "alone": "in one training only",
+    "alone": "operations of one training only",
     "equal": "equal",
     "unknown": "not compared",
 }

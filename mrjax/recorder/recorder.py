@@ -873,11 +873,18 @@ class _Outline:
         self.trace.silently(act, *args)  # returns nothing: what a hook returns would be put in
 
     def _watch(self, name, module):
+        if isinstance(module, torch.jit.ScriptModule):
+            return
+
         def enter(_, args, kwargs):
+            if torch.compiler.is_compiling():  # a compiled graph must stay as it is
+                return
             self.trace.modules.append(name)
             self._silently(self._enter, name, module, [*args, *kwargs.values()])
 
         def leave(_, args, result):
+            if torch.compiler.is_compiling():
+                return
             self.trace.modules.pop()
             self._silently(self._leave, result)
 
