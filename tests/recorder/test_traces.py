@@ -84,7 +84,7 @@ def test_nothing_is_left_behind_a_trace(tmp_path):
 
 
 def test_modules_have_lines_of_their_outputs_and_gradients(tmp_path):
-    folder, model = train(tmp_path / "a")
+    folder, _ = train(tmp_path / "a")
     outputs = [line["module"] for line in outline(folder, "output")]
     block = ["block.conv", "block.act", "block"]
     assert outputs == ["head", *block, *block, "drop", ""]
