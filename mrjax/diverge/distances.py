@@ -79,19 +79,19 @@ def estimated(one: Evidence, other: Evidence) -> Distance | None:
     """
     shape, name = shape_of(one[0]), real(one[0])
     size = math.prod(shape)
-    kept = [_decoded(name, text) for text in (one[1], other[1])]
+    a, b = (_decoded(name, text) for text in (one[1], other[1]))
     sums = [np.frombuffer(bytes.fromhex(text), "<f8") for text in (one[2], other[2]) if _even(text)]
-    if one[0] != other[0] or kept[0] is None or kept[1] is None or size >= 1 << 60:
+    if one[0] != other[0] or a is None or b is None or size >= 1 << 60:
         return None
     places = positions(size)
-    if any(len(bits) != len(places) for bits in kept) or [len(s) for s in sums] != [SUMS, SUMS]:
+    if not len(a) == len(b) == len(places) or [len(s) for s in sums] != [SUMS, SUMS]:
         return None
     return Distance(
         type=one[0],
         whole=size == len(places),
         seen=len(places),
         relative=_relative(np.linalg.norm(sums[1] - sums[0]), np.linalg.norm(sums[0])),
-        **_compared(name, shape, places, kept[0], kept[1]),
+        **_compared(name, shape, places, a, b),
     )
 
 
@@ -209,7 +209,7 @@ def _decoded(name: str, text: str) -> np.ndarray | None:
 def _bits(array: np.ndarray) -> np.ndarray:
     flat = np.ascontiguousarray(array).reshape(-1)
     if np.iscomplexobj(flat):
-        flat = flat.view(flat.real.dtype)
+        flat = flat.view(array.real.dtype)
     return flat.view(f"u{flat.dtype.itemsize}")
 
 

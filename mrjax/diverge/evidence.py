@@ -42,7 +42,7 @@ def of(array: Any) -> Evidence:
     lengths = ",".join(map(str, array.shape))
     flat = np.ascontiguousarray(array).reshape(-1)
     if np.iscomplexobj(flat):
-        flat = flat.view(flat.real.dtype)
+        flat = flat.view(array.real.dtype)
     kept = flat[positions(flat.size)]
     kept = kept.astype(kept.dtype.newbyteorder("<")) if kept.dtype.isbuiltin == 1 else kept
     return (

@@ -66,7 +66,7 @@ def part(a: Sequence[Operation], b: Sequence[Operation]) -> Parting:
     alone = _alone(traces[0], [one for one, _ in pairs]), _alone(traces[1], [o for _, o in pairs])
     kind, one, other = _first(pairs, alone)
     module = _module(modules, traces)
-    unequal = [pair for pair in modules if pair[0].made != pair[1].made]
+    unequal = [pair for pair in modules if _differs(*pair)]
     loose = any(len(own) != len(modules) for own in outlines)
     if kind == "none" and (unequal or loose):
         kind, (one, other) = "module", module or (unequal[0] if unequal else (None, None))
@@ -87,6 +87,10 @@ def part(a: Sequence[Operation], b: Sequence[Operation]) -> Parting:
 def _alone(trace: Sequence[Operation], matched: Iterable[Operation]) -> tuple[Operation, ...]:
     places = {one.place for one in matched}
     return tuple(one for one in trace if one.place not in places)
+
+
+def _differs(one: Operation, other: Operation) -> bool:
+    return one.given != other.given or one.made != other.made
 
 
 def _is_origin(one: Operation, other: Operation) -> bool:

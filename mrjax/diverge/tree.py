@@ -67,7 +67,8 @@ def grow(traced: Traced) -> Node:
 def _paths(traced: Traced) -> Iterator[str]:
     """Yield each module once, after the one that it is in."""
     found = traced.parting
-    lines = [one for one, _ in [*found.pairs, *found.modules]] + [*found.alone[0], *found.alone[1]]
+    known = [*(one for one, _ in [*found.pairs, *found.modules]), *found.alone[0]]
+    lines = [*sorted(known, key=lambda one: one.place), *found.alone[1]]
     seen = {""}
     yield ""
     for module in dict.fromkeys(one.module for one in lines):

@@ -71,7 +71,7 @@ def _kind(name: str, array: np.ndarray) -> str:
 def _read(file: Path, one: Operation) -> dict[str, np.ndarray]:
     """Read the tensors whose digests are those of the trace."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         good = all(_belongs(name, array, one) for name, array in arrays.items())
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:

@@ -62,7 +62,7 @@ def test_one_thread_and_two(tmp_path):
     runs = [train(tmp_path / str(n), threads=n, trace_at=[1]) for n in (1, 2)]
     text, traced = said(*runs)
     assert traced.parting.kind == "operation"
-    assert traced.parting.operation.op == "aten.mean.default"
+    assert traced.parting.operation.op == "aten.sum.default"
     assert traced.first.whole and 1 <= traced.first.ulp < 1000
     assert "first in the loss" in text and f"{traced.first.ulp} ulp" in text
 
@@ -90,7 +90,8 @@ def test_another_learning_rate_at_one_step(tmp_path, make):
     assert (found.kind, found.operation.phase, found.operation.module) == (
         "argument", "update", "first",
     )  # fmt: skip
-    assert "0.01 in A, -0.015 in B" in text or "-0.01 in A" in text
+    assert "  Arguments: -0.0" in text
+    assert make is torch.optim.Adam or "Arguments: -0.01 in A, -0.015 in B." in text
     pair = facts.compare(*(reading.read(label, run) for label, run in zip("AB", runs, strict=True)))
     assert pair.parted == (5, ("params",)) and pair.equal == 4
 
@@ -119,7 +120,9 @@ def test_a_module_computed_by_other_operations(tmp_path):
     runs = [train(tmp_path / str(fused), fused=fused, trace_at=[1]) for fused in (True, False)]
     text, traced = said(*runs)
     assert traced.parting.kind == "order"
-    assert [one.op for one in traced.parting.alone[1]].count("aten.add.Tensor") >= 1
+    assert [one.op for one in traced.parting.alone[1]][:2] == [
+        "aten.sigmoid.default", "aten.mul.Tensor",
+    ]  # fmt: skip
     assert "equal inputs and unequal outputs: module scale (output)" in text
 
 

@@ -39,7 +39,7 @@ def test_an_operation_that_adds_in_another_order(reference, tmp_path, phase):
     assert found.kind == "operation" and found.operation is not None
     assert found.operation.op == "planted.wobbly.default"
     assert found.operation.phase == phase and found.operation.module == ""
-    assert "test_diverge.py" in found.operation.line
+    assert "trainings.py" in found.operation.line
     differing = {module for module, (n, _) in found.differing.items() if n}
     assert ("last" in differing) == (phase == "forward") and "first" in differing
 

@@ -32,7 +32,7 @@ class Tags(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text += data
+        self.text += f" {data}"
 
 
 @pytest.fixture(scope="module")

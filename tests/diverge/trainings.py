@@ -27,14 +27,14 @@ def wobbly(x: torch.Tensor, phase: str) -> torch.Tensor:
 
 
 class Scale(torch.nn.Module):
-    """Computes 3x + x in one of two ways: other operations, results that differ in few places."""
+    """Computes x / (1 + exp(-x)) in one of two ways, which round differently."""
 
     def __init__(self, fused):
         super().__init__()
         self.fused = fused
 
     def forward(self, x):
-        return x * 1.1 if self.fused else x + x * 0.1
+        return torch.nn.functional.silu(x) if self.fused else x * torch.sigmoid(x)
 
 
 class Network(torch.nn.Module):
@@ -76,8 +76,9 @@ def train(
         image = torch.linspace(0, place, 64).reshape(1, 1, 8, 8) * (2 if step == batch_at else 1)
         optimizer.zero_grad()
         loss = model(image).square().mean()
-        if threads:  # long enough that torch divides the sum among threads
-            loss = loss + torch.linspace(0, 1, 400_003).square().mean() * 1e-3
+        for start in range(6 if threads else 0):  # torch divides long sums among threads
+            numbers = torch.linspace(start, 9, 300_007)
+            loss = loss + torch.sin(1e4 * numbers).sum() * 1e-3
         if extra and step == STEP:
             loss = loss + 0 * loss
         loss.backward()
