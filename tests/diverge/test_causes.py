@@ -63,7 +63,7 @@ def test_one_thread_and_two(tmp_path):
     text, traced = said(*runs)
     assert traced.parting.kind == "operation"
     assert traced.parting.operation.op == "aten.sum.default"
-    assert traced.first.whole and 1 <= traced.first.ulp < 1000
+    assert traced.first.whole and traced.first.ulp >= 1
     assert "first in the loss" in text and f"{traced.first.ulp} ulp" in text
 
 
@@ -120,9 +120,10 @@ def test_a_module_computed_by_other_operations(tmp_path):
     runs = [train(tmp_path / str(fused), fused=fused, trace_at=[1]) for fused in (True, False)]
     text, traced = said(*runs)
     assert traced.parting.kind == "order"
-    assert [one.op for one in traced.parting.alone[1]][:2] == [
-        "aten.sigmoid.default", "aten.mul.Tensor",
-    ]  # fmt: skip
+    assert traced.parting.operation.op == "aten.silu.default"
+    assert {"aten.sigmoid.default", "aten.mul.Tensor"} <= {
+        one.op for one in traced.parting.alone[1]
+    }
     assert "equal inputs and unequal outputs: module scale (output)" in text
 
 
