@@ -125,12 +125,13 @@ def _steps(axes: Any, found: Report) -> None:
         "|loss of A − loss of B| / |loss of A|": (_losses(found), ".-", "#000000"),
         "output of the network": (_traced(found, "output"), "o", _MARKS["forward"][1]),
         "largest of the update": (_traced(found, "update"), "^", _MARKS["update"][1]),
-        "tensors that differ, of all": (_leaves(found), "-", _GREY),
+        "tensors that differ, of all": (_leaves(found), ".-", _GREY),
     }
     drawn = {name: one for name, one in series.items() if one[0]}
     for name, (points, mark, colour) in drawn.items():
         axes.plot(*zip(*points, strict=True), mark, ms=4, lw=0.9, color=colour, label=name)
     axes.set_xlabel("step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("relative difference")
     if not drawn:
         _say(axes, "nothing that differs was recorded at any step")

@@ -100,6 +100,9 @@ def _facts(traced: Traced) -> list[tuple[str, str]]:
             facts.append(("Arguments", words.arguments(found.operation, found.partner)))
     if traced.first is not None:
         facts.append(("Distance", words.distance(traced.first)))
+    if found.module is not None:
+        layer = found.module[0].module or "the network as a whole"
+        facts.append(("First module with equal inputs and unequal outputs", layer))
     return [(name, text) for name, text in facts if text]
 
 
