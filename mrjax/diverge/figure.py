@@ -172,8 +172,8 @@ def _traced(found: Report, what: str) -> list[tuple[int, float]]:
 
 
 def _head(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=9, loc="left", pad=18)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=5, columnspacing=1.2)
+    axes.set_title(title, fontsize=9, loc="left", pad=28)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=3, columnspacing=1.2)
 
 
 def _say(axes: Any, words: str) -> None:
