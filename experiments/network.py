@@ -14,10 +14,11 @@ devices, form of convolution, numpy's and BLAS's kernels, interpreters, a GPU if
 native and in reproducible arithmetic, and prints one table of digests. The runs can be stopped and
 are gone on with; the exit code is 0 if only the native digests differ.
 
-    python -m experiments.network diverge A B
+    python -m experiments.network diverge A B --out=DIR
 
 says where two recorded trainings part: the first step and quantity, and, where that step was
-traced (Recorder(..., trace_at=[STEP])), the first operation with equal inputs and unequal results.
+traced (Recorder(..., trace_at=[STEP])), the first operation with equal inputs and unequal results,
+and how far these are apart. With --out, a page shows the modules and how the difference grows.
 """
 
 import shlex
@@ -44,6 +45,11 @@ flags.DEFINE_string("flags", "", "Further flags of every run", flag_values=PROVE
 flags.DEFINE_multi_string("python", [], "A further interpreter, repeatable", flag_values=PROVE)
 flags.DEFINE_string(
     "workdir", "", "Folder of the runs; empty: one for these flags and this code", flag_values=PROVE
+)
+
+DIVERGE = flags.FlagValues()
+flags.DEFINE_string(
+    "out", "", "Folder for diverge.html, diverge.json and figures; empty: none", flag_values=DIVERGE
 )
 
 
@@ -83,7 +89,7 @@ def diverge(values: flags.FlagValues, a: str, b: str) -> int:
     """Print where two recorded trainings part."""
     from mrjax.diverge import command as diverging
 
-    print(diverging.run(Path(a), Path(b)))
+    print(diverging.run(Path(a), Path(b), str(values.out)))
     return 0
 
 
@@ -92,7 +98,7 @@ def main(argv: list[str]) -> None:
     if argv[:1] == ["prove"]:
         command.tool(PROVE, prove, __doc__, argv[1:])
     if argv[:1] == ["diverge"]:
-        command.tool(flags.FlagValues(), diverge, __doc__, argv[1:], words=("A", "B"))
+        command.tool(DIVERGE, diverge, __doc__, argv[1:], words=("A", "B"))
     page = f"{__doc__ or ''}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
     command.tool(FLAGS, exchange, page, argv)
 

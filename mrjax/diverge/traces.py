@@ -1,27 +1,63 @@
-"""Traces of one step, operation by operation, and the first operation in which two of them part."""
+"""Traces of one step: a file of lines, one for each operation, of PyTorch or of JAX.
 
-import collections
+``trace-STEP.jsonl`` has these fields in each line; those of the lower half may be missing:
+
+===========  ======================================================================================
+``step``     number of the line, from 0; what is printed as the number of an operation is one more
+``phase``    ``forward``, ``backward`` or ``update``
+``module``   path of the module in the network; "" outside of any
+``op``       name of the operation, or one of `OUTLINE`
+``line``     of the user's script; in the backward phase, that of the forward operation
+``given``    digests of the tensors that went in, in order, and other arguments as text
+``made``     digests of the tensors that came out or were written in place
+``random``   state of the random number generators before an operation that draws from them, or null
+``types``    for each tensor of ``made``, type and shape, such as ``float32[1,8]``
+``samples``  for each tensor of ``made``, a few elements; see `mrjax.diverge.evidence`
+``sums``     for each tensor of ``made``, sums from which distances are estimated; see there
+``read``     {digest: [type, sample, sums]} of tensors of ``given`` that no operation of the step
+             made, at the first operation that reads them
+===========  ======================================================================================
+
+Lines with an `op` of `OUTLINE` are about a module as a whole:
+
+=====================  ============================================================================
+``module.output``      ``given``: its inputs, and one digest of its parameters and buffers;
+                       ``made``: its outputs
+``module.gradient``    ``given``: those of its ``module.output``, and the gradients of its outputs;
+                       ``made``: the gradients of its inputs, with what other paths add to them
+``module.parameters``  ``given``: those of all its ``module.gradient``; ``made``: the gradients of
+                       its own parameters
+=====================  ============================================================================
+"""
+
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mrjax.diverge.evidence import Evidence
 from mrjax.errors import UserError
 from mrjax.runs import jsonl
 from mrjax.runs.result import AGAIN
 
 PHASES = ("forward", "backward", "update")
-
-Key = tuple[str, str, str, int]
-"""Phase, module, operation, and how often the three have occurred before."""
+OUTPUT, GRADIENT, PARAMETERS = OUTLINE = (
+    "module.output",
+    "module.gradient",
+    "module.parameters",
+)
+_DIGEST = re.compile("[0-9a-f]{16}")
+_TYPE = re.compile(r"[a-z0-9_]{1,40}\[(\d{1,18}(,\d{1,18}){0,63})?\]")
+_HEX = re.compile("([0-9a-f]{2})*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation of a step.
+    """One operation of a step, or what a module made; the fields are those of a line of a trace.
 
     Attributes:
-        place: in the trace, from 0.
+        place: in the trace, from 0; ``step`` of its line.
         phase: of `PHASES`.
         module: path of the module in the network; "" outside of any.
         op: name of the operation.
@@ -29,6 +65,10 @@ class Operation:
         given: digests of the tensors that went in, and other arguments as text.
         made: digests of the tensors that came out.
         random: state of the random number generators, for an operation that draws from them.
+        types: type and shape of each tensor that came out; empty where not recorded.
+        samples: some elements of each, in hex.
+        sums: sums of each with signs, in hex.
+        read: the same three of tensors that no operation of the step made, by digest.
     """
 
     place: int
@@ -39,36 +79,31 @@ class Operation:
     given: tuple[str, ...]
     made: tuple[str, ...]
     random: str | None
+    types: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    read: Mapping[str, Evidence] = dataclasses.field(default_factory=dict)
 
     @property
     def tensors(self) -> tuple[str, ...]:
         """Digests of the tensors that went in."""
-        return tuple(text for text in self.given if len(text) == 16 and _is_hex(text))
+        return tuple(text for text in self.given if _DIGEST.fullmatch(text))
 
+    @property
+    def number(self) -> int:
+        """What an operation is called by: its line in the file, from 1."""
+        return self.place + 1
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Parting:
-    """Where two traces part.
+    @property
+    def outline(self) -> bool:
+        """Whether the line is about a module as a whole."""
+        return self.op in OUTLINE
 
-    Attributes:
-        kind: ``operation`` (equal inputs, unequal results), ``random`` (an operation that draws
-            found the generators in different states), ``argument`` (equal tensors, but another
-            number among the arguments), ``input`` (a tensor differed that no operation of the step
-            made: the batch or the parameters), ``order`` (one trace has an operation that the other
-            has not), ``none``.
-        operation: the first that differs, in the first trace; None if none does.
-        partner: the same operation in the other trace; None if there is none.
-        compared: number of operations that both traces have.
-        alone: number of operations that only one of them has.
-        differing: {module: (operations with unequal results, operations compared)}, in order.
-    """
-
-    kind: str
-    operation: Operation | None
-    partner: Operation | None
-    compared: int
-    alone: int
-    differing: Mapping[str, tuple[int, int]]
+    def evidence(self, place: int) -> Evidence | None:
+        """Return what is known of a tensor that came out; None where not recorded."""
+        if not self.types:
+            return None
+        return self.types[place], self.samples[place], self.sums[place]
 
 
 def read(path: Path) -> list[Operation]:
@@ -81,14 +116,14 @@ def read(path: Path) -> list[Operation]:
 
 
 def _operation(path: Path, place: int, record: Mapping[str, Any]) -> Operation:
-    texts = {name: record.get(name) for name in ("module", "op", "line")}
+    texts = [record.get(name) for name in ("module", "op", "line")]
     lists = [record.get(name) for name in ("given", "made")]
-    good = record.get("phase") in PHASES and record.get("step") == place
-    good = good and all(isinstance(text, str) for text in texts.values())
-    good = good and all(
-        isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists
-    )
-    if not good or not isinstance(record.get("random"), str | None):
+    known = [record.get(name, []) for name in ("types", "samples", "sums")]
+    good = record.get("phase") in PHASES and record["step"] == place
+    good = good and all(isinstance(text, str) for text in texts) and all(map(_texts, lists))
+    good = good and isinstance(record.get("random"), str | None) and _read(record.get("read", {}))
+    good = good and all(map(_texts, known)) and _evidence(known, record["made"])
+    if not good:
         raise UserError(
             f"{path} line {place + 1} is not an operation; expected what mrjax's recorder writes; "
             f"{AGAIN}"
@@ -102,69 +137,32 @@ def _operation(path: Path, place: int, record: Mapping[str, Any]) -> Operation:
         given=tuple(record["given"]),
         made=tuple(record["made"]),
         random=record.get("random"),
+        types=tuple(known[0]),
+        samples=tuple(known[1]),
+        sums=tuple(known[2]),
+        read={digest: tuple(one) for digest, one in record.get("read", {}).items()},
     )
 
 
-def part(a: Sequence[Operation], b: Sequence[Operation]) -> Parting:
-    """Match the operations of two traces and find the first that differs.
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
-    Operations are matched by phase, module, name and how often these have occurred, so that traces
-    may differ in length.
 
-    Args:
-        a: a trace, in order.
-        b: another one, of the same step of another training.
-    """
-    others = dict(_keyed(b))
-    pairs = [(one, others.pop(key, None)) for key, one in _keyed(a)]
-    shared = [(one, other) for one, other in pairs if other is not None]
-    kind, one, other = _first(pairs, min((o.place for o in others.values()), default=None))
-    return Parting(
-        kind=kind,
-        operation=one,
-        partner=other,
-        compared=len(shared),
-        alone=len(pairs) - len(shared) + len(others),
-        differing=_by_module(shared),
+def _evidence(known: list[Any], made: list[str]) -> bool:
+    """Whether types, samples and sums are there for every tensor that was made, or for none."""
+    if not any(known):
+        return True
+    return all(len(one) == len(made) for one in known) and all(
+        map(_known, zip(*known, strict=True))
     )
 
 
-def _keyed(trace: Sequence[Operation]) -> Iterator[tuple[Key, Operation]]:
-    seen: collections.Counter[tuple[str, str, str]] = collections.Counter()
-    for operation in trace:
-        name = (operation.phase, operation.module, operation.op)
-        yield (*name, seen[name]), operation
-        seen[name] += 1
+def _read(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        _texts(one) and len(one) == 3 and _known(one) for one in value.values()
+    )
 
 
-def _first(
-    pairs: Sequence[tuple[Operation, Operation | None]], alone: int | None
-) -> tuple[str, Operation | None, Operation | None]:
-    """Return the kind and the operations of the first difference.
-
-    Args:
-        pairs: operations of the first trace with their partners.
-        alone: place in the second trace of its first operation without a partner.
-    """
-    for one, other in pairs:
-        if other is None or (alone is not None and other.place > alone):
-            return "order", one, other
-        if one.given != other.given:
-            return ("input" if one.tensors != other.tensors else "argument"), one, other
-        if one.made != other.made:
-            return ("random" if one.random != other.random else "operation"), one, other
-    return ("none" if alone is None else "order"), None, None
-
-
-def _by_module(
-    shared: Sequence[tuple[Operation, Operation]],
-) -> dict[str, tuple[int, int]]:
-    counts: dict[str, tuple[int, int]] = {}
-    for one, other in shared:
-        differing, compared = counts.get(one.module, (0, 0))
-        counts[one.module] = (differing + (one.made != other.made), compared + 1)
-    return counts
-
-
-def _is_hex(text: str) -> bool:
-    return all(letter in "0123456789abcdef" for letter in text)
+def _known(one: Any) -> bool:
+    kind, sample, sums = one
+    return bool(_TYPE.fullmatch(kind) and _HEX.fullmatch(sample) and _HEX.fullmatch(sums))

@@ -20,6 +20,7 @@ The folder gets the files of a run folder of mrjax:
                        and the states of the random number generators
 ``leaves.jsonl``       with ``leaves=True``: one digest for each parameter and gradient
 ``trace-*.jsonl``      with `trace_at`: one line for each operation of that step
+``values-*.npz``       with `values_of`: the tensors of an operation
 ``metrics.jsonl``      what `Recorder.metrics` was given
 ``timing.jsonl``       seconds since the recorder began, which never repeat
 ``result.json``        written by `Recorder.finish`, last: its existence says that the run is whole
@@ -46,7 +47,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zipfile
 from pathlib import Path
 
 import torch
@@ -93,6 +96,8 @@ class Recorder:
         leaves: whether each parameter and gradient gets a digest of its own.
         trace_at: steps at which every operation is recorded, with digests of what went in and came
             out; needs torch 2.1. Operations inside a graph of torch.compile are not seen.
+        values_of: with `trace_at`, operations whose tensors are written whole: their numbers, which
+            are their lines in the trace, or names of modules, for what a module is given and makes.
         steps_done: updates taken before, when the script resumes from its own checkpoint: the
             records of later steps are cut off and written again.
 
@@ -113,17 +118,20 @@ class Recorder:
         every=1,
         leaves=False,
         trace_at=(),
+        values_of=(),
         steps_done=0,
     ):
         """Open the folder; see the class."""
         if every < 1 or steps_done < 0:
             raise RecorderError("every must be at least 1 and steps_done at least 0; correct them")
+        if values_of and not trace_at:
+            raise RecorderError("values_of is given without trace_at; expected the step; add it")
         self.folder = Path(folder)
         self.steps_done = steps_done
         self._model, self._every, self._leaves, self._name = model, every, leaves, name
         self._team = _Team()
         self._notes, self._metrics, self._pending = [], {}, None
-        self._trace_at, self._trace = set(trace_at), None
+        self._trace_at, self._values_of, self._trace = set(trace_at), set(values_of), None
         self._began, self._broken = time.perf_counter(), not self._team.first
         self._config = _plain(config or {})
         if self._team.first:
@@ -178,6 +186,7 @@ class Recorder:
         Args:
             metrics: final ones, as for `metrics`.
         """
+        self._stop_trace()  # a step was to be traced that never came
         if metrics:
             self.metrics(**metrics)
         self._write_pending()
@@ -328,16 +337,29 @@ class Recorder:
             from torch.utils._python_dispatch import TorchDispatchMode
 
             torch._C._current_autograd_node()
-            self._trace = _tracer(TorchDispatchMode, self._model)
+            self._trace = _Trace(self._model, self._values_of)
+            self._tracer = _tracer(TorchDispatchMode, self._trace)
         except (ImportError, AttributeError):
             self.note(f"torch {torch.__version__} cannot trace operations; torch 2.1 can")
 
-    def _end_trace(self):
+    def _stop_trace(self):
+        """Return lines and values of the step that is traced; None if none is."""
         trace, self._trace = self._trace, None
-        if trace is not None:
-            lines = "".join(map(_line, trace.end()))
-            path = self._path(f"trace-{self.steps_done:06d}.jsonl")
-            self._guard(lambda: _write_text(path, lines))
+        if trace is None:
+            return None
+        self._tracer.__exit__(None, None, None)
+        return trace.end()
+
+    def _end_trace(self):
+        traced = self._stop_trace()
+        if traced is None:
+            return
+        found, values = traced
+        lines, step = "".join(map(_line, found)), f"{self.steps_done:06d}"
+        self._guard(lambda: _write_text(self._path(f"trace-{step}.jsonl"), lines))
+        for number, tensors in values.items():
+            path = self._path(f"values-{step}-{number:06d}.npz")
+            self._guard(functools.partial(_write_values, path, tensors))
 
     # Writing.
 
@@ -694,71 +716,253 @@ _UNSET = re.compile(r"aten\.(new_)?empty|aten\.resize_|aten\.set_")
 """Operations whose results hold whatever was in the memory."""
 
 
-def _tracer(base, model):
-    """Return a mode, switched on, that records every operation of torch until its `end`.
+class _Trace:
+    """What is recorded of one step: operations, outputs and gradients of modules, values.
+
+    Args:
+        model: the network, whose modules are named.
+        values_of: numbers of operations and names of modules whose values are kept.
+    """
+
+    def __init__(self, model, values_of):
+        self.found, self.values, self.modules, self.nodes = [], {}, [], {}
+        self.unset, self.known, self.quiet = set(), set(), set()
+        self.numbers = {one for one in values_of if isinstance(one, int)}
+        self.names = {one for one in values_of if isinstance(one, str)}
+        self.owners, self.grads = _owners(model), None
+        self.outline = _Outline(self, model)
+
+    def end(self):
+        """Return the lines of the trace and {number of a line: {name: tensor}}."""
+        self.outline.end()
+        return self.found, self.values
+
+    def operation(self, function, args, kwargs):
+        """Run an operation and record it."""
+        thread = threading.get_ident()
+        if thread in self.quiet:
+            return function(*args, **kwargs)
+        name, values = str(function), [*args, *kwargs.values()]
+        given = _digests(values, self.unset)
+        keep = len(self.found) + 1 in self.numbers
+        kept = _cloned("given", _tensors(values)) if keep else {}
+        read = self.first_read(values)
+        states = _random_states() if _draws(function) else {}
+        result = function(*args, **kwargs)
+        tensors = _made(function, result, args, kwargs)
+        places = {one.data_ptr() for one in tensors}
+        self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
+        if tensors and not _UNSET.match(name):
+            phase, module, line = self.place(tensors + _tensors(values))
+            self.add(phase, module, name, line, given, tensors, _state(states), read, kept)
+        return result
+
+    def add(self, phase, module, op, line, given, tensors, state, read=None, kept=None):
+        """Append a line; `kept` are the values that went in, if they are wanted."""
+        made = _digests(tensors)
+        self.known.update(made)
+        known = [_evidence(one) for one in tensors]
+        types, samples, sums = [[one[part] for one in known] for part in range(3)]
+        entry = {"step": len(self.found), "phase": phase, "module": module, "op": op}
+        entry.update(line=line, given=given, made=made, random=state)
+        entry.update(types=types, samples=samples, sums=sums)
+        self.found.append(entry if not read else dict(entry, read=read))
+        number = len(self.found)
+        if number in self.numbers or (op in _OUTLINE and module in self.names):
+            self.values[number] = dict(kept or {}, **_cloned("made", tensors))
+
+    def first_read(self, values):
+        """Return evidence of tensors that no operation made before and none has read."""
+        read = {}
+        for value in _tensors(values):
+            if value.device.type != "meta" and value.data_ptr() not in self.unset:
+                digest = _hex(fingerprint({"": value}))
+                if digest not in self.known:
+                    read[digest] = _evidence(value)
+        self.known.update(read)
+        return read
+
+    def place(self, tensors):
+        """Return phase, module and line of the script: backward, those of the forward pass."""
+        node = torch._C._current_autograd_node()
+        if node is not None:
+            module, line = self.nodes.get(node._sequence_nr(), ("", ""))
+            return "backward", module, line
+        phase, line = _script_line()
+        module = self.modules[-1] if self.modules else ""
+        if phase == "forward":
+            number = torch._C._autograd._get_sequence_nr() - 1  # pyright: ignore
+            self.nodes.setdefault(number, (module, line))
+            return phase, module, line
+        return phase, self.owner(tensors), line
+
+    def owner(self, tensors):
+        """Return the module whose parameter or gradient is among the tensors; "" if not one."""
+        if self.grads is None:
+            self.grads = {
+                leaf.grad.data_ptr(): name for leaf, name in self.owners if leaf.grad is not None
+            }
+            self.grads.update({leaf.data_ptr(): name for leaf, name in self.owners})
+        names = {self.grads[x.data_ptr()] for x in tensors if x.data_ptr() in self.grads}
+        return names.pop() if len(names) == 1 else ""
+
+    def silently(self, act, *args):
+        """Call a function of the recorder, whose own operations are not recorded."""
+        thread = threading.get_ident()
+        self.quiet.add(thread)
+        try:
+            with torch.no_grad():
+                return act(*args)
+        finally:
+            self.quiet.discard(thread)
+
+
+def _tracer(base, trace):
+    """Return a mode, switched on, that records every operation of torch.
 
     Args:
         base: ``TorchDispatchMode``.
-        model: the network, whose modules are named.
+        trace: what it records into.
     """
 
     class Tracer(base):
-        def __init__(self):
-            super().__init__()
-            self.found, self.modules, self.nodes, self.unset = [], [], {}, set()
-            self.hooks = _watched(model, self.modules)
-
-        def end(self):
-            self.__exit__(None, None, None)
-            for hook in self.hooks:
-                hook.remove()
-            return self.found
-
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            kwargs = kwargs or {}
-            name = str(function)
-            given = _digests([*args, *kwargs.values()], self.unset)
-            states = _random_states() if _draws(function) else {}
-            random_state = " ".join(states.get(name, "") for name in ("torch", "cuda")).strip()
-            result = function(*args, **kwargs)
-            phase, module, line = self._place()
-            tensors = [one for one in _flattened([result]) if torch.is_tensor(one)]
-            places = {one.data_ptr() for one in tensors}
-            self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
-            made = [] if _UNSET.match(name) else _digests(tensors)
-            if made:
-                entry = {"step": len(self.found), "phase": phase, "module": module, "op": name}
-                entry.update(line=line, given=given, made=made, random=random_state or None)
-                self.found.append(entry)
-            return result
-
-        def _place(self):
-            """Return phase, module and line of the script: backward, those of the forward pass."""
-            node = torch._C._current_autograd_node()
-            if node is not None:
-                module, line = self.nodes.get(node._sequence_nr(), ("", ""))
-                return "backward", module, line
-            phase, line = _script_line()
-            module = self.modules[-1] if self.modules else ""
-            if phase == "forward":
-                number = torch._C._autograd._get_sequence_nr() - 1  # pyright: ignore
-                self.nodes.setdefault(number, (module, line))
-            return phase, module, line
+            return trace.operation(function, args, kwargs or {})
 
     tracer = Tracer()
     tracer.__enter__()
     return tracer
 
 
-def _watched(model, inside):
-    """Keep in `inside` the names of the modules whose forward pass runs; return the hooks."""
-    hooks = []
-    for name, module in model.named_modules():
-        plain = _plain_name(name + ".").strip(".")
-        enter = functools.partial(lambda plain, *_: inside.append(plain), plain)
-        hooks.append(module.register_forward_pre_hook(enter))
-        hooks.append(module.register_forward_hook(lambda *_: (inside.pop(), None)[1]))
-    return hooks
+_OUTLINE = ("module.output", "module.gradient", "module.parameters")
+"""Lines about modules: what a forward pass made, and the gradients of its inputs and parameters."""
+
+
+class _Outline:
+    """Records outputs and gradients of the modules of a network, by hooks that change nothing.
+
+    Gradients are seen by hooks of tensors: torch's own hooks for gradients of modules put
+    operations into the graph and forbid operations in place behind a module.
+    """
+
+    def __init__(self, trace, model):
+        self.trace, self.hooks, self.calls, self.states = trace, [], [], {}
+        self.leaves, owners = {}, collections.Counter()
+        modules = [(_plain_name(n + ".").strip("."), one) for n, one in model.named_modules()]
+        for name, module in modules:
+            for _, leaf in module.named_parameters(recurse=False):
+                owners[id(leaf)] += 1
+                self.leaves.setdefault(name, []).append(leaf)
+            self._watch(name, module)
+        self.gradients = {}
+        for leaf in {id(one): one for own in self.leaves.values() for one in own}.values():
+            if leaf.requires_grad and owners[id(leaf)] == 1:
+                arrive = functools.partial(self._silently, self._parameter, leaf)
+                self.hooks.append(leaf.register_hook(arrive))
+
+    def end(self):
+        """Write the gradients that are left, and take the hooks away."""
+        for hook in self.hooks:
+            hook.remove()
+        for call in self.calls:
+            self.trace.silently(self._write_gradient, call)
+        for name, leaves in self.leaves.items():
+            self.trace.silently(self._write_parameters, name, leaves)
+
+    def _silently(self, act, *args):
+        self.trace.silently(act, *args)  # returns nothing: what a hook returns would be put in
+
+    def _watch(self, name, module):
+        if isinstance(module, torch.jit.ScriptModule):
+            return
+
+        def enter(_, args, kwargs):
+            if torch.compiler.is_compiling():  # a compiled graph must stay as it is
+                return
+            self.trace.modules.append(name)
+            self._silently(self._enter, name, module, [*args, *kwargs.values()])
+
+        def leave(_, args, result):
+            if torch.compiler.is_compiling():
+                return
+            self.trace.modules.pop()
+            self._silently(self._leave, result)
+
+        self.hooks.append(module.register_forward_pre_hook(enter, with_kwargs=True))
+        self.hooks.append(module.register_forward_hook(leave))
+
+    def _enter(self, name, module, values):
+        tensors = _tensors(values)
+        wanted = name in self.trace.names
+        call = {"module": name, "line": _script_line()[1], "open": True, "wanted": wanted}
+        call.update(given=[*_digests(values, self.trace.unset), self._state_of(name, module)])
+        call.update(random=_random_states(), kept=_cloned("given", tensors) if wanted else {})
+        call.update(outputs=[], inputs=self._follow(call, "inputs", tensors))
+        self.calls.append(call)
+
+    def _leave(self, result):
+        call = next(one for one in reversed(self.calls) if one["open"])
+        tensors, after = _tensors([result]), _random_states()
+        drew = after != call["random"]
+        phase = "forward" if torch._C._current_autograd_node() is None else "backward"
+        state = _state(call["random"]) if drew else None
+        place = (phase, call["module"], "module.output", call["line"])
+        self.trace.add(*place, call["given"], tensors, state, None, call["kept"])
+        call.update(open=False, outputs=self._follow(call, "outputs", tensors))
+
+    def _follow(self, call, kind, tensors):
+        """Ask for the gradients of tensors; return where they will be put."""
+        slots = [None for one in tensors if one.requires_grad]
+        for slot, tensor in enumerate(one for one in tensors if one.requires_grad):
+            tensor.register_hook(functools.partial(self._silently, self._arrived, call, kind, slot))
+        return slots
+
+    def _arrived(self, call, kind, slot, grad):
+        if grad is None or call["open"] is None:
+            return
+        call[kind][slot] = grad.detach().clone()
+        if kind == "inputs" and all(one is not None for one in call["inputs"]):
+            self._write_gradient(call)
+
+    def _write_gradient(self, call):
+        outputs = [one for one in call["outputs"] if one is not None]
+        if call["open"] is None or not outputs:
+            return
+        inputs = [one for one in call["inputs"] if one is not None]
+        call.update(open=None, given=[*call["given"], *_digests(outputs)], outputs=[], inputs=[])
+        place = ("backward", call["module"], "module.gradient", call["line"])
+        kept = _cloned("given", outputs) if call["wanted"] else {}
+        self.trace.add(*place, call["given"], inputs, None, None, kept)
+
+    def _parameter(self, leaf, grad):
+        if grad is not None:
+            self.gradients.setdefault(id(leaf), []).append(grad.detach().clone())
+
+    def _write_parameters(self, name, leaves):
+        """Write the gradients of a module's own parameters, of all its calls together."""
+        calls = [one for one in self.calls if one["module"] == name and one["open"] is None]
+        grads = [grad for leaf in leaves for grad in self.gradients.get(id(leaf), [])]
+        if calls and grads:
+            given = [digest for call in calls for digest in call["given"]]
+            place = ("backward", name, "module.parameters", calls[0]["line"])
+            self.trace.add(*place, given, grads, None)
+
+    def _state_of(self, name, module):
+        """Return the digest of parameters and buffers; computed again after they were written."""
+        state = _named_state(module)
+        versions = [leaf._version for leaf in state.values()]
+        if self.states.get(name, (None,))[0] != versions:
+            self.states[name] = (versions, _hex(fingerprint(state)))
+        return self.states[name][1]
+
+
+def _owners(model):
+    """Return each parameter with the name of its module."""
+    return [
+        (leaf, _plain_name(name + ".").strip("."))
+        for name, module in model.named_modules()
+        for leaf in module.parameters(recurse=False)
+    ]
 
 
 def _digests(values, unset=()):
@@ -782,14 +986,41 @@ def _flattened(values):
     for value in values:
         if isinstance(value, (list, tuple)):
             yield from _flattened(value)
+        elif isinstance(value, dict):
+            yield from _flattened(value.values())
         else:
             yield value
+
+
+def _tensors(values):
+    return [value for value in _flattened(values) if torch.is_tensor(value)]
+
+
+def _made(function, result, args, kwargs):
+    """Return the tensors that an operation returned, and those that it wrote in place."""
+    made, schema = _tensors([result]), getattr(function, "_schema", None)
+    for place, argument in enumerate(schema.arguments if schema is not None else ()):
+        value = args[place] if place < len(args) else kwargs.get(argument.name)
+        made += _written(argument, value, made)
+    return made
+
+
+def _written(argument, value, made):
+    if argument.alias_info is None or not argument.alias_info.is_write:
+        return []
+    known = {id(one) for one in made}
+    return [one for one in _tensors([value]) if id(one) not in known]
 
 
 def _draws(function):
     """Whether an operation draws random numbers."""
     tag = getattr(getattr(torch, "Tag", None), "nondeterministic_seeded", None)
     return tag is not None and tag in getattr(function, "tags", ())
+
+
+def _state(states):
+    """Return the states of torch's generators as one text; None without any."""
+    return " ".join(states.get(name, "") for name in ("torch", "cuda")).strip() or None
 
 
 def _script_line():
@@ -804,6 +1035,115 @@ def _script_line():
             line = f"{Path(file).name}:{frame.f_lineno} {frame.f_code.co_name}"
         frame = frame.f_back
     return phase, line
+
+
+# What a trace keeps of values, by the rules of mrjax/diverge/evidence.py.
+
+_KEPT = 32
+_SUMS = 32
+_PERIOD = 1 << 16
+_CHUNK = 1 << 22
+"""Elements turned into float64 at a time."""
+
+
+def _evidence(leaf):
+    """Return type and shape, the bits of some elements in hex, and signed sums in hex."""
+    kind = f"{str(leaf.dtype)[6:]}[{','.join(map(str, leaf.shape))}]"
+    if leaf.device.type == "meta":
+        return kind, "", ""
+    flat = _reals(leaf)
+    kept = flat[torch.tensor(_positions(flat.numel()), dtype=torch.int64, device=flat.device)]
+    return kind, _bytes(kept).hex(), _bytes(_signed_sums(flat)).hex()
+
+
+def _reals(leaf):
+    """Return the elements, flat in C order; of complex numbers both parts."""
+    leaf = leaf.detach()
+    if leaf.is_sparse:
+        leaf = leaf.to_dense()
+    if leaf.is_complex():
+        leaf = torch.view_as_real(leaf.resolve_conj())
+    return leaf.resolve_neg().contiguous().reshape(-1)
+
+
+def _bytes(leaf):
+    leaf = leaf.cpu().contiguous()
+    return ctypes.string_at(leaf.data_ptr(), leaf.numel() * leaf.element_size())
+
+
+def _positions(size):
+    """Return the places of the elements that are kept: multiples of the golden ratio."""
+    if size <= _KEPT:
+        return list(range(size))
+    return [((i * _INDEX_FACTOR) % (1 << 64)) * size >> 64 for i in range(1, _KEPT + 1)]
+
+
+def _signed_sums(flat):
+    """Return sums of the elements with signs, modulo their number; not finite ones count as 0."""
+    total = torch.zeros(_SUMS, dtype=torch.float64, device=flat.device)
+    signs = _signs(_PERIOD, _INDEX_FACTOR, str(flat.device))
+    for first in range(0, flat.numel(), _CHUNK):
+        part = flat[first : first + _CHUNK].to(torch.float64)
+        part = torch.where(torch.isfinite(part), part, torch.zeros_like(part))
+        part = torch.nn.functional.pad(part, (0, -part.numel() % _PERIOD)).view(-1, _PERIOD)
+        last = first // _PERIOD + part.shape[0]
+        blocks = _signs(last, _BITS_FACTOR, str(flat.device))[first // _PERIOD :]
+        total += (part * signs * blocks[:, None]).view(-1, _SUMS).sum(0)
+    return total
+
+
+@functools.lru_cache(maxsize=64)
+def _signs(number, factor, device):
+    """Return 1 or -1 for each place, by the highest bit of a mixture of the place."""
+    value = torch.arange(1, number + 1, device=device).mul_(_signed(factor))
+    out = torch.empty_like(value)
+    for shift, multiplier in _MIX:
+        value ^= _logical_shift(value, shift, out)
+        value *= _signed(multiplier)
+    return 1.0 - 2.0 * (value < 0).to(torch.float64)
+
+
+def _cloned(kind, tensors):
+    """Return {name: copy} of tensors whose values are wanted."""
+    return {
+        f"{kind}_{place}": tensor.detach().clone()
+        for place, tensor in enumerate(tensors)
+        if tensor.device.type != "meta"
+    }
+
+
+_NUMPY = {
+    "bool": "|b1", "uint8": "|u1", "int8": "|i1", "int16": "<i2", "int32": "<i4", "int64": "<i8",
+    "float16": "<f2", "float32": "<f4", "float64": "<f8", "complex64": "<c8", "complex128": "<c16",
+}  # fmt: skip
+"""Type of torch -> numpy's; elements of others, which the array's name tells, as their bits."""
+
+
+def _write_values(path, tensors):
+    """Write tensors as numpy's npz."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, tensor in tensors.items():
+                kind = str(tensor.dtype)[6:]
+                name = name if kind in _NUMPY else f"{name}.{kind}"
+                archive.writestr(f"{name}.npy", _npy(tensor))
+        temporary.replace(path)
+    except OSError:
+        if temporary.exists():
+            temporary.unlink()
+        raise
+
+
+def _npy(tensor):
+    """Return a tensor in numpy's format npy, version 1.0."""
+    tensor = tensor.to_dense() if tensor.is_sparse else tensor
+    tensor = tensor.resolve_conj().resolve_neg().contiguous()
+    kind = _NUMPY.get(str(tensor.dtype)[6:], f"<u{tensor.element_size()}")
+    header = repr({"descr": kind, "fortran_order": False, "shape": tuple(tensor.shape)})
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    length = len(header).to_bytes(2, "little")
+    return b"\x93NUMPY\x01\x00" + length + header.encode() + _bytes(tensor)
 
 
 # Several processes.

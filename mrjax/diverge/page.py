@@ -1,0 +1,147 @@
+"""Where two trainings part, as one HTML file: nothing to load, nothing that runs."""
+
+import base64
+import math
+from pathlib import Path
+from typing import Any
+
+from mrjax.diverge import figure, report, tree, words
+from mrjax.diverge.report import Report, Traced
+from mrjax.errors import UserError
+from mrjax.runs import atomic
+
+PAGE, DATA = "diverge.html", "diverge.json"
+_ROWS = 500
+"""Operations in the table of a step."""
+
+
+def write(found: Report, folder: Path) -> Path:
+    """Write ``diverge.json``, ``diverge.html``, and the figure as PNG and PDF.
+
+    Raises:
+        UserError: the folder is not writable, or jinja2 is not installed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = figure.draw(folder, found).read_bytes()
+        atomic.write_json(folder / DATA, _finite(report.content(found)))
+        atomic.write_text(folder / PAGE, rendered(found, picture))
+    except OSError as error:
+        raise UserError(
+            f"{folder} is not writable ({error.strerror}); expected a folder to write the page "
+            "into; choose another"
+        ) from error
+    return folder / PAGE
+
+
+def rendered(found: Report, picture: bytes) -> str:
+    """Return the page.
+
+    Args:
+        found: the report.
+        picture: PNG of the figure.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise UserError(
+            'a page needs jinja2; expected the extra "report"; pip install "mrjax[report]"'
+        ) from error
+    # Names of modules, files and operations are the user's: shown as text, never as markup.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        names=found.names,
+        lines=list(words.about_steps(found.steps)),
+        traced=[section(one) for one in found.traced],
+        image=f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}",
+    )
+
+
+def section(traced: Traced) -> dict[str, Any]:
+    """Return what the page says of one traced step."""
+    found = traced.parting
+    one = found.operation or found.partner
+    pairs = [pair for pair in found.pairs if pair[0].made != pair[1].made]
+    origins = {id(pair) for pair in found.origins}
+    return {
+        "step": traced.step,
+        "lines": list(words.about_trace(traced)),
+        "facts": [] if one is None or found.kind == "none" else _facts(traced),
+        "values": [_values(number, kept) for number, kept in traced.values.items()],
+        "tree": tree.grow(traced),
+        "rows": [_row(traced, pair, id(pair) in origins) for pair in pairs[:_ROWS]],
+        "left": max(0, len(pairs) - _ROWS),
+        "alone": [list(map(words.named, own)) for own in found.alone],
+    }
+
+
+def _facts(traced: Traced) -> list[tuple[str, str]]:
+    """Return what the page says of the operation at which the traces part."""
+    found = traced.parting
+    one = found.operation or found.partner
+    assert one is not None
+    facts = [
+        ("Cause", words.CAUSES[found.kind].rstrip(":")),
+        ("Operation", one.op),
+        ("Direction", one.phase),
+        ("Layer", one.module or "outside of the network's modules"),
+        ("Line of the script", one.line),
+        ("Number", f"{one.number} in {'A' if found.operation else 'B'}"),
+        ("Results", ", ".join(one.types)),
+    ]
+    if found.partner is not None and found.operation is not None:
+        facts.append(("Number in B", str(found.partner.number)))
+        if found.kind == "argument":
+            facts.append(("Arguments", words.arguments(found.operation, found.partner)))
+    if traced.first is not None:
+        facts.append(("Distance", words.distance(traced.first)))
+    if found.module is not None:
+        layer = found.module[0].module or "the network as a whole"
+        facts.append(("First module with equal inputs and unequal outputs", layer))
+    return [(name, text) for name, text in facts if text]
+
+
+def _values(number: int, kept: Any) -> dict[str, Any]:
+    """Return the tensors of one operation, each with its largest differences."""
+    return {
+        "number": number,
+        "tensors": [
+            {"words": words.value(one), "elements": one.distance.elements if one.distance else ()}
+            for one in kept
+        ],
+    }
+
+
+def _row(traced: Traced, pair: Any, origin: bool) -> dict[str, Any]:
+    one = pair[0]
+    distance = traced.distances.get(one.number)
+    return {
+        "one": one,
+        "given": "equal" if one.given == pair[1].given else "unequal",
+        "origin": origin,
+        "ulp": "" if distance is None or distance.ulp is None else _ulp(distance),
+        "relative": "" if distance is None else _number(distance.relative),
+        "share": "" if distance is None else f"{distance.unequal} of {distance.seen}",
+    }
+
+
+def _ulp(distance: Any) -> str:
+    return f"{'' if distance.whole else '≥ '}{distance.ulp}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+def _finite(value: Any) -> Any:
+    """Return values of JSON, with NaN and infinity as text."""
+    if isinstance(value, dict):
+        return {str(name): _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
