@@ -16,9 +16,10 @@ are gone on with; the exit code is 0 if only the native digests differ.
 
     python -m experiments.network diverge A B --out=DIR
 
-says where two recorded trainings part: the first step and quantity, and, where that step was
-traced (Recorder(..., trace_at=[STEP])), the first operation with equal inputs and unequal results,
-and how far these are apart. With --out, a page shows the modules and how the difference grows.
+says where two recorded trainings part: the first step and quantity, the first operation with equal
+inputs and unequal results, and how far these are apart. mrjax's own trainings take the step in
+which they part again, each with its own flags; of other trainings the step must have been traced
+(Recorder(..., trace_at=[STEP])). With --out, a page shows the modules and how the difference grows.
 """
 
 import shlex
@@ -49,8 +50,17 @@ flags.DEFINE_string(
 
 DIVERGE = flags.FlagValues()
 flags.DEFINE_string(
-    "out", "", "Folder for diverge.html, diverge.json and figures; empty: none", flag_values=DIVERGE
+    "out",
+    "",
+    "Folder for diverge.html, diverge.json and figures, of mrjax's own trainings for the records "
+    "of the step taken again and retake.json; empty: none",
+    flag_values=DIVERGE,
 )
+flags.DEFINE_integer(
+    "step", None, "Step that both take again; unset: the first that differs", flag_values=DIVERGE
+)
+flags.DEFINE_string("python_a", "", "Interpreter of A; empty: this one", flag_values=DIVERGE)
+flags.DEFINE_string("python_b", "", "Interpreter of B; empty: this one", flag_values=DIVERGE)
 
 
 def exchange(values: flags.FlagValues) -> int:
@@ -88,8 +98,14 @@ def prove(values: flags.FlagValues) -> int:
 def diverge(values: flags.FlagValues, a: str, b: str) -> int:
     """Print where two recorded trainings part."""
     from mrjax.diverge import command as diverging
+    from mrjax.diverge.retake import command as retaking
 
-    print(diverging.run(Path(a), Path(b), str(values.out)))
+    asked = retaking.Asked(values.step, (values.python_a, values.python_b), str(values.out))
+    both = retaking.known(Path(a), Path(b))
+    if both is None:
+        print(diverging.run(Path(a), Path(b), asked.out))
+    for line in retaking.run(*both, asked) if both else ():
+        print(line, flush=True)
     return 0
 
 
@@ -99,7 +115,9 @@ def main(argv: list[str]) -> None:
         command.tool(PROVE, prove, __doc__, argv[1:])
     if argv[:1] == ["diverge"]:
         command.tool(DIVERGE, diverge, __doc__, argv[1:], words=("A", "B"))
-    page = f"{__doc__ or ''}\nprove has the flags\n{PROVE.get_help()}\n\nwithout prove:\n"
+    tools = {"prove": PROVE, "diverge": DIVERGE}
+    pages = (f"{name} has the flags\n{tool.get_help()}\n" for name, tool in tools.items())
+    page = "\n".join([__doc__ or "", *pages, "without either:\n"])
     command.tool(FLAGS, exchange, page, argv)
 
 

@@ -62,6 +62,17 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
     return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
 
 
+def restored(record: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with the recorded variables that can change numbers, and no others.
+
+    Args:
+        record: content of ``environment.json``.
+        environ: the present environment.
+    """
+    kept = {name: text for name, text in environ.items() if not _VARIABLES.fullmatch(name)}
+    return kept | {name: str(text) for name, text in record.get("variables", {}).items()}
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """List the differences between two environments that can change numbers.
 

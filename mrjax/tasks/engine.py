@@ -124,19 +124,23 @@ class JaxEngine:
         Raises:
             UserError: as in `start`.
         """
-        assert self.learning is not None, "a network that only infers does not learn"
+        step = self.pure_step(config)
         place, placed = place_batches(self.devices, batches)
         state = place(self.start())
-        step = make_step(
+        batch = placed(0)
+        compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
+        return Ready(state, compiled, placed, finite.names(tensors(batch, state.params, state)))
+
+    def pure_step(self, config: RunConfig) -> StepFunction:
+        """Return the step before it is compiled, (state, batch) -> (state, evidence)."""
+        assert self.learning is not None, "a network that only infers does not learn"
+        return make_step(
             self.learning.loss,
             self.learning.optimizer,
             arithmetic=self.arithmetic,
             dynamic_scale=config.dtype == "float16",
             project=self.learning.project,
         )
-        batch = placed(0)
-        compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
-        return Ready(state, compiled, placed, finite.names(tensors(batch, state.params, state)))
 
     def kept(self, state: State) -> State:
         """Return the state itself, which is a tree of arrays."""

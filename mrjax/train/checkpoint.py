@@ -60,13 +60,16 @@ def save(directory: str | os.PathLike[str], step: int, state_tree: Any, keep: in
     return path
 
 
-def latest(directory: str | os.PathLike[str], like_tree: Any) -> tuple[int, Any] | None:
+def latest(
+    directory: str | os.PathLike[str], like_tree: Any, until: int | None = None
+) -> tuple[int, Any] | None:
     """Read the newest checkpoint that is complete; damaged checkpoints are skipped.
 
     Args:
         directory: folder of the run's checkpoints; may be absent.
         like_tree: a state with the wanted structure, shapes, dtypes and placement. A leaf that is a
             JAX array here is restored to the same devices, any other leaf as a NumPy array.
+        until: number of updates that the checkpoint may have at most; None: any.
 
     Returns:
         The number of updates done and the state, or None without a complete checkpoint.
@@ -74,24 +77,28 @@ def latest(directory: str | os.PathLike[str], like_tree: Any) -> tuple[int, Any]
     Raises:
         ValueError: the checkpoint is complete, but of another structure, shape or dtype.
     """
-    found = newest(directory)
+    found = newest(directory, until)
     if found is None:
         return None
     step, arrays = found
     return step, jax.tree.map(_place, like_tree, rebuild(like_tree, arrays))
 
 
-def newest(directory: str | os.PathLike[str]) -> tuple[int, dict[str, np.ndarray]] | None:
+def newest(
+    directory: str | os.PathLike[str], until: int | None = None
+) -> tuple[int, dict[str, np.ndarray]] | None:
     """Read the leaves of the newest checkpoint that is complete; damaged ones are skipped.
 
     Args:
         directory: folder of the run's checkpoints; may be absent.
+        until: number of updates that the checkpoint may have at most; None: any.
 
     Returns:
         The number of updates done and the leaves by path, or None without a complete checkpoint.
     """
     for path in reversed(_files(Path(directory))):
-        found = _read(path)
+        early = until is None or int(path.stem.removeprefix("step_")) <= until
+        found = _read(path) if early else None
         if found is not None:
             return found
     return None

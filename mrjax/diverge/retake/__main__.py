@@ -1,0 +1,22 @@
+"""Take one step of a training again; ``python -m experiments.network diverge`` starts this."""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from mrjax import command
+from mrjax.diverge.retake import child
+
+VALUES = flags.FlagValues()
+flags.DEFINE_list("look", [], "Operations to look at; empty: all", flag_values=VALUES)
+
+
+def act(values: flags.FlagValues, folder: str, step: str, out: str) -> int:
+    """Take the step and write its record."""
+    child.take(Path(folder), int(step), Path(out), tuple(map(int, values["look"].value or ())))
+    return 0
+
+
+if __name__ == "__main__":
+    command.tool(VALUES, act, __doc__, sys.argv[1:], words=("FOLDER", "STEP", "OUT"))
