@@ -1,5 +1,6 @@
 """Leaves of any tree of a JAX training as named arrays, and their digests on the device."""
 
+import dataclasses
 import functools
 import hashlib
 import re
@@ -22,6 +23,7 @@ Leaves = Mapping[str, Any]
 _NUMBERS = (bool, int, float, complex)
 _NARROW = {"int2": 0x3, "uint2": 0x3, "int4": 0xF, "uint4": 0xF}
 """Types of less than a byte -> the bits of a byte that numpy stores them in."""
+_MOST_STRUCTURES = 1000
 _known_names: dict[Any, tuple[str, ...]] = {}
 
 
@@ -38,8 +40,15 @@ def leaves(tree: Any) -> dict[str, Any]:
     Raises:
         UserError: two leaves have one name, or a leaf has no value (any more).
     """
-    named = zip(_names(tree), jax.tree.leaves(tree), strict=True)
-    return dict(_array(name, leaf) for name, leaf in named)
+    found: dict[str, Any] = {}
+    for name, leaf in zip(_names(tree), jax.tree.leaves(tree), strict=True):
+        if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):  # unknown to JAX
+            found |= leaves(
+                {name: {f.name: getattr(leaf, f.name) for f in dataclasses.fields(leaf)}}
+            )
+        else:
+            found.update([_array(name, leaf)])
+    return found
 
 
 def kinds(found: Leaves) -> dict[str, str]:
@@ -62,13 +71,14 @@ def start_sums(groups: Sequence[Leaves]) -> list[tuple[str, ...] | Array]:
         To be given to `finish_sums`.
     """
     flat = [(name, leaf) for group in groups for name, leaf in group.items()]
-    names, arrays = tuple(name for name, _ in flat), [leaf for _, leaf in flat]
+    seeds = np.array([_seed(name) for name, _ in flat], np.uint64)
+    arrays = [leaf for _, leaf in flat]
     # Sums need 64 bits, whether the training has them or not; copies to a device are ours.
     with jax.enable_x64(True), jax.transfer_guard("allow"):
         try:
-            return [_sums(names, arrays)]
+            return [_sums(seeds, arrays)]
         except ValueError:  # the arrays are on different devices
-            return [_sums(names[i : i + 1], arrays[i : i + 1]) for i in range(len(names))]
+            return [_sums(seeds[i : i + 1], arrays[i : i + 1]) for i in range(len(arrays))]
 
 
 def finish_sums(groups: Sequence[Sequence[str]], started: Sequence[Any]) -> list[dict[str, int]]:
@@ -85,14 +95,17 @@ def finish_sums(groups: Sequence[Sequence[str]], started: Sequence[Any]) -> list
     return [{name: next(values) for name in names} for names in groups]
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _sums(names: tuple[str, ...], arrays: list[Any]) -> UInt64[Array, " leaves"]:
-    """Digest of each leaf; compiled once for each structure."""
-    found = [_sum(digests.seed(name), leaf) for name, leaf in zip(names, arrays, strict=True)]
-    return jnp.stack(found) if found else jnp.zeros(0, jnp.uint64)
+_seed = functools.lru_cache(maxsize=10_000)(digests.seed)
 
 
-def _sum(seed: int, leaf: Any) -> UInt64[Array, ""]:
+@jax.jit
+def _sums(seeds: UInt64[Array, " leaves"], arrays: list[Any]) -> UInt64[Array, " leaves"]:
+    """Digest of each leaf; compiled once for each list of shapes, whatever the names are."""
+    found = [_sum(seeds[place], leaf) for place, leaf in enumerate(arrays)]
+    return jnp.stack(found) if found else seeds
+
+
+def _sum(seed: UInt64[Array, ""], leaf: Any) -> UInt64[Array, ""]:
     """Sum of the mixed elements of a leaf, by the rule of `mrjax.runs.digests.fingerprint`.
 
     The leaf keeps its shape, unlike in `mrjax.numerics.fingerprint`: an array that is spread over
@@ -104,7 +117,7 @@ def _sum(seed: int, leaf: Any) -> UInt64[Array, ""]:
     return _mixed_sum(seed, leaf.real, 0, 2) + _mixed_sum(seed, leaf.imag, 1, 2)
 
 
-def _mixed_sum(seed: int, leaf: Array, first: int, every: int) -> UInt64[Array, ""]:
+def _mixed_sum(seed: UInt64[Array, ""], leaf: Array, first: int, every: int) -> UInt64[Array, ""]:
     """Mix and add elements whose places are `first`, `first` + `every` and so on."""
     if leaf.dtype != jnp.bool_:
         leaf = lax.bitcast_convert_type(leaf, jnp.dtype(f"uint{8 * leaf.dtype.itemsize}"))
@@ -113,7 +126,7 @@ def _mixed_sum(seed: int, leaf: Array, first: int, every: int) -> UInt64[Array, 
     for axis in reversed(range(leaf.ndim)):
         value += lax.broadcasted_iota(jnp.uint64, leaf.shape, axis) * _constant(weight)
         weight *= leaf.shape[axis]
-    value += _constant(seed + first * digests.INDEX_FACTOR)
+    value += seed + _constant(first * digests.INDEX_FACTOR)
     for shift, factor in digests.MIX_STEPS:
         value = (value ^ (value >> _constant(shift))) * _constant(factor)
     return jnp.sum(value ^ (value >> _constant(digests.MIX_LAST)), dtype=jnp.uint64)
@@ -131,6 +144,8 @@ def _names(tree: Any) -> tuple[str, ...]:
     except TypeError:  # something in the structure cannot be hashed
         return _new_names(tree)
     if known is None:
+        if len(_known_names) >= _MOST_STRUCTURES:  # of batches that never look alike
+            _known_names.clear()
         known = _known_names[structure] = _new_names(tree)
     return known
 

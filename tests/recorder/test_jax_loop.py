@@ -1,5 +1,6 @@
 """The recorder of trainings in JAX: its digests, its folder, and that it harms no training."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -81,6 +82,18 @@ def test_digests_are_those_of_the_rule(x64):
         assert hexes(device) == hexes(host) == by_rule(ARRAYS)
         assert hexes(numbers) == by_rule({**plain, "key": np.asarray(jax.random.key_data(KEY))})
         assert jax_leaves.content(jax_leaves.leaves(ARRAYS)) == digests.content(ARRAYS)
+
+
+@dataclasses.dataclass
+class Sample:
+    image: np.ndarray
+    name: str = "a"
+
+
+def test_dataclasses_that_jax_does_not_know_are_looked_into():
+    found = sums({"one": Sample(np.ones(1000))})[0]
+    assert hexes(found)["one/image"] == by_rule({"one/image": np.ones(1000)})["one/image"]
+    assert len(found) == 2 and "one/name='a'" in found
 
 
 def test_what_is_no_number_is_part_of_the_name():
@@ -177,10 +190,11 @@ def test_arrays_on_several_devices(tmp_path):
 
 def test_a_line_is_written_one_step_late_and_the_sum_is_compiled_once(tmp_path):
     record = JaxRecorder(tmp_path / "a", PARAMS)
-    record.step(1.0, params=PARAMS, grads=PARAMS, batch=1)
+    record.step(1.0, params=PARAMS, grads=PARAMS, batch={"x": 1, "file": "1.h5"})
     compiled = jax_leaves._sums._cache_size()
     for step in range(2, 5):
-        record.step(jnp.float32(step), params=PARAMS, grads=PARAMS, batch=step)
+        batch = {"x": step, "file": f"{step}.h5"}
+        record.step(jnp.float32(step), params=PARAMS, grads=PARAMS, batch=batch)
         assert [line["loss"] for line in lines(tmp_path / "a")] == [*range(1, step)]
     record.flush()
     assert len(lines(tmp_path / "a")) == 4 and jax_leaves._sums._cache_size() == compiled
