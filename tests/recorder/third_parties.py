@@ -25,14 +25,14 @@ def varnet():
 
 
 def monai():
-    """The same of MONAI, made of its BasicUNets; k-space."""
+    """The same of MONAI with one cascade, made of its BasicUNets; k-space."""
     from monai.apps.reconstruction.networks.nets import coil_sensitivity_model, complex_unet
     from monai.apps.reconstruction.networks.nets.varnet import VariationalNetworkModel
 
     features = (4, 4, 8, 8, 16, 4)
     coils = coil_sensitivity_model.CoilSensitivityModel(features=features)
     cascade = complex_unet.ComplexUnet(features=features)
-    return VariationalNetworkModel(coils, cascade, num_cascades=2), kspace
+    return VariationalNetworkModel(coils, cascade, num_cascades=1), kspace
 
 
 def images():
