@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, UInt64
 
 from mrjax.errors import UserError
@@ -158,7 +159,7 @@ def _new_names(tree: Any) -> tuple[str, ...]:
 
 
 def _array(name: str, leaf: Any) -> tuple[str, Any]:
-    if isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, Tracer):
         raise UserError(
             f"{name} has no value yet; expected a call outside of jax.jit; call step after the "
             "compiled training step"
