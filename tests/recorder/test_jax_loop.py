@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -324,7 +325,10 @@ def test_each_leaf_and_not_finite_losses(tmp_path):
 
 def test_the_record_says_what_jax_has(tmp_path):
     JaxRecorder(tmp_path / "a", PARAMS, config={"path": tmp_path, "f": print, "inf": np.inf})
-    backend = json.loads((tmp_path / "a" / "environment.json").read_text())["backend"]
+    environment = json.loads((tmp_path / "a" / "environment.json").read_text())
+    assert environment["code"].keys() == {"sources", "script", "commit", "diff"}
+    assert environment["code"]["script"] == Path(sys.argv[0]).resolve().name
+    backend = environment["backend"]
     assert backend["x64"] is True and backend["prng_impl"] == "threefry2x32"
     assert backend["versions"]["jax"] == jax.__version__ and backend["device_count"] == 1
     assert "xla_flags_seen" in backend and backend["level"] == "not_guaranteed"
