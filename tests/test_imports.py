@@ -13,7 +13,6 @@ import pytest
 from helpers import ROOT
 
 ORDER = (
-    ("recorder",),
     ("errors",),
     ("arrays",),
     ("config",),
@@ -24,6 +23,7 @@ ORDER = (
     ("command",),
     ("runs",),
     ("numerics",),
+    ("recorder",),
     ("physics",),
     ("losses", "metrics"),
     ("nets",),
@@ -48,6 +48,7 @@ EXTRA = {
     "check": {"errors", "children", "runs", "speed", "prove"},
     "runs": {"errors", "config"},
     "command": {"errors", "config", "children", "backend", "sweep"},
+    "recorder": {"errors", "backend", "runs", "numerics"},
 }
 """Parts that may import less than their place allows: they talk through files or strings."""
 
@@ -57,8 +58,7 @@ REGISTRY = "mrjax.tasks.registry"
 HOMES = {
     "torch": {"pytorch", "recorder"},
     "jax": set(RANK)
-    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"}
-    - {"recorder"},
+    - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
     "flax": {"numerics", "nets", "train", "tasks", "pytorch", "sharing", "diverge"},
     "optax": {"numerics", "train", "tasks", "sharing", "diverge"},
     "tensorflow": set(),

@@ -699,14 +699,24 @@ def _flat(value, name="batch"):
         items = [(str(key), part) for key, part in value.items()]
     elif isinstance(value, (list, tuple)):
         items = [(str(place), part) for place, part in enumerate(value)]
-    elif hasattr(value, "__array__"):
-        return {name: torch.as_tensor(value)}
+    elif hasattr(type(value), "__dataclass_fields__"):
+        items = [(key, getattr(value, key)) for key in type(value).__dataclass_fields__]
     else:
-        return {} if value is None else {f"{name}={value!r}": torch.zeros(1)}
+        return {} if value is None else _leaf(value, name)
     flat = {}
     for key, part in items:
         flat.update(_flat(part, f"{name}/{key}"))
     return flat
+
+
+def _leaf(value, name):
+    """Return an array as a tensor; what has no numbers as a part of the name, without addresses."""
+    if hasattr(value, "__array__"):
+        try:
+            return {name: torch.as_tensor(value)}
+        except (TypeError, ValueError, RuntimeError):  # such as an array of text
+            value = value.tolist()
+    return {re.sub(r" at 0x[0-9a-f]+", "", f"{name}={value!r}"): torch.zeros(1)}
 
 
 # Operations.

@@ -32,6 +32,26 @@ def state(root: Path) -> dict[str, str]:
     }
 
 
+def script(path: Path) -> dict[str, str]:
+    """Describe a program that is not mrjax's own, with the entries of `state`.
+
+    Args:
+        path: of the program's file; need not exist.
+
+    Returns:
+        ``sources``: sha256 of the file, or ""; ``script``: its name; ``commit`` and ``diff`` of the
+        git repository that it lies in, or "".
+    """
+    commit = _git(path.parent, "rev-parse", "HEAD") or b""
+    change = _git(path.parent, "diff", "HEAD", "--binary", "--no-ext-diff") if commit else b""
+    return {
+        "sources": hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        "script": path.name,
+        "commit": commit.decode().strip(),
+        "diff": hashlib.sha256(change).hexdigest() if change else "",
+    }
+
+
 def _sources(root: Path) -> list[Path]:
     return [path for folder in _FOLDERS for path in (root / folder).rglob("*.py")]
 

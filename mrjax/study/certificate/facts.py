@@ -184,8 +184,8 @@ def significant_bits(values: tuple[float, float]) -> int | None:
     a, b = values
     if a == b:
         return None
-    ratio = abs(a / 2 - b / 2) / max(abs(a / 2), abs(b / 2))  # halves cannot overflow
-    return max(0, math.floor(-math.log2(ratio))) if ratio else None
+    most = max(abs(a), abs(b))  # quotients by it neither overflow nor vanish
+    return max(0, math.floor(-math.log2(abs(a / most - b / most))))
 
 
 def _surroundings(run: Run) -> dict[str, Any]:

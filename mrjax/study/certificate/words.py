@@ -47,14 +47,14 @@ def verdict(pair: Pair) -> str:
 def _steps(through: int, equal: int) -> str:
     """Return how many steps are equal; not all of them need to be recorded."""
     if through == equal:
-        return f"{equal} step{'s' if equal > 1 else ''}"
+        return _counted(equal, "step")
     return f"all {equal} recorded steps up to step {through} (the steps between were not recorded)"
 
 
 def _shorter(pair: Pair) -> str:
     label, end = min(zip(pair.labels, pair.ends, strict=True), key=lambda one: one[1])
     short = max(pair.ends) - end
-    return f"{label} ends at step {end}, {short} step{'s' if short > 1 else ''} before the other"
+    return f"{label} ends at step {end}, {_counted(short, 'step')} before the other"
 
 
 def _runs(found: Certificate) -> Iterator[str]:
@@ -62,8 +62,10 @@ def _runs(found: Certificate) -> Iterator[str]:
         how = "finished" if about["finished"] else "not finished, or not recorded to its end"
         every = "every step" if about["every_step"] else f"{about['recorded']} of these"
         mixed = about["resumed_elsewhere"]
-        changed = f"; it was resumed {mixed} times in another environment" if mixed else ""
-        yield f"{label}: {about['last']} steps, {every} recorded; {how}{changed}."
+        changed = (
+            f"; it was resumed {_counted(mixed, 'time')} in another environment" if mixed else ""
+        )
+        yield f"{label}: {_counted(about['last'], 'step')}, {every} recorded; {how}{changed}."
 
 
 def _pair(pair: Pair) -> Iterator[str]:
@@ -109,11 +111,14 @@ def _differences(name: str, found: Apart) -> str:
         return f"{name} has no finite value in both runs at the same step."
     (largest, at), (final, last) = found.largest, found.final
     if not largest:
-        return f"{name} is equal at all {found.steps} steps at which both runs have it."
+        steps = "the one step" if found.steps == 1 else f"all {found.steps} steps"
+        return f"{name} is equal at {steps} at which both runs have it."
     end = f"at step {last}, the last, it is {final:.3g}"
     if final:
         places, bits = decimals(final), significant_bits(found.values)
-        end += f" ({places} decimal places and {bits} significant bits agree)"
+        end += (
+            f" ({_counted(places, 'decimal place')} and {_counted(bits, 'significant bit')} agree)"
+        )
     return f"{name} differs by at most {largest:.3g}, at step {at}; {end}."
 
 
@@ -135,7 +140,7 @@ def _allows(found: Certificate) -> Iterator[str]:
     if found.bound is not None:
         yield (
             f"All {n} runs are identical. Had a share of {found.bound:.0%} or more of all "
-            f"repetitions differed, {n - 1} repetition{'s' if n > 2 else ''} would all have been "
+            f"repetitions differed, {_counted(n - 1, 'repetition')} would all have been "
             "equal in less than 5 % of cases: smaller shares cannot be excluded."
         )
     elif found.distinct > 1:
@@ -149,6 +154,10 @@ def _allows(found: Certificate) -> Iterator[str]:
         "Nothing here says how these trainings would go on another machine, or with other versions "
         "of software."
     )
+
+
+def _counted(number: int | None, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _listed(words: list[str], joint: str = ", ") -> str:
