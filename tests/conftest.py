@@ -95,14 +95,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def compiled_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
     """Compile as the programs under test do, or not, by the place of the file."""
-    place = request.path.relative_to(TESTS).parts[0]
-    if "jax" in sys.modules and place in EXACT:
+    if "jax" in sys.modules and _among(EXACT, request.path):
         quickly.forget()
-    if "jax" in sys.modules and place in QUICK:
+    if "jax" in sys.modules and _among(QUICK, request.path):
         with quickly.everything():
             yield
     else:
         yield
+
+
+def _among(names: tuple[str, ...], path: Path) -> bool:
+    return any(path.is_relative_to(TESTS / name) for name in names)
 
 
 @pytest.fixture(scope="module", autouse=True)
