@@ -10,7 +10,8 @@ a device; the compiled call has ``algo_id`` -1), and anything that happens at ru
 
 Run by hand: ``python tests/aot.py OUT BUILD/h100 BUILD/h200``, BUILD being ``module:function`` or
 ``file.py:function``, a function without arguments that returns ``(function, arguments)``;
-arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives one folder for each.
+arguments are arrays or ``jax.ShapeDtypeStruct`` in any tree. OUT receives a folder BUILD/GPU for
+each.
 """
 
 import dataclasses
@@ -28,10 +29,17 @@ import pytest
 from gpu_targets import GPUS
 from helpers import ROOT
 
+KERNELS = {"xla_gpu_enable_llvm_module_compilation_parallelism": True}
+"""What XLA's cache of kernels needs besides a file."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """What XLA made for a GPU: optimised HLO, PTX of its own kernels, and what it took it for."""
+    """What XLA made for a GPU: optimised HLO, PTX of its own kernels, and what it took it for.
+
+    Kernels of one build that several GPUs have are compiled once, for the first of them; so the PTX
+    is that of the build for all GPUs that it was compiled for.
+    """
 
     hlo: str
     ptx: str
@@ -81,16 +89,16 @@ def compile_all(
     """
     wanted = list(wanted)
     print(child(__file__, str(out), *map("/".join, wanted), xla_flags=xla_flags))
-    return {(build, gpu): read(out / folder(build, gpu)) for build, gpu in wanted}
+    return {(build, gpu): read(out / folder(build), gpu) for build, gpu in wanted}
 
 
-def folder(build: str, gpu: str) -> str:
-    """Name of the folder for XLA's dumps."""
-    return f"{build.rsplit(':', 1)[1]}_{gpu}"
+def folder(build: str) -> str:
+    """Name of the folder for XLA's dumps: in it, one folder for each GPU."""
+    return build.rsplit(":", 1)[1]
 
 
-def read(dumps: Path) -> Compiled:
-    """The dumps of one compilation."""
+def read(dumps: Path, gpu: str) -> Compiled:
+    """The dumps of one compilation, with the kernels of the same build for other GPUs."""
 
     def text(pattern: str) -> str:
         found = sorted(dumps.glob(pattern))
@@ -98,9 +106,9 @@ def read(dumps: Path) -> Compiled:
         return "\n".join(file.read_text() for file in found)
 
     return Compiled(
-        hlo=text("*_gpu_after_optimizations.txt"),
-        ptx=text("*.ptx"),
-        gpu=text("*.gpu_target_config.pbtxt"),
+        hlo=text(f"{gpu}/*_gpu_after_optimizations.txt"),
+        ptx=text("*/*.ptx"),
+        gpu=text(f"{gpu}/*.gpu_target_config.pbtxt"),
     )
 
 
@@ -142,8 +150,11 @@ def main(out: str, *wanted: str) -> None:
             lambda leaf, at=sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at),
             arguments,
         )
-        dumps = {"xla_dump_to": str(Path(out, folder(build, gpu))), "xla_dump_emitter_re": "ptx"}
-        function.lower(*on_gpu).compile(compiler_options=dumps)
+        dumps = Path(out, folder(build))
+        dumps.mkdir(parents=True, exist_ok=True)
+        options = {"xla_dump_to": str(dumps / gpu), "xla_dump_emitter_re": "ptx"}
+        options |= KERNELS | {"xla_gpu_kernel_cache_file": str(dumps / "kernels")}
+        function.lower(*on_gpu).compile(compiler_options=options)
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu
         print(f"{build} for {gpu}: {seconds:.1f} s, {cpu:.1f} s of CPU time", flush=True)
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -21,7 +22,7 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 import numpy as np
 import pytest
-from compiled.quickly import FOLDER
+from compiled import quickly
 
 TESTS = Path(__file__).parent
 LONGEST = (
@@ -33,15 +34,22 @@ LONGEST = (
     "experiments/test_study.py",
 )
 """Files that take longest, the longest first: begun last, one of them alone would set the end."""
-LARGE = 2 * 2**30
-"""Resident memory of a process [bytes] from which on compiled programs are dropped."""
+LARGE, HUGE = 5 * 2**28, 9 * 2**28
+"""Resident memory of a process [bytes] from which on compiled programs are dropped: those of other
+files, those of the same file."""
+
+QUICK = ("nets", "tasks", "train", "test_losses.py")
+"""Folders and files whose programs compile as those under test do: no bit of theirs depends on it.
+"""
+EXACT = ("numerics",)
+"""Those where the compiler is what could change a bit: nothing may be left of the others."""
 
 REQUIRED = tuple(word for word in os.environ.get("MRJAX_REQUIRE", "").split(",") if word)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if FOLDER not in os.environ:  # a second process of pytest has the first one's
-        os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="mrjax-compiled-")
+    if quickly.FOLDER not in os.environ:  # a second process of pytest has the first one's
+        os.environ[quickly.FOLDER] = folder = tempfile.mkdtemp(prefix="mrjax-compiled-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
@@ -85,11 +93,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
+def compiled_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compile as the programs under test do, or not, by the place of the file."""
+    if "jax" in sys.modules and _among(EXACT, request.path):
+        quickly.forget()
+    if "jax" in sys.modules and _among(QUICK, request.path):
+        with quickly.everything():
+            yield
+    else:
+        yield
+
+
+def _among(names: tuple[str, ...], path: Path) -> bool:
+    return any(path.is_relative_to(TESTS / name) for name in names)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_programs_of_other_files() -> None:
+    """Forget them in time: JAX keeps all that it has compiled."""
+    _forget_above(LARGE)
+
+
+@pytest.fixture(autouse=True)
 def bounded_memory() -> None:
-    """Forget compiled programs in time: JAX keeps them all, and those of other files are no use."""
-    if "jax" in sys.modules and _resident() > LARGE:
+    """The same within a file, which then compiles some programs a second time."""
+    _forget_above(max(HUGE, _rest[-1] + LARGE))
+
+
+_rest = [0]
+"""Memory that stayed each time [bytes]: to forget once more would not lower it."""
+
+
+def _forget_above(limit: int) -> None:
+    """Drop compiled programs if the process takes more memory than this [bytes]."""
+    if "jax" in sys.modules and _resident() > limit:
         sys.modules["jax"].clear_caches()
         gc.collect()
+        _rest.append(_resident())
 
 
 def _resident() -> int:

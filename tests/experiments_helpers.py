@@ -9,22 +9,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from compiled import quickly
 from helpers import ROOT
 
 SECONDS = 300
 
 
-def environment(xla_flags: str = "", anew: bool = False) -> dict[str, str]:
+def environment(xla_flags: str = "", anew: bool = False, figures: bool = False) -> dict[str, str]:
     """This process's environment, without what would reach JAX but XLA_FLAGS.
 
     Args:
         xla_flags: value of XLA_FLAGS.
         anew: compile every program, as users' runs do, with all optimisations, instead of taking
             what another program under test has compiled (tests/compiled).
+        figures: draw them; else they are empty files.
     """
     found = {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_"))}
-    path = [] if anew else [str(ROOT / "tests" / "compiled")]
-    path += filter(None, [found.get("PYTHONPATH")])
+    if anew:
+        found.pop(quickly.FOLDER, None)
+    if not figures:
+        found[quickly.NO_FIGURES] = "1"
+    path = [str(ROOT / "tests" / "compiled"), *filter(None, [found.get("PYTHONPATH")])]
     return {**found, "XLA_FLAGS": xla_flags, "PYTHONPATH": os.pathsep.join(path)}
 
 
@@ -34,12 +39,13 @@ def call(
     check: bool = True,
     xla_flags: str = "",
     anew: bool = False,
+    figures: bool = False,
 ) -> subprocess.CompletedProcess:
     """Run ``python -m experiments.<experiment>``; a failure shows what it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{experiment}", *flags],
         cwd=ROOT,
-        env=environment(xla_flags, anew),
+        env=environment(xla_flags, anew, figures),
         capture_output=True,
         text=True,
         timeout=SECONDS,

@@ -16,14 +16,11 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from unittest import mock
 
-import jax
 from compiled import quickly
 from experiments_helpers import environment
 from helpers import ROOT
-from jax.experimental.compilation_cache import compilation_cache
 from matplotlib.figure import Figure
 
 from mrjax import children
@@ -59,7 +56,8 @@ def here(
     words = [sys.executable, "-m", f"experiments.{experiment}", *flags]
     output = io.StringIO()
     errors = output if merged else io.StringIO()
-    drawn = contextlib.nullcontext() if figures else mock.patch.object(Figure, "savefig", _empty)
+    savefig = Figure.savefig if figures else quickly.empty
+    drawn = mock.patch.object(Figure, "savefig", savefig)
     with _as_a_program(words, output, errors), drawn:
         code = _exit_code(words[2])
     done = subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
@@ -82,15 +80,11 @@ def _as_a_program(words: Sequence[str], output: io.StringIO, errors: io.StringIO
             contextlib.chdir(ROOT),
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(errors),
-            _settings_of_jax(quickly.settings()),
+            quickly.everything(),
             _settings_of_torch(),
         ):
             stack.enter_context(change)
         yield
-
-
-def _empty(figure: Figure, path: Path, **options: object) -> None:
-    path.touch()
 
 
 def _restart(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -107,7 +101,7 @@ def _exit_code(module: str) -> int:
         os.environ.clear()
         os.environ.update(again.environ)
         precision = again.environ["JAX_DEFAULT_MATMUL_PRECISION"]
-        with _settings_of_jax({"jax_default_matmul_precision": precision}):
+        with quickly.everything({"jax_default_matmul_precision": precision}):
             return _exit_code(module)
     except SystemExit as end:
         if isinstance(end.code, str):
@@ -115,23 +109,6 @@ def _exit_code(module: str) -> int:
             return 1
         return end.code or 0
     return 0
-
-
-@contextlib.contextmanager
-def _settings_of_jax(settings: Mapping[str, object]) -> Iterator[None]:
-    before = {name: jax.config.values[name] for name in quickly.settings() | settings}
-    quickly.apply(jax)
-    _change(settings)
-    try:
-        yield
-    finally:
-        _change(before)
-
-
-def _change(settings: Mapping[str, object]) -> None:
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()  # else JAX goes on as it began
 
 
 @contextlib.contextmanager

@@ -7,10 +7,23 @@ back, and the run records that it was. Most optimisations are left out, because 
 compiled for longer than they run.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 
 FOLDER = "MRJAX_TEST_COMPILED"
 """Environment variable that names the store, a folder that all processes of a test run share."""
+
+NO_FIGURES = "MRJAX_TEST_NO_FIGURES"
+"""Environment variable whose presence makes figures empty files."""
+
+_used: list[bool] = []
+"""Not empty if this process holds programs that were compiled with little optimisation."""
+
+
+def empty(figure, path, **options: object) -> None:
+    """In place of ``Figure.savefig``."""
+    path.touch()
 
 
 def settings() -> dict[str, object]:
@@ -31,6 +44,43 @@ def apply(jax) -> None:
     from jax._src import lru_cache
 
     lru_cache.LRUCache.put = _put
+
+
+@contextlib.contextmanager
+def everything(more: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Compile so in this process, until the end of the context.
+
+    Args:
+        more: other settings of JAX that hold until then.
+    """
+    import jax
+
+    wanted = settings() | dict(more or {})
+    before = {name: jax.config.values[name] for name in wanted}
+    _used.append(True)
+    apply(jax)
+    _change(jax, wanted)
+    try:
+        yield
+    finally:
+        _change(jax, before)
+
+
+def forget() -> None:
+    """Drop what this process has compiled so: JAX would use it again under other settings."""
+    import jax
+
+    if _used:
+        jax.clear_caches()
+        _used.clear()
+
+
+def _change(jax, wanted: Mapping[str, object]) -> None:
+    for name, value in wanted.items():
+        jax.config.update(name, value)
+    from jax.experimental.compilation_cache import compilation_cache
+
+    compilation_cache.reset_cache()  # else JAX goes on as it began
 
 
 def _put(self, key: str, value: bytes) -> None:

@@ -110,7 +110,7 @@ def test_initial_kernel_is_the_projection(rng):
 def test_leaf_names():
     net = varnet.VarNet(Native(), width=2, stages=2, window=3, nodes=4)
     ones = (jnp.ones((1, 8, 8), jnp.complex64), *(jnp.ones((1, 1, 8, 8), jnp.complex64),) * 2)
-    variables = net.init(jax.random.key(0), *ones, jnp.ones((1, 8)))
+    variables = jax.eval_shape(net.init, jax.random.key(0), *ones, jnp.ones((1, 8)))
     assert set(named_leaves(variables["params"])) == {
         f"stage{i}/{leaf}" for i in range(2) for leaf in ("kernel", "rbf", "data_weight")
     }

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import jit_quickly
 
 from mrjax import metrics
 from mrjax.arrays import DcePatient
@@ -41,9 +42,10 @@ def test_loss_is_one_minus_dice_of_the_probabilities(rng):
     state = built.initial_state()
     image, mask = rng.random((2, 16, 16, 3)), (rng.random((2, 16, 16, 1)) > 0.5).astype(float)
     batch = {"image": jnp.asarray(image), "mask": jnp.asarray(mask)}
-    loss, stats = built.loss_function()(state.params, state.batch_stats, batch)
+    loss, stats = jit_quickly(built.loss_function())(state.params, state.batch_stats, batch)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    output, _ = built.net.apply(variables, batch["image"], True, mutable=["batch_stats"])
+    apply = jit_quickly(lambda v, x: built.net.apply(v, x, True, mutable=["batch_stats"]))
+    output, _ = apply(variables, batch["image"])
     p = 1 / (1 + np.exp(-np.asarray(output)))
     expected = 1 - (2 * (p * mask).sum() + 1) / (p.sum() + mask.sum() + 1)
     np.testing.assert_allclose(loss, expected, rtol=1e-9)
@@ -56,9 +58,10 @@ def test_the_loss_has_the_slope_it_says(rng):
     state, loss = built.initial_state(), built.loss_function()
     mask = (rng.random((2, 16, 16, 1)) > 0.5).astype(float)
     batch = {"image": jnp.asarray(rng.random((2, 16, 16, 3))), "mask": jnp.asarray(mask)}
-    value = lambda p: loss(p, state.batch_stats, batch)[0]  # noqa: E731
+    plain = lambda p: loss(p, state.batch_stats, batch)[0]  # noqa: E731
+    value, gradient = jit_quickly(plain), jit_quickly(jax.grad(plain))
     way = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), state.params)
-    slope = sum(map(jnp.vdot, jax.tree.leaves(jax.grad(value)(state.params)), jax.tree.leaves(way)))
+    slope = sum(map(jnp.vdot, jax.tree.leaves(gradient(state.params)), jax.tree.leaves(way)))
     step = 1e-6
     ahead, behind = (
         value(jax.tree.map(lambda x, d, s=s: x + s * step * d, state.params, way)) for s in (1, -1)
@@ -108,7 +111,7 @@ def test_masks_are_the_network_applied_slice_by_slice():
     assert found.examples is not None
     batch = {k: jnp.asarray(v) for k, v in found.examples.stack([0, 1]).items()}
     assert batch["image"].shape == (2, 10, 10, 3)
-    _, stats = built.loss_function()(state.params, state.batch_stats, batch)
+    _, stats = jit_quickly(built.loss_function())(state.params, state.batch_stats, batch)
     trained, engine = state._replace(batch_stats=stats), run.engine(jax.devices(), built, found)
     (held_out,) = found.test
     job = run.Job(c, found, engine)

@@ -1,6 +1,7 @@
 """The compiled QSM training step: its types and primitives, and the seeds its draws depend on."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +17,14 @@ from mrjax.tasks.qsm import model
 from mrjax.tasks.qsm.config import PRESETS, Config
 from mrjax.train.step import make_step
 
-CONFIG = Config(**PRESETS["tiny"])
+CONFIG = Config(**{**PRESETS["tiny"], "levels": 1})
+"""A network with every kind of layer; more levels repeat them."""
 CONSTANTS = Normalisation(field_mean=0.0, field_std=0.02, chi_mean=0.0, chi_std=0.04)
 EMPTY = np.zeros((2, 2, 2), np.float32)
 GEOMETRY = QsmSubject(name="none", field=EMPTY, chi=EMPTY, mask=EMPTY > 0)
 
 
+@functools.cache
 def traced(config: Config, platform: str = "cpu"):
     """Jaxpr of the whole training step."""
     built = model.build(config, platform)
@@ -99,7 +102,7 @@ def test_initial_weights_do_not_depend_on_type_or_form():
 
 
 def test_losses_are_weighted_as_published():
-    built = model.build(dataclasses.replace(CONFIG, dtype="float64", patch=4, levels=1), "cpu")
+    built = model.build(dataclasses.replace(CONFIG, dtype="float64", patch=4), "cpu")
     rng = np.random.default_rng(0)
     batch = {k: jnp.asarray(rng.normal(size=(2, 4, 4, 4, 1))) for k in ("field", "chi")}
     batch["mask"] = jnp.ones((2, 4, 4, 4, 1))
