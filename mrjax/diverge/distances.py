@@ -209,7 +209,7 @@ def _decoded(name: str, text: str) -> np.ndarray | None:
 def _bits(array: np.ndarray) -> np.ndarray:
     flat = np.ascontiguousarray(array).reshape(-1)
     if np.iscomplexobj(flat):
-        flat = flat.view(array.real.dtype)
+        flat = flat.view(np.real(flat).dtype)
     return flat.view(f"u{flat.dtype.itemsize}")
 
 
