@@ -32,8 +32,8 @@ def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
     """Return the config that `to_json` wrote.
 
     Raises:
-        UserError: keys are missing or unknown, because another version of mrjax wrote them; a
-            guessed default could be another run.
+        UserError: keys are missing or unknown, because another version of mrjax or another
+            experiment wrote them. No default is guessed, since it could describe another run.
     """
     names = {field.name for field in dataclasses.fields(cls)}
     if names != set(values):

@@ -118,7 +118,7 @@ class Patches:
 
 
 def chi_of(subject: QsmSubject) -> Float[np.ndarray, "x y z"]:
-    """The susceptibility map [ppm] of a subject that must have one; UserError otherwise."""
+    """The susceptibility map [ppm] of a subject; UserError if the subject has none."""
     if subject.chi is None:
         raise UserError(
             f"subject {subject.name} has no susceptibility map; "

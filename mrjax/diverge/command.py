@@ -46,10 +46,10 @@ def write(found: Report, folder: Path) -> Path:
 
     Args:
         found: the report.
-        folder: to write into; made where it is absent.
+        folder: the folder to write into; it is made if absent.
 
     Returns:
-        The page.
+        The path of ``diverge.html``.
 
     Raises:
         UserError: the folder is not writable, or jinja2 is not installed.

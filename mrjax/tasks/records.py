@@ -87,14 +87,14 @@ def _load() -> float | None:
 
 
 def peak_memory(devices: Sequence[Any]) -> int | None:
-    """Return the largest memory in use so far [bytes].
+    """Return the largest amount of memory that was in use at any time so far [bytes].
 
     Args:
-        devices: JAX's devices, of one kind.
+        devices: JAX's devices, all CPUs or all GPUs.
 
     Returns:
-        The memory of the process on a CPU; the memory of the fullest GPU, or None if a GPU does
-        not count its memory.
+        On CPUs, the peak of the process. On GPUs, that of the GPU with the highest peak, or None
+        if a GPU does not count its memory.
     """
     if devices[0].platform == "cpu":
         return process_memory()

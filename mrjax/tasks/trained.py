@@ -63,14 +63,14 @@ def load(
         experiment: the task whose network is wanted, for instance ``qsm``.
         config: configuration of this run, with the fields of `architecture`.
         from_run: folder of the finished run.
-        architecture: fields of the configuration that must agree.
+        architecture: fields of the configuration that must be equal in both runs.
         shapes: shapes of the wanted leaves, by path, under ``params`` and ``batch_stats``.
 
     Returns:
-        Weights and constants.
+        The weights of its newest checkpoint, and the constants that the network needs in use.
 
     Raises:
-        UserError: there is no finished run, or its network is another one.
+        UserError: the folder holds no finished run, or its network is not the one wanted.
     """
     folder = RunFolder(Path(from_run))
     if not folder.finished:

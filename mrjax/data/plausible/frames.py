@@ -80,12 +80,13 @@ def scanner(path: object, header: Any, raw: Any, intake: Intake) -> Frame:
 
 
 def anatomical(path: object, header: Any, raw: Any, intake: Intake) -> Frame:
-    """The frame that says where right, front and up are: any will do, the scanner's first.
+    """The most trustworthy frame that says where right, front and top are; an atlas's will do.
 
     Args: as :func:`scanner`.
 
     Raises:
-        UserError: no frame that can be used, or one that the user has not accepted.
+        UserError: the header has no usable frame, or the frame raises a doubt (shear, implausible
+            voxels, another frame that contradicts it) that the user has not accepted.
     """
     found = usable(path, header, raw, intake)
     best = found[0]

@@ -44,7 +44,9 @@ def power(exponent: Int[Array, "..."]) -> Float[Array, "..."]:
 def over(
     operation: Callable[..., Array], x: Shaped[Array, "..."], axes: tuple[int, ...]
 ) -> Shaped[Array, "..."]:
-    """Reduce over axes, which are dropped, by an operation whose result depends on no order.
+    """Reduce `x` by an operation over `axes`, which the result lacks.
+
+    The operation must be one whose result depends on no order, such as a maximum.
 
     Where all axes but the last are reduced, the innermost one is reduced at the end: XLA's CPU
     code then stays in vector registers and is several times faster than with all axes at once.

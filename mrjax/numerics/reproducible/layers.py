@@ -66,15 +66,15 @@ def normalise(
 
     Args:
         x: float32.
-        mean: mean.
-        var: variance.
-        scale: factor.
-        bias: summand.
+        mean: mean of each channel.
+        var: variance of each channel.
+        scale: factor of each channel.
+        bias: summand of each channel.
         eps: number added to the variance.
 
     Returns:
-        float32, every step rounded; the factor scale / sqrt(var + eps) is one number a channel.
-        An infinite variance gives NaN; otherwise the result would be the bias alone.
+        float32. Every step is rounded; the factor scale / sqrt(var + eps) is one number for each
+        channel. An infinite variance gives NaN, because a factor of 0 would leave only the bias.
     """
     deviation = stored(finite_or_nan(sqrt(add(var, jnp.full_like(var, eps)))))
     factor = stored(div(scale, deviation))

@@ -43,10 +43,10 @@ def median_step(unit: Unit) -> float | None:
 
 
 def reservation(sides: Sides) -> str:
-    """Why ratios of time mean nothing, "" where nothing is known against them.
+    """Say why ratios of the two sets' times mean nothing; "" if nothing is known against them.
 
-    Other work on the machine slows different frameworks down by different factors. One run may
-    itself load all cores and a little more, which does not count.
+    Other work on the machine slows different frameworks down by different factors. A run may load
+    all cores and a little more by itself, so such a load does not count as other work.
     """
     units = [u for arm in (BASELINE, sides.arm) for u in sides.collected.of(arm)]
     known = [u.result["load"] for u in units if u.result["load"]]

@@ -29,13 +29,13 @@ def load(study_dir: str | os.PathLike[str]) -> Collected:
 
 
 def gather(study: Study, runs: Iterable[Run], root: Path | None = None) -> Collected:
-    """Read the run folders of a study, planned or assembled afterwards.
+    """Read the run folders of a study that was planned, or assembled from runs made before it.
 
     Args:
-        study: its arms say in which order units come.
-        runs: of the study.
-        root: the directory of a planned study; None: the runs were assembled afterwards, and their
-            `workdir` says where they are.
+        study: the study; the order of its arms is that of the units returned.
+        runs: the runs of the study.
+        root: the directory of a planned study; None for an assembled study, in which the `workdir`
+            of each run says where its folder is.
 
     Raises:
         UserError: none of the runs is finished.

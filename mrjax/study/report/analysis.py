@@ -88,7 +88,11 @@ def _effect(
 
 
 def conditional(a: Unit, b: Unit, metric: str) -> subjects.Conditional | None:
-    """Question (a) for two networks, over the subjects that both have a value for."""
+    """Test question (a), whether two given networks differ, over the subjects with a value in both.
+
+    Returns:
+        The test; None if no subject has a value in both.
+    """
     first, second = shared(a, b, metric)
     return subjects.conditional(first, second) if len(first) else None
 

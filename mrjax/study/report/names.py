@@ -65,7 +65,7 @@ def margin(study: Study, value: float) -> str:
 
 
 def listed(words: Iterable[str], most: int = 12) -> str:
-    """The first words of a list, and how many more there are."""
+    """The first `most` words of a list, joined by commas, and how many more the list has."""
     each = list(words)
     more = f" and {len(each) - most} more" if len(each) > most else ""
     return ", ".join(each[:most]) + more

@@ -37,7 +37,10 @@ def section(folder: Path, analysis: Analysis) -> Section:
 
 
 def shown(collected: Collected) -> list[str]:
-    """Arms whose repetitions are listed: the baseline, and the first that only repeat it."""
+    """The arms whose repetitions are listed: the baseline, then arms that only repeat it.
+
+    At most `ARMS` are listed, and only those with a value of the metric.
+    """
     repeats = [arm.name for arm in collected.arms("training") if arm.source == "repetition"]
     return [arm for arm in (BASELINE, *repeats) if _values(collected, arm)[1].size][:ARMS]
 

@@ -53,7 +53,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
 
     Args:
         config: the configuration.
-        built: its model.
+        built: the model of this configuration.
 
     Returns:
         The inputs, checked so that neither training nor evaluation finds a user's mistake later.

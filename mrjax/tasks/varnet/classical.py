@@ -31,13 +31,13 @@ class Tuned:
 
 
 def tune(acquisitions: Sequence[Acquisition]) -> Tuned:
-    """Choose iterations and weight by the mean magnitude NRMSE over training slices.
+    """Choose CG-SENSE's iterations and weight by the mean magnitude NRMSE over training slices.
 
     Args:
-        acquisitions: training slices with a reference; the first few are used.
+        acquisitions: training slices with a reference; only the first few are used.
 
     Returns:
-        The best of the tried pairs.
+        The pair of iterations and weight with the lowest NRMSE of those tried.
     """
     used = acquisitions[:SLICES_TO_TUNE_ON]
 
