@@ -1,6 +1,6 @@
 """The table of sources of variation is the only place that lists sources by name.
 
-A word that is a source's name and nothing else (``ulp``, ``autotune``) may occur as a literal in
+A word that is a source's name and nothing else (``autotune``) may occur as a literal in
 the table only. A word that has another meaning too may occur in the parts that use this meaning.
 """
 
@@ -24,13 +24,14 @@ OTHER_MEANINGS = {
     "device": ({"prove", STUDY}, "a column of tables, and a difference that no flag makes"),
     "software": ({STUDY}, "a difference between two runs that no flag makes"),
     "devices": ({"config", "prove", STUDY}, "a field of a configuration and its unit"),
-    "dtype": ({"numerics", "speed"}, "a field of a configuration and of arrays"),
-    "numerics": ({"experiments", "pytorch", "speed"}, "a field of a configuration"),
+    "dtype": ({"diverge", "numerics", "speed"}, "a field of a configuration and of arrays"),
+    "numerics": ({"diverge", "experiments", "pytorch", "speed"}, "a field of a configuration"),
     "conv_form": ({"prove", "pytorch"}, "a field of a configuration"),
     "repetition": ({"data", "experiments", STUDY, "tasks"},
                    "a field of a configuration, a factor, a counter of raw data"),
     "deterministic": ({"check"}, "the name of a run of the check"),
     "isa": ({"prove"}, "a factor of a proof"),
+    "ulp": ({"diverge"}, "the unit of a distance between two numbers"),
 }  # fmt: skip
 """Source -> the parts of mrjax in which its name means something else too, and what it means."""
 

@@ -12,6 +12,7 @@ count for the coil sensitivity maps alone.
 Source: Inati et al., Magn Reson Med 77:411 (2017); ismrmrd.github.io.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,17 +83,17 @@ def read(
     slices = []
     for image, name in _names(path, list(images), intake).items():
         whole, lines = kspace(name, images[image]), _calibration(name, image, calibration, intake)
-        slices.append(
-            completed(
-                name,
-                _inside(whole, raw.encoding.kept),
-                acquired=whole,
-                calibration=_inside(kspace(name, lines), raw.encoding.kept) if lines else None,
-                estimate=maps,
-                acs_lines=acs_lines,
-                intake=intake,
-            )
+        one = completed(
+            name,
+            _inside(whole, raw.encoding.kept),
+            acquired=whole,
+            calibration=_inside(kspace(name, lines), raw.encoding.kept) if lines else None,
+            estimate=maps,
+            acs_lines=acs_lines,
+            intake=intake,
         )
+        volume = name.replace(_slice(path, image), text(path.stem))
+        slices.append(dataclasses.replace(one, volume=volume))
     return slices
 
 
@@ -102,10 +103,14 @@ def _names(path: Path, images: Sequence[Image], intake: Intake) -> dict[Image, s
     for n in several:
         intake.note(f"every {COUNTERS[n]} is an image of its own", text(path.name))
     return {
-        image: f"{text(path.stem)}_slice{image[0]:02d}"
+        image: _slice(path, image)
         + "".join(f"_{COUNTERS[n]}{image[n]:02d}" for n in several)
         for image in images
     }
+
+
+def _slice(path: Path, image: Image) -> str:
+    return f"{text(path.stem)}_slice{image[0]:02d}"
 
 
 def _calibration(

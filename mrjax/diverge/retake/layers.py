@@ -39,12 +39,15 @@ class Layer:
     scale: float
 
     @property
+    def share(self) -> float:
+        """Relative distance, or the largest difference over `scale` where this is less."""
+        apart = self.distance
+        return min(apart.relative, apart.largest / (self.scale or 1)) if apart else float("inf")
+
+    @property
     def agrees(self) -> bool:
         """Whether the difference is within rounding; False where it is not known."""
-        apart = self.distance
-        if apart is None:
-            return False
-        return min(apart.relative, apart.largest / (self.scale or 1)) <= self.tolerance
+        return self.share <= self.tolerance
 
 
 def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer]:
@@ -113,7 +116,7 @@ def text(layers: Sequence[Layer]) -> Iterator[str]:
         return
     yield f"The first layer with unequal bits: {_named(first)}"
     if beyond is None:
-        worst = max(known, key=lambda one: _share(one.distance))
+        worst = max(known, key=lambda one: one.share)
         yield (
             f"All {len(known)} layers agree within rounding (relative distance up to "
             f"{worst.tolerance:.2g}); the largest: {_named(worst)}"
@@ -123,11 +126,6 @@ def text(layers: Sequence[Layer]) -> Iterator[str]:
             f"The first layer that differs by more than rounding (relative distance above "
             f"{beyond.tolerance:.2g}): {_named(beyond)}"
         )
-
-
-def _share(one: Distance | None) -> float:
-    """Relative distance, of those layers whose numbers are more than rounding."""
-    return one.relative if one is not None and one.relative < 1 else 0.0
 
 
 def _named(one: Layer) -> str:

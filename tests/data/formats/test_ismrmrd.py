@@ -38,6 +38,7 @@ def test_a_written_file_comes_back(tmp_path):
     (path,) = ismrmrd.files(tmp_path / "new")
     found = read(path, intake)
     assert [s.name for s in found] == ["knee7_slice00", "knee7_slice01"]
+    assert {s.volume for s in found} == {"knee7"}
     for a, b in zip(slices, found, strict=True):
         np.testing.assert_array_equal(a.kspace, b.kspace)
         np.testing.assert_array_equal(b.maps, coils.from_acs(a.kspace, 8))
@@ -53,6 +54,7 @@ def test_counters_are_images_of_their_own_and_averages_are_averaged(one, tmp_pat
     intake = Intake()
     first, second = read(tmp_path / "a.h5", intake)
     assert (first.name, second.name) == ("a_slice00_contrast00", "a_slice00_contrast01")
+    assert (first.volume, second.volume) == ("a_contrast00", "a_contrast01")
     np.testing.assert_allclose(first.kspace, 1.5 * one.kspace, rtol=1e-6)
     np.testing.assert_array_equal(second.kspace, other)
     assert "every contrast is an image of its own: a.h5" in intake.notes
