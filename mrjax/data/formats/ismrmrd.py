@@ -103,8 +103,7 @@ def _names(path: Path, images: Sequence[Image], intake: Intake) -> dict[Image, s
     for n in several:
         intake.note(f"every {COUNTERS[n]} is an image of its own", text(path.name))
     return {
-        image: _slice(path, image)
-        + "".join(f"_{COUNTERS[n]}{image[n]:02d}" for n in several)
+        image: _slice(path, image) + "".join(f"_{COUNTERS[n]}{image[n]:02d}" for n in several)
         for image in images
     }
 
