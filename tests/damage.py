@@ -207,6 +207,13 @@ def read_nifti(folder, intake):
     shutil.rmtree(folder / "out")
 
 
+def read_labels(folder, intake):
+    read_nifti(folder, intake)
+    refused = [note for note in intake.notes if note.startswith("segmentations that are not used")]
+    if refused:  # which stops no run
+        raise UserError(refused[0])
+
+
 def read_qsmnet(folder, intake):
     return qsmnet.qsmnet_mat(folder, intake)
 
@@ -224,7 +231,7 @@ FORMATS = {
     "nifti2": (write_nifti2, read_nifti),
     "nifti_gz": (write_gz, read_nifti),
     "nifti_mask": (write_mask, read_nifti),
-    "nifti_labels": (write_labels, read_nifti),
+    "nifti_labels": (write_labels, read_labels),
     "pair_hdr": (write_pair, read_nifti),
     "pair_img": (write_pair_numbers, read_nifti),
     "dce": (write_dce, dce_nifti.dce_nifti),
