@@ -83,7 +83,7 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
     for field in fields:
         name = "_".join(filter(None, (field.site.replace("/", "_"), field.name)))
         if name in result:
-            raise _both(result[name]["field"], field.path, "field", name)
+            raise both(result[name]["field"], field.path, "field", name)
         result[name] = {"field": field.path}
         for kind in ("chi", "mask", "labels"):
             path = _chosen(field, [one for one in named if one.kind == kind], intake)
@@ -174,7 +174,7 @@ def _belonging(field: Named, others: Sequence[Named], intake: Intake) -> Path | 
     best = min((-len(o.entities), o.rank) for o in fitting)
     chosen = [o for o in fitting if (-len(o.entities), o.rank) == best]
     if len(chosen) > 1:
-        raise _both(chosen[0].path, chosen[1].path, chosen[0].kind, field.name)
+        raise both(chosen[0].path, chosen[1].path, chosen[0].kind, field.name)
     if chosen[0].rank and len(fitting) > 1:
         intake.note(f"of {len(fitting)} masks of {field.name}, {chosen[0].path.name} is used")
     return chosen[0].path
@@ -195,7 +195,8 @@ def _only(field: Named, others: Sequence[Named], intake: Intake) -> list[Named]:
     return agreeing
 
 
-def _both(one: Path, other: Path, kind: str, name: str) -> UserError:
+def both(one: Path, other: Path, kind: str, name: str) -> UserError:
+    """The refusal of two files for one purpose."""
     return UserError(
         f"{one} and {other} are both the {kind} of {name}; expected one; "
         "move the other out of --data_dir"
