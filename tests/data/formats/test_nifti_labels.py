@@ -133,3 +133,10 @@ def test_a_table_in_other_bytes_is_noted(tmp_path):
     write(tmp_path / "a_dseg.nii.gz", LABELS)
     (tmp_path / "a_dseg.tsv").write_bytes("index\tname\n1\tä\n".encode("latin-1"))
     assert "UnicodeDecodeError" in read(tmp_path)[1][0]
+
+
+def test_a_segmentation_whose_axes_are_swapped_is_not_used(tmp_path):
+    subject(tmp_path, "a_")
+    write(tmp_path / "a_dseg.nii.gz", LABELS, np.eye(4)[[1, 0, 2, 3]])
+    found, notes = read(tmp_path)
+    assert found.regions is None and "lies elsewhere than" in notes[0]
