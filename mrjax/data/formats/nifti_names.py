@@ -70,7 +70,7 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
     Raises:
         UserError: two files for one purpose; of several segmentations none is used.
     """
-    paths = found.below(data_dir, nifti_file.SUFFIXES, intake)
+    paths = found.below(data_dir, nifti_file.SUFFIXES, intake, _is_segmentation)
     read = [parsed(path, data_dir) for path in paths]
     named = [one for one in read if one is not None]
     fields = [one for one in named if one.kind == "field"]
@@ -107,6 +107,11 @@ def parsed(path: Path, root: Path) -> Named | None:
     own = {key: entities[key] for key in _MEASUREMENTS if key in entities}
     name = "_".join(f"{key}-{label}" for key, label in own.items())
     return Named(path, kind, _site(parent), own, name, rank)
+
+
+def _is_segmentation(path: Path) -> bool:
+    kind = _kind(nifti_file.stem(path))
+    return kind is not None and kind[0] == "labels"
 
 
 def _site(parent: Path) -> str:
