@@ -1,9 +1,9 @@
 """Whether the files of a finished run are still those it was made from.
 
 A finished run is not repeated, so without this comparison its command would return old results
-after a file was corrected. Only the files are read: nothing is tuned, compiled or drawn. This
-module imports no JAX, because a cross-validation compares its files in a process that computes
-nothing.
+after a file was corrected. Only the files are read: nothing is tuned, compiled or drawn. The
+digests cover the arrays that networks and metrics take, not where their voxels lie. This module
+imports no JAX, because a cross-validation compares its files in a process that computes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,12 @@ import numpy as np
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 from mrjax.runs import digests, result
+
+UNCHANGED = (
+    "; the values of its inputs are unchanged; voxel sizes, directions and segmentations are not "
+    "compared"
+)
+"""What is said where the digests of the data are equal, which cover no more than the values."""
 
 
 def of_subjects(
@@ -66,7 +72,7 @@ def said(path: Path, config: RunConfig, now: Callable[[], Mapping[str, str]]) ->
     recorded = {name: result.read(path / name)["digests"]["data"] for name in found}
     changed = [name for name in found if found[name] != recorded[name]]
     if not changed:
-        return "; its inputs are unchanged"
+        return UNCHANGED
     first = changed[0]
     differ = (
         f"the inputs of the finished run {path / first} differ from those in "

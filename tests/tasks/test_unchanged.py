@@ -22,7 +22,8 @@ def said(monkeypatch, now: dict[str, str], **changes) -> str:
 
 
 def test_a_finished_run_compares_the_files_it_was_made_from(monkeypatch):
-    assert said(monkeypatch, {"": "a"}) == "; its inputs are unchanged"
+    assert said(monkeypatch, {"": "a"}) == unchanged.UNCHANGED
+    assert "values of its inputs are unchanged; voxel sizes, directions" in unchanged.UNCHANGED
     with pytest.raises(UserError, match=r"the finished run run differ from .*=d .*; expected") as e:
         said(monkeypatch, {"": "b"})
     assert "\n" not in str(e.value) and "aaaaaaaaaaaa, now bbbbbbbbbbbb" in str(e.value)
@@ -31,7 +32,7 @@ def test_a_finished_run_compares_the_files_it_was_made_from(monkeypatch):
 
 
 def test_of_several_runs_the_first_that_differs_is_named(monkeypatch):
-    assert said(monkeypatch, {"fold_00": "a", "fold_01": "a"}) == "; its inputs are unchanged"
+    assert said(monkeypatch, {"fold_00": "a", "fold_01": "a"}) == unchanged.UNCHANGED
     with pytest.raises(UserError, match=r"the finished run run/fold_01 differ"):
         said(monkeypatch, {"fold_00": "a", "fold_01": "b", "fold_02": "c"})
 

@@ -1,5 +1,6 @@
 """What loaders share: the checks before a volume enters mrjax, names of files, messages."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -120,10 +121,22 @@ def require_directory(path: Path) -> None:
 
 
 def numbered(folder: Path, stem: str) -> list[tuple[int, Path]]:
-    """Files <stem><number>.mat of a folder, by number (2 before 10)."""
+    """Files <stem><number>.mat of a folder, by number (2 before 10); UserError for one twice."""
     paths = found.inside(folder, (".mat",)) if folder.is_dir() else []
     matches = [(re.fullmatch(rf"{stem}(\d+)\.mat", p.name, re.I), p) for p in paths]
-    return sorted((int(match[1]), path) for match, path in matches if match)
+    result = sorted((int(match[1]), path) for match, path in matches if match)
+    for (number, one), (following, other) in itertools.pairwise(result):
+        if number == following:
+            raise UserError(
+                f"{one} and {other.name} both have the number {number}; expected one file a "
+                "number; rename one or move it away"
+            )
+    return result
+
+
+def of_number(folder: Path, stem: str, number: int) -> Path:
+    """The file <stem><number>.mat, however its number is written; it may be absent."""
+    return dict(numbered(folder, stem)).get(number, folder / f"{stem}{number}.mat")
 
 
 def times(shape: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 
 from mrjax.arrays import DcePatient
-from mrjax.data.formats import border, dce, found, nifti_file
+from mrjax.data.formats import border, dce, found, nifti_file, nifti_names
 from mrjax.data.intake import Intake, shown
 from mrjax.data.plausible import frames, places
 from mrjax.data.words import text
@@ -42,12 +42,19 @@ def dce_nifti(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
         One patient for every series.
 
     Raises:
-        UserError: no such folder, no series in it, no times, or a series that cannot be used.
+        UserError: no such folder, no series in it, no times, two files for one
+            purpose, or a series that cannot be used.
     """
     intake = Intake() if intake is None else intake
     border.require_directory(data_dir)
     paths = found.below(data_dir, nifti_file.SUFFIXES, intake)
-    files = {(path.parent, nifti_file.stem(path)): path for path in paths}
+    files: dict[tuple[Path, str], Path] = {}
+    for path in paths:
+        stem = nifti_file.stem(path)
+        first = files.setdefault((path.parent, stem), path)
+        for ending, kind in ((SERIES, "series"), (MASK, "mask")):
+            if first != path and stem.endswith(ending):
+                raise nifti_names.both(first, path, kind, stem.removesuffix(ending))
     series = {key: path for key, path in files.items() if key[1].endswith(SERIES)}
     if not series:
         raise UserError(

@@ -1,7 +1,7 @@
 """Files of a folder: links are followed, names that begin with a dot are no data."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,7 +9,12 @@ from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 
-def below(folder: Path, suffixes: Sequence[str], intake: Intake | None = None) -> list[Path]:
+def below(
+    folder: Path,
+    suffixes: Sequence[str],
+    intake: Intake | None = None,
+    spared: Callable[[Path], bool] = lambda _: False,
+) -> list[Path]:
     """All files below a folder whose names end so, by path.
 
     Tools of a Mac leave a `._name` beside every file, and version control a `.git`: whatever
@@ -19,7 +24,10 @@ def below(folder: Path, suffixes: Sequence[str], intake: Intake | None = None) -
     Args:
         folder: searched with all its subfolders.
         suffixes: ends of names, in any case (`.NII.GZ`).
-        intake: the run's account, which is told of links to folders that are read by other names.
+        intake: the run's account, which is told of links to folders that are read by other names
+            and of spared links.
+        spared: whether a file can be done without, so that a link to it that leads nowhere is
+            passed by.
 
     Returns:
         The files, sorted.
@@ -37,7 +45,13 @@ def below(folder: Path, suffixes: Sequence[str], intake: Intake | None = None) -
                 link = Path(place, name).relative_to(folder).as_posix()
                 intake.note("links to folders that are read by another name", link)
         folders[:] = new
-        found += _chosen(Path(place), names, suffixes)
+        for path in _ending(Path(place), names, suffixes):
+            if _is_broken(path) and spared(path):
+                if intake is not None:
+                    link = path.relative_to(folder).as_posix()
+                    intake.note("links that lead nowhere and are passed by", link)
+            else:
+                found += _checked(path)
     return sorted(found)
 
 
@@ -47,7 +61,7 @@ def inside(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         names = os.listdir(folder)  # noqa: PTH208 names, not paths
     except OSError as error:
         _refuse(error)
-    return sorted(_chosen(folder, names, suffixes))
+    return sorted(file for path in _ending(folder, names, suffixes) for file in _checked(path))
 
 
 def _refuse(error: OSError) -> NoReturn:
@@ -69,13 +83,20 @@ def _is_new(place: str, name: str, root: Path, seen: set[str]) -> bool:
     return new
 
 
-def _chosen(place: Path, names: Sequence[str], suffixes: Sequence[str]) -> list[Path]:
+def _ending(place: Path, names: Sequence[str], suffixes: Sequence[str]) -> list[Path]:
     ends = tuple(suffix.lower() for suffix in suffixes)
-    chosen = [place / n for n in sorted(names) if n[0] != "." and n.lower().endswith(ends)]
-    for path in chosen:
-        if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 Path's raises for loops
-            raise UserError(
-                f"{path} is a link to {path.readlink()}, which is not there; expected a file; "
-                "correct the link or remove it"
-            )
-    return [path for path in chosen if path.is_file()]
+    return [place / n for n in sorted(names) if n[0] != "." and n.lower().endswith(ends)]
+
+
+def _is_broken(path: Path) -> bool:
+    return path.is_symlink() and not os.path.exists(path)  # noqa: PTH110 Path's raises for loops
+
+
+def _checked(path: Path) -> list[Path]:
+    """The path if it is a file; UserError for a link that leads nowhere."""
+    if _is_broken(path):
+        raise UserError(
+            f"{path} is a link to {path.readlink()}, which is not there; expected a file; "
+            "correct the link or remove it"
+        )
+    return [path] if path.is_file() else []

@@ -1,5 +1,6 @@
 """One NIfTI file: its numbers, its place in the scanner, and volumes written on its grid."""
 
+import gzip
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ SUFFIXES = (".nii", ".nii.gz", ".img", ".img.gz")
 
 _MOST_DEFLATED = 1032
 """Bytes that one byte of a gzip file can stand for."""
+_CHUNK = 1 << 20
 
 
 class File(NamedTuple):
@@ -73,6 +75,7 @@ def read(path: Path) -> File:
         image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
         raw = _raw_header(image)
         _check_length(image)
+        _check_streams(image)
         kind = image.get_data_dtype().kind  # type: ignore[attr-defined]
         values = np.asarray(image.dataobj) if kind in "biufc" else None  # type: ignore[attr-defined]
     except Exception as error:  # a damaged file raises nearly anything from nibabel
@@ -108,6 +111,15 @@ def _check_length(image: Any) -> None:
     asked = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
     if asked > held:
         raise ValueError(f"its header asks for {asked} bytes, of which the file can hold {held}")
+
+
+def _check_streams(image: Any) -> None:
+    """Read gzip files to their ends, where their checksums are, which nibabel does not reach."""
+    for name in {holder.filename for holder in image.file_map.values()}:
+        if str(name).lower().endswith(".gz"):
+            with gzip.open(name) as file:
+                while file.read(_CHUNK):
+                    pass
 
 
 def _raw_header(image: Any) -> Any:

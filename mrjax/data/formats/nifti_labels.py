@@ -65,12 +65,17 @@ def _unusable(labels: np.ndarray, shape: tuple[int, ...]) -> str:
 
 def _names(path: Path, root: Path, intake: Intake) -> dict[int, str]:
     """Return label -> name by the nearest table of labels; empty where there is none."""
-    table = _table(path, root)
+    try:
+        table = _table(path, root)
+    except UserError as error:
+        intake.note(f"names of labels are not taken from a table ({error})")
+        return {}
     if table is None:
         return {}
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
+            # BIDS knows no quotes; a lone one would swallow the lines after it.
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
         return {int(row["index"]): text(row["name"] or "") for row in rows}
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         intake.note(
@@ -106,6 +111,5 @@ def write_names(path: Path, names: Mapping[int, str]) -> None:
         path: ends with dseg.tsv.
         names: label -> name.
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows([("index", "name"), *sorted(names.items())])
+    rows = [f"{label}\t{text(name)}\n" for label, name in sorted(names.items())]
+    path.write_text("index\tname\n" + "".join(rows), encoding="utf-8")

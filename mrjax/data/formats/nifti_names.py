@@ -70,7 +70,7 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
     Raises:
         UserError: two files for one purpose; of several segmentations none is used.
     """
-    paths = found.below(data_dir, nifti_file.SUFFIXES, intake)
+    paths = found.below(data_dir, nifti_file.SUFFIXES, intake, _is_segmentation)
     read = [parsed(path, data_dir) for path in paths]
     named = [one for one in read if one is not None]
     fields = [one for one in named if one.kind == "field"]
@@ -83,7 +83,7 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
     for field in fields:
         name = "_".join(filter(None, (field.site.replace("/", "_"), field.name)))
         if name in result:
-            raise _both(result[name]["field"], field.path, "field", name)
+            raise both(result[name]["field"], field.path, "field", name)
         result[name] = {"field": field.path}
         for kind in ("chi", "mask", "labels"):
             path = _chosen(field, [one for one in named if one.kind == kind], intake)
@@ -107,6 +107,11 @@ def parsed(path: Path, root: Path) -> Named | None:
     own = {key: entities[key] for key in _MEASUREMENTS if key in entities}
     name = "_".join(f"{key}-{label}" for key, label in own.items())
     return Named(path, kind, _site(parent), own, name, rank)
+
+
+def _is_segmentation(path: Path) -> bool:
+    kind = _kind(nifti_file.stem(path))
+    return kind is not None and kind[0] == "labels"
 
 
 def _site(parent: Path) -> str:
@@ -174,7 +179,7 @@ def _belonging(field: Named, others: Sequence[Named], intake: Intake) -> Path | 
     best = min((-len(o.entities), o.rank) for o in fitting)
     chosen = [o for o in fitting if (-len(o.entities), o.rank) == best]
     if len(chosen) > 1:
-        raise _both(chosen[0].path, chosen[1].path, chosen[0].kind, field.name)
+        raise both(chosen[0].path, chosen[1].path, chosen[0].kind, field.name)
     if chosen[0].rank and len(fitting) > 1:
         intake.note(f"of {len(fitting)} masks of {field.name}, {chosen[0].path.name} is used")
     return chosen[0].path
@@ -195,7 +200,8 @@ def _only(field: Named, others: Sequence[Named], intake: Intake) -> list[Named]:
     return agreeing
 
 
-def _both(one: Path, other: Path, kind: str, name: str) -> UserError:
+def both(one: Path, other: Path, kind: str, name: str) -> UserError:
+    """The refusal of two files for one purpose."""
     return UserError(
         f"{one} and {other} are both the {kind} of {name}; expected one; "
         "move the other out of --data_dir"

@@ -19,6 +19,7 @@ import scipy.io
 
 from mrjax.arrays import QsmSubject
 from mrjax.data.formats import border, matlab
+from mrjax.data.formats.border import of_number
 from mrjax.data.intake import Intake
 from mrjax.data.patches import chi_of
 from mrjax.data.plausible import spread
@@ -60,8 +61,8 @@ def read_train(data_dir: Path, intake: Intake) -> list[QsmSubject]:
     train = _root(data_dir) / "Train"
     subjects = []
     for number, path in border.numbered(train / "Input", "train_input"):
-        mask = matlab.read(train / "Input" / f"train_mask{number}.mat", MASK, intake=intake)
-        chi = matlab.read(train / "Label" / f"train_label{number}.mat", CHI, intake=intake)
+        mask = matlab.read(of_number(train / "Input", "train_mask", number), MASK, intake=intake)
+        chi = matlab.read(of_number(train / "Label", "train_label", number), CHI, intake=intake)
         field = matlab.read(path, FIELD, intake=intake)
         subjects += _directions(f"train{number}", field, chi, mask, intake)
     _account(train, "train", {"mask": "Input", "label": "Label"}, intake)
@@ -79,7 +80,7 @@ def read_test(data_dir: Path, intake: Intake | None = None) -> list[QsmSubject]:
     test = _root(data_dir) / "Test"
     subjects = []
     for number, path in border.numbered(test / "Input", "test_input"):
-        label = test / "Label" / f"test_label{number}.mat"
+        label = of_number(test / "Label", "test_label", number)
         chi = matlab.read(label, CHI, intake=intake) if label.exists() else None
         field = matlab.read(path, FIELD, intake=intake)
         mask = matlab.read(path, MASK, intake=intake)
@@ -150,27 +151,31 @@ def _checked(
             f"the field of {name} has {field.ndim} axes; expected x y z or x y z direction; "
             "save it again"
         )
+    for kind, volume in (("chi", chi), ("mask", mask)):
+        _check_directions(name, kind, volume, field.shape[3])
     return [
         border.checked_subject(
             name=f"{name}_direction{i + 1}",
             field=field[..., i],
-            chi=None if chi is None else _direction(name, "chi", chi, i),
-            mask=_direction(name, "mask", mask, i),
+            chi=None if chi is None else _direction(chi, i),
+            mask=_direction(mask, i),
             intake=intake,
         )
         for i in range(field.shape[3])
     ]
 
 
-def _direction(name: str, kind: str, volume: np.ndarray, index: int) -> np.ndarray:
-    if volume.ndim < 4:  # one volume for all directions
-        return volume
-    if index >= volume.shape[3]:
+def _check_directions(name: str, kind: str, volume: np.ndarray | None, expected: int) -> None:
+    if volume is not None and volume.ndim > 3 and volume.shape[3] != expected:
+        than = "fewer" if volume.shape[3] < expected else "more"
         raise UserError(
-            f"the {kind} of {name} has {volume.shape[3]} directions, fewer than its field; "
+            f"the {kind} of {name} has {volume.shape[3]} directions, {than} than its field; "
             "expected one each, or one for all; save it again"
         )
-    return volume[..., index]
+
+
+def _direction(volume: np.ndarray, index: int) -> np.ndarray:
+    return volume if volume.ndim < 4 else volume[..., index]  # else one for all directions
 
 
 def _check_geometry(subject: QsmSubject) -> None:

@@ -58,8 +58,8 @@ def turned_onto(other: Placed, first: Placed, intake: Intake) -> np.ndarray:
     corners.
 
     Args:
-        other: a mask or map; one whose turned shape is another is returned as it is, since
-            shapes are compared elsewhere.
+        other: a mask or map; one whose shape is another, turned or not, is returned as it is,
+            since shapes are compared elsewhere.
         first: what it must lie on.
         intake: the run's account.
 
@@ -79,19 +79,20 @@ def turned_onto(other: Placed, first: Placed, intake: Intake) -> np.ndarray:
         if own[0].code != frames[0].code:
             intake.note(f"one of {other.path} and {first.path} names no frame; one grid is assumed")
         return other.volume
+    comparable = _comparable(own, frames)
     pairs = [
-        (upright(mine.affine, own_shape), upright(its.affine, shape))
-        for mine, its in _comparable(own, frames)
+        (upright(mine.affine, own_shape), upright(its.affine, shape)) for mine, its in comparable
     ]
     fitting = [(mine, its) for mine, its in pairs if mine.shape == its.shape]
     if not fitting:
+        # Of axes near 45 degrees, rounding alone decides how they are turned.
+        shifts = [_shift(mine.affine, its.affine, shape) for mine, its in comparable]
+        if own_shape == shape and min(shifts) > _LARGEST_SHIFT:
+            raise _elsewhere(other, first)
         return other.volume
-    mine, its = min(fitting, key=lambda pair: _shift(pair[0], pair[1]))
-    if _shift(mine, its) > _LARGEST_SHIFT:
-        raise UserError(
-            f"{other.path} lies elsewhere than {first.path}; expected equal affines; "
-            "resample it to that grid"
-        )
+    mine, its = min(fitting, key=lambda pair: _shift(pair[0].affine, pair[1].affine, pair[1].shape))
+    if _shift(mine.affine, its.affine, its.shape) > _LARGEST_SHIFT:
+        raise _elsewhere(other, first)
     back = nib.orientations.ornt_transform(mine.turn, its.turn)
     return nib.orientations.apply_orientation(other.volume, back)
 
@@ -103,8 +104,15 @@ def _comparable(own: list[Frame], frames: list[Frame]) -> list[tuple[Frame, Fram
     return alike or pairs
 
 
-def _shift(one: Upright, other: Upright) -> float:
+def _elsewhere(other: Placed, first: Placed) -> UserError:
+    return UserError(
+        f"{other.path} lies elsewhere than {first.path}; expected equal affines; "
+        "resample it to that grid"
+    )
+
+
+def _shift(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
     """Largest distance between the corners of two grids of one shape [voxels of the other]."""
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in other.shape], (1,))).reshape(4, -1)
-    apart = np.linalg.inv(other.affine) @ one.affine @ corners - corners
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], (1,))).reshape(4, -1)
+    apart = np.linalg.inv(other) @ one @ corners - corners
     return float(np.sqrt((apart**2).sum(axis=0)).max())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mrjax.arrays import QsmSubject
-from mrjax.data.formats import nifti
+from mrjax.data.formats import nifti, nifti_labels
 from mrjax.data.intake import Intake
 
 SHAPE = (12, 10, 9)
@@ -133,3 +133,31 @@ def test_a_table_in_other_bytes_is_noted(tmp_path):
     write(tmp_path / "a_dseg.nii.gz", LABELS)
     (tmp_path / "a_dseg.tsv").write_bytes("index\tname\n1\tä\n".encode("latin-1"))
     assert "UnicodeDecodeError" in read(tmp_path)[1][0]
+
+
+def test_a_segmentation_whose_axes_are_swapped_is_not_used(tmp_path):
+    subject(tmp_path, "a_")
+    write(tmp_path / "a_dseg.nii.gz", LABELS, np.eye(4)[[1, 0, 2, 3]])
+    found, notes = read(tmp_path)
+    assert found.regions is None and "lies elsewhere than" in notes[0]
+
+
+def test_links_that_lead_nowhere_leave_out_only_the_segmentation_or_its_names(tmp_path):
+    subject(tmp_path, "a_")
+    (tmp_path / "a_dseg.nii.gz").symlink_to("gone.nii.gz")
+    found, notes = read(tmp_path)
+    assert found.regions is None
+    assert notes == ["links that lead nowhere and are passed by: a_dseg.nii.gz"]
+    (tmp_path / "a_dseg.nii.gz").unlink()
+    write(tmp_path / "a_dseg.nii.gz", LABELS)
+    (tmp_path / "dseg.tsv").symlink_to("gone.tsv")
+    found, notes = read(tmp_path)
+    assert found.regions.names == {} and "dseg.tsv is a link to gone.tsv" in notes[0]
+
+
+def test_a_quotation_mark_is_a_character_of_a_name(tmp_path):
+    subject(tmp_path, "a_")
+    write(tmp_path / "a_dseg.nii.gz", LABELS)
+    names = {1: '"left', 2: 'the "right"', 3: "both"}
+    nifti_labels.write_names(tmp_path / "dseg.tsv", names)
+    assert read(tmp_path)[0].regions.names == names

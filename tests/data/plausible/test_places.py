@@ -90,3 +90,22 @@ def test_a_mask_that_nibabel_wrote_with_the_affine_of_the_field_lies_on_it(code)
 def test_another_shape_is_left_to_the_check_of_shapes():
     small = placed(TILTED, INSIDE[:-1])
     assert places.turned_onto(small, placed(TILTED), Intake()).shape == (8, 11, 8)
+
+
+def test_equal_shapes_do_not_make_up_for_axes_that_differ():
+    """The mask's first axis runs along the field's second, which has another length."""
+    first = placed(np.diag([1, 1.2, 1.5, 1]))
+    swapped = np.array([[0, 1.2, 0, -12], [1, 0, 0, -10], [0, 0, 1.5, -9], [0, 0, 0, 1.0]])
+    with pytest.raises(UserError, match="lies elsewhere than"):
+        places.turned_onto(placed(swapped), first, Intake())
+
+
+def test_rounding_at_45_degrees_moves_no_mask():
+    def oblique(degrees):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        return np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+
+    one, other = oblique(44.99), oblique(45.01)
+    assert not np.array_equal(nib.io_orientation(one), nib.io_orientation(other))
+    found = places.turned_onto(placed(one), placed(other), Intake())
+    np.testing.assert_array_equal(found, INSIDE)
