@@ -182,6 +182,7 @@ def _hold_out(
     read: Callable[[Path], list[SenseSlice]],
 ) -> SliceSplit:
     """Whole patients (or files) are held out: neighbouring slices of one look alike."""
+    sources.check_stems(paths)
     first, last = sources.hold_out(paths, n_test, True, intake)
     if not need_train:  # the account counts slices, and how many these hold is not known
         for path in first:
