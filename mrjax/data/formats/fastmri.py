@@ -22,7 +22,7 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, found
-from mrjax.data.formats.multicoil import completed
+from mrjax.data.formats.multicoil import check_finite, completed
 from mrjax.data.intake import Intake
 from mrjax.data.words import text
 from mrjax.errors import UserError
@@ -73,6 +73,7 @@ def read(
         intake.note("a file without a slice", path.name)
     slices = []
     for number, one in enumerate(kspace):
+        check_finite(f"{text(path.stem)}_slice{number:02d}", one)
         cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
         whole = completed(
             f"{text(path.stem)}_slice{number:02d}",

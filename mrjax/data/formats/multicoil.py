@@ -127,6 +127,19 @@ def _check_reference(name: str, kspace: tuple[int, ...], reference: np.ndarray) 
     _check_values(f"reference of {name} is", reference)
 
 
+def check_finite(name: str, kspace: np.ndarray) -> None:
+    """Refuse k-space that :func:`check` would refuse for its values, before it is transformed.
+
+    Args:
+        name: of the slice.
+        kspace: of any shape.
+
+    Raises:
+        UserError: values that are not finite, or zero everywhere.
+    """
+    _check_values(f"k-space of {name} is", kspace)
+
+
 def _check_values(what: str, values: np.ndarray) -> None:
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
