@@ -142,6 +142,14 @@ def test_values_that_are_not_finite_are_one_line_though_rows_are_cut(flags, one,
         read(tmp_path / "a.h5")
 
 
+def test_averages_of_unequal_length_are_counted_by_sample(one, tmp_path):
+    part = lines(3 * one.kspace[:, 1:], center_sample=11, average=1)
+    write(tmp_path / "a.h5", lines(one.kspace) + part, SHAPE)
+    (found,) = read(tmp_path / "a.h5")
+    np.testing.assert_allclose(found.kspace[:, 1:], 2 * one.kspace[:, 1:], rtol=1e-6)
+    np.testing.assert_array_equal(found.kspace[:, 0], one.kspace[:, 0])
+
+
 def test_fields_of_view_that_contradict_the_matrix_are_said(one, tmp_path):
     def edit(encoding, _):
         encoding.reconSpace = copy.deepcopy(encoding.encodedSpace)
