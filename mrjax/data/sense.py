@@ -135,7 +135,9 @@ def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     data_dir = sources.folder(config)
     train, test = data_dir / "multicoil_train", data_dir / "multicoil_val"
     if not (train.is_dir() and test.is_dir()):
+        fastmri.note_others(data_dir, [data_dir], intake)
         return _hold_out(fastmri.files(data_dir), config.n_test, need_train, intake, read)
+    fastmri.note_others(data_dir, [train, test], intake)
     if not need_train:
         for path in found.inside(train, fastmri.SUFFIXES):
             intake.note("files of multicoil_train are not read with --steps=0", path.name)

@@ -193,3 +193,13 @@ def test_files_of_one_stem_and_slices_of_one_name_are_one_line(tmp_path):
         sense.slices(config)
     with pytest.raises(UserError, match="2 slices are called s0; expected distinct names"):
         sources.check_names([random_slice(0), random_slice(1), random_slice(0)], "slices")
+
+
+def test_files_in_folders_that_are_not_read_are_said(tmp_path):
+    slices = [random_slice(0, (3, 24, 32))]
+    for place in ("multicoil_train/a", "multicoil_val/b", "multicoil_test/c", "d"):
+        fastmri.write_fastmri(slices, tmp_path / f"{place}.h5")
+    intake = Intake()
+    sense.slices(Config(dataset="fastmri", data_dir=str(tmp_path), acs_lines=8), intake=intake)
+    said = "files in other folders below --data_dir are not read: d.h5, multicoil_test/c.h5"
+    assert said in intake.notes

@@ -47,6 +47,18 @@ def files(data_dir: Path) -> list[Path]:
     return paths
 
 
+def note_others(data_dir: Path, read: Sequence[Path], intake: Intake) -> None:
+    """Say which files lie in other folders below data_dir than in those that are read."""
+    try:
+        every = found.below(data_dir, SUFFIXES)
+    except UserError:  # of a folder that is not read anyway, or said when it is read
+        return
+    for path in every:
+        if path.parent not in read:
+            of = path.relative_to(data_dir).as_posix()
+            intake.note("files in other folders below --data_dir are not read", of)
+
+
 def read(
     path: Path, maps: str = "acs", acs_lines: int = 24, intake: Intake | None = None
 ) -> list[SenseSlice]:
