@@ -219,7 +219,8 @@ def test_phantoms_and_patterns_of_bart_are_read_as_they_are(tmp_path):
     assert [found[name].reference is None for name in ("disc", "even", "full")] == [1, 1, 0]
     assert 6 < lines["pattern"].sum() < 26
     maps = bart_program.coils_first(bart_program.get(tmp_path, "disc_maps"))
-    np.testing.assert_array_equal(found["disc"].maps, maps)
+    norm = np.linalg.norm(maps.astype(np.complex128), axis=0)  # 1e5 and more in BART's phantoms
+    np.testing.assert_allclose(found["disc"].maps, maps / norm, atol=1e-6)
 
 
 @bart_program.NEEDED
