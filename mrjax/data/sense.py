@@ -135,7 +135,9 @@ def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     data_dir = sources.folder(config)
     train, test = data_dir / "multicoil_train", data_dir / "multicoil_val"
     if not (train.is_dir() and test.is_dir()):
+        fastmri.note_others(data_dir, [data_dir], intake)
         return _hold_out(fastmri.files(data_dir), config.n_test, need_train, intake, read)
+    fastmri.note_others(data_dir, [train, test], intake)
     if not need_train:
         for path in found.inside(train, fastmri.SUFFIXES):
             intake.note("files of multicoil_train are not read with --steps=0", path.name)
@@ -182,6 +184,7 @@ def _hold_out(
     read: Callable[[Path], list[SenseSlice]],
 ) -> SliceSplit:
     """Whole patients (or files) are held out: neighbouring slices of one look alike."""
+    sources.check_stems(paths)
     first, last = sources.hold_out(paths, n_test, True, intake)
     if not need_train:  # the account counts slices, and how many these hold is not known
         for path in first:

@@ -1,11 +1,13 @@
 """What the data sets of all tasks have in common: the folder of the files, and two full splits."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mrjax.data.intake import Intake
+from mrjax.data.words import text
 from mrjax.errors import UserError
 
 
@@ -56,7 +58,7 @@ def divided(
         (training, held-out) examples; the first is empty only without need_train.
 
     Raises:
-        UserError: an unknown source, or an empty split.
+        UserError: an unknown source, an empty split, or two examples of one name in a split.
     """
     if config.dataset not in sources:
         raise UserError(
@@ -70,11 +72,34 @@ def divided(
                 f"--dataset={config.dataset} gives no {split} {what}; expected at least one; "
                 "add files, or change --n_train or --n_test"
             )
+    check_names(train, what)
+    check_names(test, what)
     if not need_train:
         for one in train:
             intake.leave_out(one.name, "to train on, which --steps=0 does not")
     intake.use(train if need_train else [], test, what)
     return train if need_train else [], test
+
+
+def check_names(found: Sequence[Named], what: str) -> None:
+    """UserError where two examples (`what`, in the plural) have the same name."""
+    for name, number in Counter(one.name for one in found).items():
+        if number > 1:
+            raise UserError(
+                f"{number} {what} are called {name}; expected distinct names; rename the files"
+            )
+
+
+def check_stems(paths: Sequence[Path]) -> None:
+    """UserError where two files differ in nothing but the end of their name."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        other = first.setdefault(text(path.stem), path)
+        if other != path:
+            raise UserError(
+                f"the files {other} and {path} would both be called {text(path.stem)}; expected "
+                "distinct names; rename one of them"
+            )
 
 
 def hold_out(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from slices import random_slice
 
-from mrjax.data import pipeline, sense
+from mrjax.data import pipeline, sense, sources
 from mrjax.data.formats import fastmri
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
@@ -183,3 +183,23 @@ def test_the_account_counts_slices_and_names_files_that_are_not_read(tmp_path):
         assert (len(train), len(test)) == (0, 2) and note in intake.notes
         record = intake.record()
         assert (record["found"], record["held_out"], record["left_out"]) == (2, 2, [])
+
+
+def test_files_of_one_stem_and_slices_of_one_name_are_one_line(tmp_path):
+    for name in ("x.h5", "x.hdf5"):
+        fastmri.write_fastmri([random_slice(0, (3, 24, 32))], tmp_path / name)
+    config = Config(dataset="fastmri", data_dir=str(tmp_path), acs_lines=8, n_test=1)
+    with pytest.raises(UserError, match=r"the files .*x\.h5 and .*x\.hdf5 would both be called x;"):
+        sense.slices(config)
+    with pytest.raises(UserError, match="2 slices are called s0; expected distinct names"):
+        sources.check_names([random_slice(0), random_slice(1), random_slice(0)], "slices")
+
+
+def test_files_in_folders_that_are_not_read_are_said(tmp_path):
+    slices = [random_slice(0, (3, 24, 32))]
+    for place in ("multicoil_train/a", "multicoil_val/b", "multicoil_test/c", "d"):
+        fastmri.write_fastmri(slices, tmp_path / f"{place}.h5")
+    intake = Intake()
+    sense.slices(Config(dataset="fastmri", data_dir=str(tmp_path), acs_lines=8), intake=intake)
+    said = "files in other folders below --data_dir are not read: d.h5, multicoil_test/c.h5"
+    assert said in intake.notes

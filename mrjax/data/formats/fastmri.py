@@ -22,7 +22,7 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, found
-from mrjax.data.formats.multicoil import completed
+from mrjax.data.formats.multicoil import check_finite, completed
 from mrjax.data.intake import Intake
 from mrjax.data.words import text
 from mrjax.errors import UserError
@@ -45,6 +45,18 @@ def files(data_dir: Path) -> list[Path]:
             "point --data_dir at their folder"
         )
     return paths
+
+
+def note_others(data_dir: Path, read: Sequence[Path], intake: Intake) -> None:
+    """Say which files lie in other folders below data_dir than in those that are read."""
+    try:
+        every = found.below(data_dir, SUFFIXES)
+    except UserError:  # of a folder that is not read anyway, or said when it is read
+        return
+    for path in every:
+        if path.parent not in read:
+            of = path.relative_to(data_dir).as_posix()
+            intake.note("files in other folders below --data_dir are not read", of)
 
 
 def read(
@@ -73,6 +85,7 @@ def read(
         intake.note("a file without a slice", path.name)
     slices = []
     for number, one in enumerate(kspace):
+        check_finite(f"{text(path.stem)}_slice{number:02d}", one)
         cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
         whole = completed(
             f"{text(path.stem)}_slice{number:02d}",

@@ -23,7 +23,7 @@ from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, fastmri, found, ismrmrd_file, ismrmrd_kspace
 from mrjax.data.formats.ismrmrd_file import Readout
 from mrjax.data.formats.ismrmrd_kspace import COUNTERS, Coils, Image
-from mrjax.data.formats.multicoil import completed
+from mrjax.data.formats.multicoil import check_finite, completed
 from mrjax.data.intake import Intake
 from mrjax.data.words import text
 from mrjax.errors import UserError
@@ -77,6 +77,7 @@ def read(
 
     def kspace(name: str, readouts: Sequence[Readout]) -> Coils:
         found = ismrmrd_kspace.placed(name, readouts, raw.encoding, intake)
+        check_finite(name, found)
         found = found if noise is None else prewhitened(found, *noise)
         return found.astype(np.complex64)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mrjax.data.formats import border
+from mrjax.data.formats import border, hdf5_heaps
 from mrjax.data.formats.ismrmrd_header import Encoding, bandwidth_ratio, encoding, not_flat
 from mrjax.data.intake import Intake
 from mrjax.data.words import text
@@ -104,6 +104,8 @@ def _read(path: Path) -> tuple[Any, list[Readout]]:
     try:
         with ismrmrd.File(path, "r") as file:
             name = _data_set(path, file)
+            hdf5_heaps.check(path)
+            hdf5_heaps.check_length(path, file[name].acquisitions.data)
             readouts = file[name].acquisitions[:]
         return _header(path, name), readouts
     except UserError:

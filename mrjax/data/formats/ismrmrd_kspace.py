@@ -57,7 +57,7 @@ def placed(name: str, readouts: Sequence[Readout], encoding: Encoding, intake: I
             f"{name} has {samples} samples of {shape[0]} x {shape[1]} in its header; expected more "
             f"than one in {_EMPTIEST}; correct the header"
         )
-    total, count = np.zeros((coils, *shape), np.complex128), np.zeros(encoding.columns)
+    total, count = np.zeros((coils, *shape), np.complex128), np.zeros(shape)
     for one in readouts:
         column = int(one.idx.kspace_encode_step_1) - encoding.centre + encoding.columns // 2
         values, first = _readout(name, one, encoding.rows, intake)
@@ -68,7 +68,7 @@ def placed(name: str, readouts: Sequence[Readout], encoding: Encoding, intake: I
                 "header's encodedSpace and encodingLimits"
             )
         total[:, first : first + values.shape[1], column] += values
-        count[column] += 1
+        count[first : first + values.shape[1], column] += 1
     if count.max() > 1:
         intake.note("lines that were measured more than once are averaged", name)
     return host.assemble(total.real / np.maximum(count, 1), total.imag / np.maximum(count, 1))

@@ -1,5 +1,7 @@
 """What every loader of multi-coil data checks, and what it works out where a file is silent."""
 
+import functools
+
 import numpy as np
 from jaxtyping import Bool, Complex
 
@@ -8,10 +10,13 @@ from mrjax.data.formats.border import SHORTEST_AXIS, times
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import pattern
 from mrjax.errors import UserError
+from mrjax.numerics import host
 from mrjax.physics import coils
 
 ESTIMATES = ("acs", "espirit")
 _FAINTEST = 1e-12
+_NORM_TOLERANCE = 1e-3
+"""Deviation of the norm of maps from 1 that writers of float32 may leave."""
 
 
 def checked_slice(
@@ -127,6 +132,19 @@ def _check_reference(name: str, kspace: tuple[int, ...], reference: np.ndarray) 
     _check_values(f"reference of {name} is", reference)
 
 
+def check_finite(name: str, kspace: np.ndarray) -> None:
+    """Refuse k-space that :func:`check` would refuse for its values, before it is transformed.
+
+    Args:
+        name: of the slice.
+        kspace: of any shape.
+
+    Raises:
+        UserError: values that are not finite, or zero everywhere.
+    """
+    _check_values(f"k-space of {name} is", kspace)
+
+
 def _check_values(what: str, values: np.ndarray) -> None:
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
@@ -188,9 +206,39 @@ def completed(
         present = mask if calibration is None else np.any(calibration != 0, axis=(0, 1))
         lines = _acs(name, kspace.shape[2], present, acs_lines, intake)
         maps = _estimated(known, estimate, lines)
-    _check_maps_shape(name, kspace.shape, maps.shape)
+    else:
+        _check_maps_shape(name, kspace.shape, maps.shape)
+        maps = normalised(name, maps, intake)
     reference = None if gaps is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
+
+
+def normalised(name: str, maps: np.ndarray, intake: Intake) -> np.ndarray:
+    """Maps C of which the sum over coils of |C|^2 is 1 or 0; those that are so already stay.
+
+    Args:
+        name: of the slice.
+        maps: coil sensitivity maps [coil row column].
+        intake: the run's account, which is told where maps were divided by their norm.
+
+    Returns:
+        The maps, complex64 where they were divided.
+
+    Raises:
+        UserError: maps that are not finite or zero everywhere.
+    """
+    _check_values(f"coil sensitivity maps of {name} are", maps)
+    # Divided by the largest part first: of BART's phantoms the squares are beyond float32.
+    real, imag = np.real(maps).astype(np.float64), np.imag(maps).astype(np.float64)
+    largest = np.maximum(np.abs(real), np.abs(imag)).max(axis=0)
+    scale = np.where(largest > 0, largest, 1)
+    squares = functools.reduce(np.add, (real / scale) ** 2 + (imag / scale) ** 2)
+    norm = scale * np.sqrt(squares)
+    if not (np.abs(norm - 1)[largest > 0] > _NORM_TOLERANCE).any():
+        return maps
+    intake.note("coil sensitivity maps were divided by the root of their sum of squares", name)
+    norm = np.where(largest > 0, norm, 1)
+    return host.assemble(real / norm, imag / norm).astype(np.complex64)
 
 
 def _present(name: str, mask: np.ndarray, kspace: np.ndarray, intake: Intake) -> np.ndarray:

@@ -106,6 +106,15 @@ def test_rows_are_cut_about_the_centre_as_fastmri_cuts_them(content, rows, tmp_p
     np.testing.assert_allclose(ifft2c([s.kspace for s in found]), expected, atol=1e-5)
 
 
+def test_values_that_are_not_finite_are_one_line_though_rows_are_cut(tmp_path):
+    kspace = volume(1)
+    kspace[0, 1, 3, 4] = np.nan
+    images = np.ones((1, 12, 12), np.float32)
+    write(tmp_path / "a.h5", kspace=kspace, reconstruction_rss=images)
+    with pytest.raises(UserError, match="k-space of a_slice00 is NaN or infinite in 1 places"):
+        fastmri.read(tmp_path / "a.h5", acs_lines=12)
+
+
 def mask_function(columns: int, fraction: float, acceleration: int) -> np.ndarray:
     """fastMRI's equispaced mask: round(N f) lines from (N - lines + 1) // 2 on, and every n-th."""
     lines = round(columns * fraction)

@@ -125,6 +125,31 @@ def test_oversampling_is_cut_off_about_the_centre(one, tmp_path):
     np.testing.assert_allclose(coils.images(found.kspace), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("flags", [0, CALIBRATION])
+def test_values_that_are_not_finite_are_one_line_though_rows_are_cut(flags, one, tmp_path):
+    def edit(encoding, _):
+        encoding.reconSpace = copy.deepcopy(encoding.encodedSpace)
+        encoding.reconSpace.matrixSize.x = 12
+        encoding.reconSpace.fieldOfView_mm.x = 12.0
+
+    damaged = one.kspace.copy()
+    damaged[1, 5, 15] = np.nan
+    other = lines(one.kspace, [15], flags=0 if flags else CALIBRATION)
+    rest = lines(one.kspace, [c for c in range(32) if c != 15])
+    readouts = rest + other + lines(damaged, [15], flags=flags)
+    write(tmp_path / "a.h5", readouts, SHAPE, edit)
+    with pytest.raises(UserError, match="k-space of a_slice00 is NaN or infinite in 1 places"):
+        read(tmp_path / "a.h5")
+
+
+def test_averages_of_unequal_length_are_counted_by_sample(one, tmp_path):
+    part = lines(3 * one.kspace[:, 1:], center_sample=11, average=1)
+    write(tmp_path / "a.h5", lines(one.kspace) + part, SHAPE)
+    (found,) = read(tmp_path / "a.h5")
+    np.testing.assert_allclose(found.kspace[:, 1:], 2 * one.kspace[:, 1:], rtol=1e-6)
+    np.testing.assert_array_equal(found.kspace[:, 0], one.kspace[:, 0])
+
+
 def test_fields_of_view_that_contradict_the_matrix_are_said(one, tmp_path):
     def edit(encoding, _):
         encoding.reconSpace = copy.deepcopy(encoding.encodedSpace)

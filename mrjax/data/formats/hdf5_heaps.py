@@ -1,0 +1,77 @@
+"""What a damaged HDF5 file may hold that its library reads for ever or into endless memory.
+
+Arrays of variable length lie in heaps, each a row of objects with a header of 16 bytes (index,
+references, size). The library steps from object to object and stays for ever on one without a
+length, so heaps are walked here first.
+
+Source: HDF5 File Format Specification 3.0, III.E (Global Heap).
+"""
+
+import mmap
+from pathlib import Path
+
+import h5py
+
+from mrjax.errors import UserError
+
+_SIGNATURE = b"GCOL\x01\x00\x00\x00"
+_HEADER = 16
+_DEFLATE = 1032
+"""Bytes that one byte of a compressed data set may stand for, at most."""
+
+
+def check_length(path: Path, data: h5py.Dataset) -> None:
+    """Refuse a data set of more numbers than are stored.
+
+    Args:
+        path: its file.
+        data: of any type.
+
+    Raises:
+        UserError: its length in the header cannot be.
+    """
+    stored = min(data.id.get_storage_size(), path.stat().st_size)
+    packed = data.id.get_create_plist().get_nfilters() > 0
+    if data.size and data.nbytes > stored * (_DEFLATE if packed else 1):
+        raise UserError(
+            f"{data.name} of {path} has {data.size} entries by its header but {stored} bytes; "
+            "expected as many as are stored; copy the file again"
+        )
+
+
+def check(path: Path) -> None:
+    """Refuse a file with a heap that cannot be walked to its end.
+
+    Args:
+        path: an HDF5 file with addresses of 8 bytes, which all programs write by default.
+
+    Raises:
+        UserError: such a heap.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(_SIGNATURE)
+        while start >= 0:
+            if _is_endless(content, start):
+                raise UserError(
+                    f"{path} is damaged (an object without a length in the heap at byte "
+                    f"{start}); expected a whole HDF5 file; copy the file again"
+                )
+            start = content.find(_SIGNATURE, start + len(_SIGNATURE))
+
+
+def _is_endless(content: mmap.mmap, start: int) -> bool:
+    """Whether walking a heap does not come to its end, as `H5HG__cache_heap_deserialize` does."""
+    end = min(start + _number(content, start + 8), len(content))
+    place = start + _HEADER
+    while place + _HEADER <= end:
+        size = _number(content, place + 8)
+        free = content[place : place + 2] == b"\x00\x00"
+        step = size if free else (_HEADER + -(-size // 8) * 8) % 2**64
+        if not step:
+            return True
+        place += step
+    return False
+
+
+def _number(content: mmap.mmap, place: int) -> int:
+    return int.from_bytes(content[place : place + 8], "little")

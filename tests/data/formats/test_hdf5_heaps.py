@@ -1,0 +1,39 @@
+"""HDF5 files that the library would read for ever, or into more memory than there is."""
+
+import h5py
+import numpy as np
+import pytest
+
+from mrjax.data.formats import hdf5_heaps
+from mrjax.errors import UserError
+
+
+def write(path, number=5):
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("a", number, h5py.vlen_dtype(np.float32), maxshape=(None,))
+        for i in range(number):
+            data[i] = np.full(64, i + 0.5, np.float32)
+    return path
+
+
+def test_a_heap_with_an_object_without_a_length_is_one_line(tmp_path):
+    path = write(tmp_path / "a.h5")
+    hdf5_heaps.check(path)
+    content = bytearray(path.read_bytes())
+    free = content.find(b"GCOL") + 16 + 5 * (16 + 256)  # behind the five objects
+    assert content[free : free + 2] == b"\0\0" and content[free + 9]
+    content[free + 9] = 0
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.h5 is damaged \(an object without a length"):
+        hdf5_heaps.check(path)
+
+
+def test_a_length_beyond_what_is_stored_is_one_line(tmp_path):
+    packed = np.zeros(10**5, np.float32)
+    with h5py.File(write(tmp_path / "a.h5"), "a") as file:
+        file.create_dataset("packed", data=packed, compression="gzip")
+        for name in ("a", "packed"):
+            hdf5_heaps.check_length(tmp_path / "a.h5", file[name])
+        file["a"].resize(10**6, axis=0)
+        with pytest.raises(UserError, match=r"/a of .* has 1000000 entries by its header but"):
+            hdf5_heaps.check_length(tmp_path / "a.h5", file["a"])
