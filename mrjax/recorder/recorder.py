@@ -33,8 +33,10 @@ If the folder can no longer be written, one line says so and the training goes o
 from __future__ import annotations
 
 import collections
+import collections.abc
 import concurrent.futures
 import ctypes
+import enum
 import functools
 import hashlib
 import json
@@ -49,6 +51,8 @@ import sys
 import tempfile
 import threading
 import time
+import types
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -145,8 +149,9 @@ class Recorder:
 
         Args:
             loss: of this step; a tensor of one element or a number.
-            batch: what the step was given: a tensor, or lists, tuples and dictionaries of tensors,
-                numbers and text. With gradient accumulation, the list of its micro-batches.
+            batch: what the step was given: a tensor, or lists, tuples, dictionaries and objects of
+                tensors, numbers and text. With gradient accumulation, the list of its
+                micro-batches. A note says so where something in it has no digest.
         """
         self.steps_done += 1
         self._end_trace()
@@ -287,8 +292,7 @@ class Recorder:
         grads = _named_gradients(self._model)
         if not grads:
             self.note("no gradients at a step: call step before zero_grad")
-        batch = {self._team.prefix + name: leaf for name, leaf in _flat(batch).items()}
-        digests = [self._state(), fingerprint(grads), fingerprint(batch)]
+        digests = [self._state(), fingerprint(grads), self._batch(batch)]
         device = _device(self._model)
         return {
             "step": self.steps_done,
@@ -297,6 +301,15 @@ class Recorder:
             "leaves": self._per_leaf(grads) if self._leaves else None,
             "rng": _random_states(),
         }
+
+    def _batch(self, batch):
+        """Return the digest of the batch; 0, which says that there is none, if it has none."""
+        try:
+            flat = _flat(batch)
+            return fingerprint({self._team.prefix + name: leaf for name, leaf in flat.items()})
+        except Exception as error:
+            self.note(f"the batch is not recorded: {_one_line(error)}")
+            return torch.zeros((), dtype=torch.int64)
 
     def _per_leaf(self, grads):
         named = {"params": _named_state(self._model), "grads": grads}
@@ -325,7 +338,8 @@ class Recorder:
         for place, name in enumerate(("params", "grads")):
             if len({row[place] for row in rows}) > 1:
                 self.note(f"the processes do not agree on {name} at step {step}")
-        return rows[0][0], rows[0][1], sum(row[2] for row in rows)
+        batches = [row[2] for row in rows]
+        return rows[0][0], rows[0][1], sum(batches) if all(batches) else 0
 
     # Traces.
 
@@ -691,32 +705,109 @@ def _device(model):
     return next((leaf.device for leaf in model.parameters()), torch.device("cpu"))
 
 
-def _flat(value, name="batch"):
-    """Return the tensors in nested lists and dictionaries by path; other values as digests."""
-    if torch.is_tensor(value):
-        return {name: value}
-    if isinstance(value, dict):
-        items = [(str(key), part) for key, part in value.items()]
-    elif isinstance(value, (list, tuple)):
-        items = [(str(place), part) for place, part in enumerate(value)]
-    elif hasattr(type(value), "__dataclass_fields__"):
-        items = [(key, getattr(value, key)) for key in type(value).__dataclass_fields__]
-    else:
-        return {} if value is None else _leaf(value, name)
+class _NotRecorded(Exception):
+    """Something has no digest; the message says what."""
+
+
+_TEXT = (
+    str, bytes, bytearray, bool, int, float, complex, range, slice, type, enum.Enum, os.PathLike,
+    torch.dtype, torch.device, torch.layout, torch.memory_format,
+)  # fmt: skip
+"""Types whose description says all about them."""
+_MOST_OBJECTS = 10_000
+"""Objects of a batch whose attributes are digested: one may refer to a whole data set."""
+
+
+def _flat(value, name="batch", above=(), seen=None):
+    """Return the tensors in nested containers and objects by path; other values as digests.
+
+    Args:
+        value: a tensor, a container, an object with attributes, a number, text.
+        name: its path.
+        above: identities of what it lies in.
+        seen: counts the objects.
+
+    Raises:
+        _NotRecorded: there is something that cannot be digested.
+    """
+    if isinstance(value, weakref.ref):
+        value = value()
+    if torch.is_tensor(value) or value is None:
+        return {} if value is None else {name: value}
+    if isinstance(value, torch.Generator):
+        return {name: value.get_state()}
+    if id(value) in above:  # it contains itself
+        return {f"{name}=({above[::-1].index(id(value)) + 1} above)": torch.zeros(1)}
+    items = _items(value)
+    if items is None:
+        seen = [] if seen is None else seen
+        seen.append(name)
+        items = _attributes(value)
+        if items is None or len(seen) > _MOST_OBJECTS:
+            return _leaf(value, name)
     flat = {}
     for key, part in items:
-        flat.update(_flat(part, f"{name}/{key}"))
+        for path, leaf in _flat(part, f"{name}/{key}", (*above, id(value)), seen).items():
+            while path in flat:  # such as the keys 1 and "1"
+                path += "'"
+            flat[path] = leaf
     return flat
 
 
+def _items(value):
+    """Return (key, part) of each part of a container; None of what is none."""
+    if isinstance(value, collections.abc.Mapping):
+        return [(str(key), part) for key, part in value.items()]
+    if isinstance(value, (set, frozenset)):  # their order is another in each process
+        value = sorted(value, key=repr)
+    if isinstance(value, (list, tuple, collections.deque)):
+        return [(str(place), part) for place, part in enumerate(value)]
+    return None
+
+
+def _attributes(value):
+    """Return name and value of each attribute of an object; None where there are none to read."""
+    if isinstance(value, (*_TEXT, types.ModuleType, types.FunctionType, types.MethodType)):
+        return None
+    if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
+        return None
+    kind, found = type(value), {}
+    names = list(getattr(kind, "__dataclass_fields__", ()))
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for slot in [slots] if isinstance(slots, str) else slots:
+            private = slot.startswith("__") and not slot.endswith("__")
+            names.append(f"_{base.__name__.lstrip('_')}{slot}" if private else slot)
+    for name in names:
+        if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+            found[name] = getattr(value, name)
+    found.update(getattr(value, "__dict__", {}))
+    return list(found.items()) or None
+
+
 def _leaf(value, name):
-    """Return an array as a tensor; what has no numbers as a part of the name, without addresses."""
-    if hasattr(value, "__array__"):
+    """Return an array as a tensor; what has no numbers as a part of the name."""
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         try:
-            return {name: torch.as_tensor(value)}
-        except (TypeError, ValueError, RuntimeError):  # such as an array of text
-            value = value.tolist()
-    return {re.sub(r" at 0x[0-9a-f]+", "", f"{name}={value!r}"): torch.zeros(1)}
+            array = value
+            if not hasattr(value, "__array__"):  # such as an image
+                array = sys.modules["numpy"].asarray(value)
+            return {name: torch.as_tensor(array)}
+        except (TypeError, ValueError, RuntimeError, KeyError):  # such as an array of text
+            if not hasattr(value, "tolist"):
+                value = value.__array__()
+            kind, value = getattr(value, "dtype", None), value.tolist()
+            if getattr(kind, "kind", "") == "O":
+                return _flat(value, name)
+    elif isinstance(value, (types.FunctionType, types.MethodType)):
+        inner = getattr(value, "__func__", value)
+        if inner is value and value.__closure__ is None and value.__defaults__ is None:
+            return {f"{name}=<function {value.__qualname__}>": torch.zeros(1)}
+        raise _NotRecorded(f"{name} is a function that holds other values")
+    text = repr(value)
+    if " at 0x" in text or (not isinstance(value, (*_TEXT, list)) and "..." in text):
+        raise _NotRecorded(f"{name} is {type(value).__qualname__}, which shows no values")
+    return {f"{name}={text}": torch.zeros(1)}
 
 
 # Operations.
@@ -1393,6 +1484,10 @@ def _finite(values):
         name: value if value is not None and math.isfinite(value) else None
         for name, value in values.items()
     }
+
+
+def _one_line(error):
+    return " ".join(f"{error or type(error).__name__}".split())[:200]
 
 
 def _plain(value):
