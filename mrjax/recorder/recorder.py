@@ -32,6 +32,7 @@ If the folder can no longer be written, one line says so and the training goes o
 
 from __future__ import annotations
 
+import argparse
 import collections
 import collections.abc
 import concurrent.futures
@@ -137,7 +138,7 @@ class Recorder:
         self._notes, self._metrics, self._pending = [], {}, None
         self._trace_at, self._values_of, self._trace = set(trace_at), set(values_of), None
         self._began, self._broken = time.perf_counter(), not self._team.first
-        self._config = _plain(config or {})
+        self._config = _plain(_settings(config))
         if self._team.first:
             self._open(optimizer, loader)
         self._begin_trace()
@@ -688,12 +689,19 @@ def _plain_name(name):
 
 
 def _named_parameters(model):
-    return {_plain_name(name): leaf for name, leaf in model.named_parameters()}
+    return _named(model, model.named_parameters())
 
 
 def _named_state(model):
-    buffers = {_plain_name(name): leaf for name, leaf in model.named_buffers()}
-    return {**_named_parameters(model), **buffers}
+    return _named(model, [*model.named_parameters(), *model.named_buffers()])
+
+
+def _named(model, leaves):
+    """Return leaves by plain name; by their full names if a plain name would be that of two."""
+    full = [name for name, _ in [*model.named_parameters(), *model.named_buffers()]]
+    if len({_plain_name(name) for name in full}) < len(full):
+        return dict(leaves)
+    return {_plain_name(name): leaf for name, leaf in leaves}
 
 
 def _named_gradients(model):
@@ -1486,13 +1494,24 @@ def _finite(values):
     }
 
 
+def _settings(config):
+    """Return what `config` holds as a dictionary."""
+    if config is None or isinstance(config, collections.abc.Mapping):
+        return dict(config or {})
+    if isinstance(config, (argparse.Namespace, types.SimpleNamespace)):
+        return vars(config)
+    raise RecorderError(
+        f"config is {type(config).__qualname__}; expected a dictionary; give vars(args) or the like"
+    )
+
+
 def _one_line(error):
     return " ".join(f"{error or type(error).__name__}".split())[:200]
 
 
 def _plain(value):
     """Return a value as JSON has it; what JSON lacks becomes text without an address in it."""
-    if isinstance(value, dict):
+    if isinstance(value, collections.abc.Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]

@@ -1,5 +1,6 @@
 """The recorder of PyTorch trainings: its digests, its folder, and that it harms no training."""
 
+import argparse
 import ast
 import collections
 import json
@@ -425,3 +426,24 @@ def test_a_batch_without_a_digest_is_not_recorded(tmp_path, capsys):
     record.finish()
     assert [line["batch"] for line in lines(tmp_path)] == [ledger.UNRECORDED] * 2
     assert capsys.readouterr().err.count("the batch is not recorded: batch/y is object") == 1
+
+
+class Wrapper(torch.nn.Module):
+    """Names of parameters that are equal without ``module.``."""
+
+    def __init__(self):
+        super().__init__()
+        self.module = torch.nn.Linear(2, 1)
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+
+def test_no_parameter_is_lost_where_two_plain_names_are_equal():
+    names = {"module.weight", "module.bias", "weight"}
+    assert set(module._named_parameters(Wrapper())) == names == set(module._named_state(Wrapper()))
+
+
+def test_settings_are_a_dictionary_or_a_namespace(tmp_path):
+    Recorder(tmp_path / "a", torch.nn.Linear(2, 2), config=argparse.Namespace(lr=0.1))
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["config"] == {"lr": 0.1}
+    with pytest.raises(RecorderError, match="config is float; expected a dictionary"):
+        Recorder(tmp_path / "b", torch.nn.Linear(2, 2), config=3.0)
