@@ -86,7 +86,9 @@ def _parts(leaf: Any) -> dict[str, Any] | None:
         return {str(place): part for place, part in enumerate(leaf)}
     if isinstance(leaf, (set, frozenset)):  # their order is another in each process
         return {str(place): part for place, part in enumerate(sorted(leaf, key=repr))}
-    if isinstance(leaf, jax.Array | _TEXT) or hasattr(type(leaf), "__array__") or callable(leaf):
+    if isinstance(leaf, (jax.Array, *_TEXT)) or hasattr(type(leaf), "__array__"):
+        return None
+    if callable(leaf) and not dataclasses.is_dataclass(leaf):
         return None
     names = [slot for base in type(leaf).__mro__ for slot in _slots(base)]
     if dataclasses.is_dataclass(leaf):

@@ -106,7 +106,7 @@ class JaxRecorder(contextlib.AbstractContextManager):
         environment["start"] = {"init": jax_leaves.content(found)}
         self._files = RunFolder(
             self.folder,
-            settings(config or {}, name),
+            settings({} if config is None else config, name),
             environment,
             steps_done=self.steps_done,
             every=every,

@@ -135,7 +135,7 @@ class Recorder:
         self.steps_done = steps_done
         self._model, self._every, self._leaves, self._name = model, every, leaves, name
         self._team = _Team()
-        self._notes, self._metrics, self._pending = [], {}, None
+        self._notes, self._metrics, self._pending, self._tracer = [], {}, None, None
         self._trace_at, self._values_of, self._trace = set(trace_at), set(values_of), None
         self._began, self._broken = time.perf_counter(), not self._team.first
         self._config = _plain(_settings(config))
@@ -155,6 +155,8 @@ class Recorder:
                 micro-batches. A note says so where something in it has no digest.
         """
         self.steps_done += 1
+        if self._tracer is not None and self._trace is None:  # under another mode until now
+            self._leave_mode()
         self._end_trace()
         self._record(loss, batch)
         self._begin_trace()
@@ -206,7 +208,7 @@ class Recorder:
         self._digest = digest
         named = {"schema_version": 1, "digest": digest, "config": self._config}
         self._environment = _environment(self._model, optimizer, loader, self._team)
-        self._environment["start"] = {"init": content(_named_parameters(self._model))}
+        self._environment["start"] = {"init": self._content(_named_parameters(self._model))}
         try:
             self._check_folder(digest)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -287,13 +289,31 @@ class Recorder:
     # Evidence of a step.
 
     def _state(self):
-        return fingerprint(_named_state(self._model))
+        return self._digest_of("parameters are", lambda: _named_state(self._model))
+
+    def _digest_of(self, what, leaves):
+        """Return the digest of leaves; 0, which says that there is none, if they have none."""
+        try:
+            return fingerprint(leaves())
+        except Exception as error:
+            self.note(f"the {what} not recorded: {_one_line(error)}")
+            return torch.zeros((), dtype=torch.int64)
+
+    def _content(self, leaves):
+        try:
+            return content(leaves)
+        except Exception as error:
+            self._notes.append(f"parameters have no digest: {_one_line(error)}")
+            sys.stderr.write(f"note: recorder: {self._notes[-1]}\n")
+            return content({})
 
     def _evidence(self, loss, batch):
         grads = _named_gradients(self._model)
         if not grads:
             self.note("no gradients at a step: call step before zero_grad")
-        digests = [self._state(), fingerprint(grads), self._batch(batch)]
+        flat = functools.partial(self._flat, batch)
+        digests = [self._state(), self._digest_of("gradients are", lambda: grads)]
+        digests.append(self._digest_of("batch is", flat))
         device = _device(self._model)
         return {
             "step": self.steps_done,
@@ -303,21 +323,18 @@ class Recorder:
             "rng": _random_states(),
         }
 
-    def _batch(self, batch):
-        """Return the digest of the batch; 0, which says that there is none, if it has none."""
-        try:
-            flat = _flat(batch)
-            return fingerprint({self._team.prefix + name: leaf for name, leaf in flat.items()})
-        except Exception as error:
-            self.note(f"the batch is not recorded: {_one_line(error)}")
-            return torch.zeros((), dtype=torch.int64)
+    def _flat(self, batch):
+        return {self._team.prefix + name: leaf for name, leaf in _flat(batch).items()}
 
     def _per_leaf(self, grads):
-        named = {"params": _named_state(self._model), "grads": grads}
-        return {
-            kind: {name: fingerprint({name: leaf}) for name, leaf in tensors.items()}
-            for kind, tensors in named.items()
-        }
+        found = {"params": {}, "grads": {}}
+        for kind, tensors in (("params", _named_state(self._model)), ("grads", grads)):
+            for name, leaf in tensors.items():
+                try:
+                    found[kind][name] = fingerprint({name: leaf})
+                except Exception as error:
+                    self.note(f"{kind} {name} is not recorded: {_one_line(error)}")
+        return found
 
     def _write_pending(self):
         """Write the line of the step before: one step late, so that a GPU is never waited for."""
@@ -362,8 +379,23 @@ class Recorder:
         trace, self._trace = self._trace, None
         if trace is None:
             return None
-        self._tracer.__exit__(None, None, None)
-        return trace.end()
+        trace.over = True
+        self._leave_mode()
+        found = trace.end()
+        for text in trace.failures:
+            self.note(text)
+        return found
+
+    def _leave_mode(self):
+        """Switch the tracer off, unless another mode was switched on inside of it and still is."""
+        from torch.utils import _python_dispatch
+
+        top = getattr(_python_dispatch, "_get_current_dispatch_mode", lambda: self._tracer)()
+        if top is self._tracer:
+            self._tracer.__exit__(None, None, None)
+            self._tracer = None
+        else:
+            self.note("a mode of torch that began during a trace goes on; the trace ends under it")
 
     def _end_trace(self):
         traced = self._stop_trace()
@@ -426,7 +458,7 @@ class Recorder:
                     "init": self._environment["start"]["init"],
                     "order": content({"batches": _int64(batches)}) if batches else nothing,
                     "data": content({"batches": _int64(sorted(batches))}) if batches else nothing,
-                    "params": content(_named_state(self._model)),
+                    "params": self._content(_named_state(self._model)),
                     "predictions": nothing,
                 },
                 "seconds": {
@@ -517,7 +549,7 @@ def content(leaves):
     """Return the sha256 over names, types, shapes and elements of named tensors, 64 hex digits."""
     total = hashlib.sha256()
     for name in sorted(leaves, key=lambda name: name.encode()):
-        leaf = leaves[name].detach().cpu().contiguous()
+        leaf = _dense(leaves[name]).cpu().contiguous()
         leaf = leaf.resolve_conj() if leaf.is_complex() else leaf
         shape = ",".join(str(length) for length in leaf.shape)
         total.update(f"{name}\n{str(leaf.dtype)[6:]}\n{shape}\n".encode())
@@ -527,14 +559,43 @@ def content(leaves):
 
 def _bits(leaf):
     """Bits of the elements, flat in C order, as integers of the elements' own width."""
-    leaf = leaf.detach()
-    if leaf.is_sparse:
-        leaf = leaf.to_dense()
+    leaf = _dense(leaf)
     if leaf.is_complex():
         leaf = torch.view_as_real(leaf.resolve_conj())
     if leaf.dtype == torch.bool:
         leaf = leaf.to(torch.uint8)
     return leaf.contiguous().reshape(-1).view(_INTEGERS[leaf.element_size()])
+
+
+def _dense(leaf):
+    """Return a tensor whose elements lie in memory.
+
+    Raises:
+        _NotRecorded: they do not.
+    """
+    if _opaque(leaf):
+        raise _NotRecorded(f"{type(leaf).__name__} of {leaf.dtype} shows no values")
+    leaf = leaf.detach()
+    return leaf if leaf.layout == torch.strided else leaf.to_dense()
+
+
+def _opaque(leaf):
+    """Whether reading the memory of a tensor would fail, or end the process."""
+    if type(leaf) in (torch.Tensor, torch.nn.Parameter):
+        wrapped = getattr(
+            getattr(torch._C, "_functorch", None), "is_functorch_wrapped_tensor", None
+        )
+        hidden = wrapped is not None and wrapped(leaf)
+    else:  # such as two tensors in one, or one without values
+        own = getattr(type(leaf), "__torch_dispatch__", None)
+        hidden = own is not getattr(torch.Tensor, "__torch_dispatch__", None)
+    return hidden or leaf.device.type == "meta" or leaf.is_nested or leaf.is_quantized
+
+
+def _address(leaf):
+    """Return where a tensor lies in memory; None where it has no one place."""
+    strided = not _opaque(leaf) and leaf.layout == torch.strided
+    return leaf.data_ptr() if strided else None
 
 
 _C = """
@@ -588,7 +649,7 @@ def _compiled():
 
 
 @functools.lru_cache(maxsize=4)
-def _threads(number):
+def _threads(number, process):  # threads do not live on in a forked process
     return concurrent.futures.ThreadPoolExecutor(number)
 
 
@@ -606,7 +667,7 @@ def _summed(bits):
     def sums(mine):
         return sum(functions[width](*arguments) for width, *arguments in mine)  # pyright: ignore
 
-    return sum(_threads(number).map(sums, [tasks[i::number] for i in range(number)]))
+    return sum(_threads(number, os.getpid()).map(sums, [tasks[i::number] for i in range(number)]))
 
 
 def _mixed(bits, offsets, start):
@@ -836,6 +897,7 @@ class _Trace:
     def __init__(self, model, values_of):
         self.found, self.values, self.modules, self.nodes = [], {}, [], {}
         self.unset, self.known, self.quiet = set(), set(), set()
+        self.process, self.failures, self.over = os.getpid(), [], False
         self.numbers = {one for one in values_of if isinstance(one, int)}
         self.names = {one for one in values_of if isinstance(one, str)}
         self.owners, self.grads = _owners(model), None
@@ -849,27 +911,45 @@ class _Trace:
     def operation(self, function, args, kwargs):
         """Run an operation and record it."""
         thread = threading.get_ident()
-        if thread in self.quiet:
+        if thread in self.quiet or self.over or os.getpid() != self.process:
             return function(*args, **kwargs)
         name, values = str(function), [*args, *kwargs.values()]
+        before = self.attempt(self.before, function, args, kwargs)
+        result = function(*args, **kwargs)
+        self.attempt(self.after, function, name, values, before, result, args, kwargs)
+        return result
+
+    def attempt(self, act, *args):
+        """Call a part of the recorder, whose failure must not end the training."""
+        try:
+            return act(*args)
+        except Exception as error:
+            self.failures.append(f"an operation is not recorded: {_one_line(error)}")
+            return None
+
+    def before(self, function, args, kwargs):
+        """Return what is known before an operation runs."""
+        values = [*args, *kwargs.values()]
         given = _digests(values, self.unset)
         keep = len(self.found) + 1 in self.numbers
         kept = _cloned("given", _tensors(values)) if keep else {}
         read = self.first_read(values)
-        states = _random_states() if _draws(function) else {}
-        result = function(*args, **kwargs)
+        return given, kept, read, _state(_random_states() if _draws(function) else {})
+
+    def after(self, function, name, values, before, result, args, kwargs):
+        """Record an operation that has run."""
+        given, kept, read, state = before or ([_NO_DIGEST], {}, {}, None)
         tensors = _made(function, result, args, kwargs)
-        places = {one.data_ptr() for one in tensors}
+        places = {_address(one) for one in tensors} - {None}
         self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
         if tensors and not _UNSET.match(name):
             phase, module, line = self.place(tensors + _tensors(values))
-            self.add(phase, module, name, line, given, tensors, _state(states), read, kept)
-        return result
+            self.add(phase, module, name, line, given, tensors, state, read, kept)
 
     def add(self, phase, module, op, line, given, tensors, state, read=None, kept=None):
         """Append a line; `kept` are the values that went in, if they are wanted."""
         made = _digests(tensors)
-        self.known.update(made)
+        self.known.update(set(made) - {_NO_DIGEST})
         known = [_evidence(one) for one in tensors]
         types, samples, sums = [[one[part] for one in known] for part in range(3)]
         entry = {"step": len(self.found), "phase": phase, "module": module, "op": op}
@@ -884,9 +964,9 @@ class _Trace:
         """Return evidence of tensors that no operation made before and none has read."""
         read = {}
         for value in _tensors(values):
-            if value.device.type != "meta" and value.data_ptr() not in self.unset:
-                digest = _hex(fingerprint({"": value}))
-                if digest not in self.known:
+            if value.device.type != "meta" and _address(value) not in self.unset:
+                digest = _text(value)
+                if digest != _NO_DIGEST and digest not in self.known:
                     read[digest] = _evidence(value)
         self.known.update(read)
         return read
@@ -909,19 +989,22 @@ class _Trace:
         """Return the module whose parameter or gradient is among the tensors; "" if not one."""
         if self.grads is None:
             self.grads = {
-                leaf.grad.data_ptr(): name for leaf, name in self.owners if leaf.grad is not None
+                _address(leaf.grad): name for leaf, name in self.owners if leaf.grad is not None
             }
-            self.grads.update({leaf.data_ptr(): name for leaf, name in self.owners})
-        names = {self.grads[x.data_ptr()] for x in tensors if x.data_ptr() in self.grads}
+            self.grads.update({_address(leaf): name for leaf, name in self.owners})
+            self.grads.pop(None, None)
+        names = {self.grads[x] for x in map(_address, tensors) if x in self.grads}
         return names.pop() if len(names) == 1 else ""
 
     def silently(self, act, *args):
         """Call a function of the recorder, whose own operations are not recorded."""
+        if os.getpid() != self.process:  # a worker, forked during the step
+            return None
         thread = threading.get_ident()
         self.quiet.add(thread)
         try:
             with torch.no_grad():
-                return act(*args)
+                return self.attempt(act, *args)
         finally:
             self.quiet.discard(thread)
 
@@ -935,6 +1018,8 @@ def _tracer(base, trace):
     """
 
     class Tracer(base):
+        supports_higher_order_operators = True
+
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             return trace.operation(function, args, kwargs or {})
 
@@ -1061,8 +1146,15 @@ class _Outline:
         state = _named_state(module)
         versions = [leaf._version for leaf in state.values()]
         if self.states.get(name, (None,))[0] != versions:
-            self.states[name] = (versions, _hex(fingerprint(state)))
+            self.states[name] = (versions, _state_text(state))
         return self.states[name][1]
+
+
+def _state_text(state):
+    try:
+        return _hex(fingerprint(state))
+    except Exception:
+        return _NO_DIGEST
 
 
 def _owners(model):
@@ -1084,11 +1176,22 @@ def _digests(values, unset=()):
     found = []
     for value in _flattened(values):
         if torch.is_tensor(value):
-            known = value.device.type != "meta" and value.data_ptr() not in unset
-            found.append(_hex(fingerprint({"": value})) if known else "unset")
+            known = value.device.type != "meta" and _address(value) not in unset
+            found.append(_text(value) if known else "unset")
         elif isinstance(value, (bool, int, float, str)):
             found.append(repr(value))
     return found
+
+
+_NO_DIGEST = "not recorded"
+"""In a trace, of a tensor that cannot be digested; `mrjax.diverge.traces` knows it."""
+
+
+def _text(value):
+    try:
+        return _hex(fingerprint({"": value}))
+    except Exception:
+        return _NO_DIGEST
 
 
 def _flattened(values):
@@ -1157,19 +1260,19 @@ _CHUNK = 1 << 22
 
 def _evidence(leaf):
     """Return type and shape, the bits of some elements in hex, and signed sums in hex."""
-    kind = f"{str(leaf.dtype)[6:]}[{','.join(map(str, leaf.shape))}]"
-    if leaf.device.type == "meta":
+    kind = f"{str(leaf.dtype)[6:]}[]"
+    try:
+        kind = f"{kind[:-1]}{','.join(map(str, leaf.shape))}]"
+        flat = _reals(leaf)
+    except Exception:  # it has no values to read
         return kind, "", ""
-    flat = _reals(leaf)
     kept = flat[torch.tensor(_positions(flat.numel()), dtype=torch.int64, device=flat.device)]
     return kind, _bytes(kept).hex(), _bytes(_signed_sums(flat)).hex()
 
 
 def _reals(leaf):
     """Return the elements, flat in C order; of complex numbers both parts."""
-    leaf = leaf.detach()
-    if leaf.is_sparse:
-        leaf = leaf.to_dense()
+    leaf = _dense(leaf)
     if leaf.is_complex():
         leaf = torch.view_as_real(leaf.resolve_conj())
     return leaf.resolve_neg().contiguous().reshape(-1)
@@ -1217,7 +1320,7 @@ def _cloned(kind, tensors):
     return {
         f"{kind}_{place}": tensor.detach().clone()
         for place, tensor in enumerate(tensors)
-        if tensor.device.type != "meta"
+        if not _opaque(tensor)
     }
 
 
@@ -1246,7 +1349,7 @@ def _write_values(path, tensors):
 
 def _npy(tensor):
     """Return a tensor in numpy's format npy, version 1.0."""
-    tensor = tensor.to_dense() if tensor.is_sparse else tensor
+    tensor = _dense(tensor)
     tensor = tensor.resolve_conj().resolve_neg().contiguous()
     kind = _NUMPY.get(str(tensor.dtype)[6:], f"<u{tensor.element_size()}")
     header = repr({"descr": kind, "fortran_order": False, "shape": tuple(tensor.shape)})

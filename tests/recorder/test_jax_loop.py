@@ -1,5 +1,6 @@
 """The recorder of trainings in JAX: its digests, its folder, and that it harms no training."""
 
+import argparse
 import collections
 import dataclasses
 import functools
@@ -382,3 +383,10 @@ def test_a_batch_of_a_type_that_jax_lacks_is_not_recorded(tmp_path, kind):
     record.step(0.0, params={"w": np.ones(2)}, batch=np.zeros(3, dtype=kind))
     record.finish()
     assert json.loads((tmp_path / "ledger.jsonl").read_text())["batch"] == "0" * 16
+
+
+def test_settings_are_a_dictionary_or_a_namespace():
+    found = jax_folder.settings(argparse.Namespace(lr=0.1), "training")
+    assert found["config"] == {"lr": 0.1}
+    with pytest.raises(UserError, match="config is float; expected a dictionary"):
+        jax_folder.settings(3.0, "training")
