@@ -930,11 +930,15 @@ class _Trace:
     def before(self, function, args, kwargs):
         """Return what is known before an operation runs."""
         values = [*args, *kwargs.values()]
-        given = _digests(values, self.unset)
+        given = _digests(args, self.unset)
+        for key in sorted(set(kwargs) - {"device", "pin_memory"}):  # these may be others
+            given += [f"{key}=", *_digests([kwargs[key]], self.unset)]
         keep = len(self.found) + 1 in self.numbers
         kept = _cloned("given", _tensors(values)) if keep else {}
         read = self.first_read(values)
-        return given, kept, read, _state(_random_states() if _draws(function) else {})
+        own = [_short(one.get_state()) for one in values if isinstance(one, torch.Generator)]
+        drawn = " ".join(own) or _state(_random_states() if _draws(function) else {})
+        return given, kept, read, drawn
 
     def after(self, function, name, values, before, result, args, kwargs):
         """Record an operation that has run."""
@@ -1178,11 +1182,12 @@ def _digests(values, unset=()):
         if torch.is_tensor(value):
             known = value.device.type != "meta" and _address(value) not in unset
             found.append(_text(value) if known else "unset")
-        elif isinstance(value, (bool, int, float, str)):
+        elif value is None or isinstance(value, _ARGUMENTS):
             found.append(repr(value))
     return found
 
 
+_ARGUMENTS = (bool, int, float, complex, str, torch.dtype, torch.layout, torch.memory_format)
 _NO_DIGEST = "not recorded"
 """In a trace, of a tensor that cannot be digested; `mrjax.diverge.traces` knows it."""
 

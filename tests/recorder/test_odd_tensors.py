@@ -1,5 +1,6 @@
 """Tensors that the recorder cannot read, and modes and processes beside it, end no training."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from mrjax.diverge import parting, traces  # noqa: E402
 from mrjax.recorder import Recorder  # noqa: E402
 from mrjax.runs import ledger  # noqa: E402
-
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR", "ignore:The PyTorch API of nested")
 
@@ -73,7 +73,7 @@ def test_operations_whose_inputs_have_no_digest_are_no_origin():
             given=given,
             made=made,
             random=None,
-        )  # fmt: skip
+        )
         for given, made in (((traces.NO_DIGEST,), ("0" * 16,)), ((traces.NO_DIGEST,), ("1" * 16,)))
     ]
     assert not parting._is_origin(one, other)
@@ -119,3 +119,34 @@ def test_a_worker_forked_during_a_trace_does_not_hang(tmp_path):
         [sys.executable, "-c", FORK, str(tmp_path)], cwd=ROOT, timeout=120, capture_output=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def given(folder, act, op, what="given"):
+    class Act(torch.nn.Module):
+        def forward(self, x):
+            return act(x)
+
+    model = Act()
+    record = Recorder(folder, model, trace_at=[1])
+    model(torch.eye(2))
+    record.step(0.0)
+    found = traces.read(folder / "trace-000001.jsonl")
+    return next(getattr(one, what) for one in found if one.op.startswith(op))
+
+
+def test_which_argument_a_constant_is(tmp_path):
+    low = given(tmp_path / "a", lambda x: torch.clamp(x, min=0.0), "aten.clamp")
+    high = given(tmp_path / "b", lambda x: torch.clamp(x, max=0.0), "aten.clamp")
+    assert low != high
+    half = given(tmp_path / "c", lambda x: x.to(torch.float16), "aten._to_copy")
+    brain = given(tmp_path / "d", lambda x: x.to(torch.bfloat16), "aten._to_copy")
+    assert half != brain
+
+
+def test_the_state_of_a_generator_that_an_operation_is_given(tmp_path):
+    found = []
+    for place, seed in enumerate((0, 0, 1)):
+        own = torch.Generator().manual_seed(seed)
+        act = functools.partial(torch.randn, 2, generator=own)
+        found.append(given(tmp_path / str(place), lambda x, a=act: x + a(), "aten.randn", "random"))
+    assert found[0] == found[1] != found[2]
