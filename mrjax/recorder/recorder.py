@@ -93,7 +93,7 @@ class Recorder:
         folder: of the run; made where it is absent.
         model: network; its parameters and buffers are digested. Wrappers (DistributedDataParallel,
             DataParallel, torch.compile) do not change the names.
-        optimizer: its class and settings are recorded; may be left out.
+        optimizer: its class and settings are recorded; may be a list, or be left out.
         config: settings of the training, such as ``vars(args)``; what is no JSON becomes text.
         loader: the training's DataLoader, whose workers, sampler and seeds are recorded.
         name: of the experiment, one word.
@@ -131,6 +131,12 @@ class Recorder:
             raise RecorderError("every must be at least 1 and steps_done at least 0; correct them")
         if values_of and not trace_at:
             raise RecorderError("values_of is given without trace_at; expected the step; add it")
+        lazy = getattr(torch.nn.parameter, "UninitializedTensorMixin", ())
+        if any(isinstance(leaf, lazy) for _, leaf in model.named_parameters()):
+            raise RecorderError(
+                "model has lazy parameters without a shape; expected all of them; run one batch "
+                "before the recorder begins"
+            )
         self.folder = Path(folder)
         self.steps_done = steps_done
         self._model, self._every, self._leaves, self._name = model, every, leaves, name
@@ -175,9 +181,17 @@ class Recorder:
 
     def metrics(self, **values):
         """Record metrics that hold after the present step, such as ``ssim=0.91``."""
-        plain = {name: _number(value) for name, value in values.items()}
+        plain = {name: self._number(name, value) for name, value in values.items()}
         self._metrics.update(plain)
         self._append("metrics.jsonl", {"step": self.steps_done, **plain})
+
+    def _number(self, name, value):
+        """Return a number; NaN, with a note, for what is none."""
+        try:
+            return _number(value)
+        except Exception:
+            self.note(f"{name} is {type(value).__qualname__}, no number; it is not recorded")
+            return math.nan
 
     def note(self, text):
         """Record a remark, and say it once on stderr."""
@@ -341,7 +355,7 @@ class Recorder:
         found, self._pending = self._pending, None
         if found is None or self._broken:
             return
-        step, loss = found["step"], _number(found["loss"])
+        step, loss = found["step"], self._number("loss", found["loss"])
         params, grads, batch = self._together(step, found["digests"].tolist())
         line = {"step": step, "loss": loss, "loss_hex": loss.hex()}
         line.update(params=_hex64(params), grads=_hex64(grads), batch=_hex64(batch))
@@ -1501,6 +1515,18 @@ def _described(model):
 def _optimizer(optimizer):
     if optimizer is None:
         return None
+    if isinstance(optimizer, (list, tuple, dict)):  # such as one of each network
+        several = list(optimizer.values() if isinstance(optimizer, dict) else optimizer)
+        known = [one for one in map(_optimizer, several) if one is not None]
+        return {
+            "class": " ".join(one["class"] for one in known),
+            "groups": [group for one in known for group in one["groups"]],
+        }
+    if not hasattr(optimizer, "param_groups"):
+        raise RecorderError(
+            f"optimizer is {type(optimizer).__qualname__}; expected one of torch, or a list of "
+            "them; correct it or leave it out"
+        )
     groups = [
         {name: _plain(value) for name, value in group.items() if name != "params"}
         for group in optimizer.param_groups

@@ -14,10 +14,12 @@ from torch.testing._internal.two_tensor import TwoTensor  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from mrjax.diverge import parting, traces  # noqa: E402
-from mrjax.recorder import Recorder  # noqa: E402
+from mrjax.recorder import Recorder, RecorderError  # noqa: E402
 from mrjax.runs import ledger  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR", "ignore:The PyTorch API of nested")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Sparse CSR", "ignore:The PyTorch API of nested", "ignore:Lazy modules"
+)
 
 
 def train(folder, model, batch, trace_at=(2,)):
@@ -150,3 +152,22 @@ def test_the_state_of_a_generator_that_an_operation_is_given(tmp_path):
         act = functools.partial(torch.randn, 2, generator=own)
         found.append(given(tmp_path / str(place), lambda x, a=act: x + a(), "aten.randn", "random"))
     assert found[0] == found[1] != found[2]
+
+
+def test_what_is_no_number_is_not_recorded(tmp_path, capsys):
+    model = torch.nn.Linear(3, 1)
+    record = Recorder(tmp_path, model, [torch.optim.SGD(model.parameters(), 0.1)])
+    record.step(None)
+    record.step({"a": torch.ones(())})
+    record.metrics(ssim=None)
+    record.finish()
+    told = capsys.readouterr().err
+    assert "loss is NoneType" in told and "loss is dict" in told and "ssim is NoneType" in told
+    assert json.loads((tmp_path / "result.json").read_text())["metrics"] == {}
+
+
+def test_lazy_parameters_and_what_is_no_optimizer_are_refused(tmp_path):
+    with pytest.raises(RecorderError, match="lazy"):
+        Recorder(tmp_path, torch.nn.LazyLinear(1))
+    with pytest.raises(RecorderError, match="optimizer is float"):
+        Recorder(tmp_path, torch.nn.Linear(1, 1), 0.1)
