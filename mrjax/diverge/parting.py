@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mrjax.diverge import alignment
 from mrjax.diverge.alignment import Pair
-from mrjax.diverge.traces import GRADIENT, OUTPUT, Operation
+from mrjax.diverge.traces import GRADIENT, NO_DIGEST, OUTPUT, Operation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,8 @@ def _differs(one: Operation, other: Operation) -> bool:
 
 
 def _is_origin(one: Operation, other: Operation) -> bool:
-    return one.given == other.given and one.made != other.made and one.random == other.random
+    same = one.given == other.given and one.random == other.random
+    return same and one.made != other.made and NO_DIGEST not in one.given
 
 
 def _first(
@@ -144,6 +145,8 @@ def _kind(one: Operation, other: Operation, known: tuple[set[str], set[str]]) ->
         return "order" if lost or any(x or y for x, y in read) else "input"
     if one.given != other.given:
         return "argument"
+    if one.made != other.made and NO_DIGEST in one.given:  # nobody knows whether inputs are equal
+        return "input"
     if one.made != other.made:
         return "random" if one.random != other.random else "operation"
     return ""

@@ -48,6 +48,8 @@ OUTPUT, GRADIENT, PARAMETERS = OUTLINE = (
     "module.parameters",
 )
 _DIGEST = re.compile("[0-9a-f]{16}")
+NO_DIGEST = "not recorded"
+"""What a trace has in the place of the digest of a tensor that cannot be digested."""
 _TYPE = re.compile(r"[a-z0-9_]{1,40}\[(\d{1,18}(,\d{1,18}){0,63})?\]")
 _HEX = re.compile("([0-9a-f]{2})*")
 

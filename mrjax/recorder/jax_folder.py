@@ -1,10 +1,12 @@
 """The run folder of a recorded training loop: opened, continued, and written without harm to it."""
 
+import argparse
 import hashlib
 import json
 import math
 import re
 import sys
+import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,13 +143,23 @@ class RunFolder:
         return next(reversed(self.kept[LEDGER]), None)
 
 
-def settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+def settings(config: Any, name: str) -> dict[str, Any]:
     """Return the content of ``config.json``.
 
     Args:
-        config: settings of the training.
+        config: settings of the training, a dictionary or what argparse returns.
         name: of the experiment.
+
+    Raises:
+        UserError: `config` is something else.
     """
+    if isinstance(config, argparse.Namespace | types.SimpleNamespace):
+        config = vars(config)
+    if not isinstance(config, Mapping):
+        raise UserError(
+            f"config is {type(config).__qualname__}; expected a dictionary; give vars(args) or the "
+            "like"
+        )
     plain = _plain(dict(config))
     text = json.dumps({"config": plain, "name": name}, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -1,9 +1,12 @@
 """Leaves of any tree of a JAX training as named arrays, and their digests on the device."""
 
 import dataclasses
+import enum
 import functools
 import hashlib
+import os
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,34 +25,85 @@ Leaves = Mapping[str, Any]
 """Name -> array of JAX, or of numpy and not shared with the training."""
 
 _NUMBERS = (bool, int, float, complex)
+_TEXT = (str, bytes, bytearray, *_NUMBERS, range, slice, type, enum.Enum, os.PathLike)
+"""Types whose description says all about them."""
+_DEEPEST = 50
+"""Objects that may lie in one another."""
 _NARROW = {"int2": 0x3, "uint2": 0x3, "int4": 0xF, "uint4": 0xF}
 """Types of less than a byte -> the bits of a byte that numpy stores them in."""
 _MOST_STRUCTURES = 1000
 _known_names: dict[Any, tuple[str, ...]] = {}
 
 
-def leaves(tree: Any) -> dict[str, Any]:
+class NotRecordedError(ValueError):
+    """Something has no digest; the message says what."""
+
+
+def leaves(tree: Any, *, whole: bool = False) -> dict[str, Any]:
     """Return the leaves of a tree as named arrays.
 
     Arrays of JAX stay where they are. Arrays of numpy are copied, because the training may write
-    into them before the device has read them. Numbers become arrays; anything else (a name of a
-    file, a function inside a module) becomes a part of the name, with one zero as its value.
+    into them before the device has read them. Numbers become arrays; of objects unknown to JAX the
+    attributes are leaves; anything else (a name of a file, a function inside a module) becomes a
+    part of the name, with one zero as its value.
 
     Args:
         tree: of arrays, numbers and whatever else.
+        whole: refuse what does not show its values.
 
     Raises:
         UserError: two leaves have one name, or a leaf has no value (any more).
+        NotRecordedError: something shows no values, and `whole` is asked for.
     """
+    return _leaves(tree, whole, ())
+
+
+def _leaves(tree: Any, whole: bool, above: tuple[int, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, leaf in zip(_names(tree), jax.tree.leaves(tree), strict=True):
-        if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):  # unknown to JAX
-            found |= leaves(
-                {name: {f.name: getattr(leaf, f.name) for f in dataclasses.fields(leaf)}}
-            )
+        if id(leaf) in above:  # it contains itself
+            found[f"{name}=({above[::-1].index(id(leaf)) + 1} above)"] = np.zeros(1, np.float32)
+            continue
+        parts = _parts(leaf)
+        if parts is not None:
+            _require_few(above, name)
+            found |= _leaves({name: parts}, whole, (*above, id(leaf)))
         else:
-            found.update([_array(name, leaf)])
+            found.update([_array(name, leaf, whole)])
     return found
+
+
+def _require_few(above: tuple[int, ...], name: str) -> None:
+    if len(above) >= _DEEPEST:
+        raise NotRecordedError(f"{name} lies in {len(above)} objects")
+
+
+def _parts(leaf: Any) -> dict[str, Any] | None:
+    """Return what an object unknown to JAX consists of; None of what has no parts."""
+    if isinstance(leaf, Mapping):
+        return {str(key): part for key, part in leaf.items()}
+    if isinstance(leaf, deque):
+        return {str(place): part for place, part in enumerate(leaf)}
+    if isinstance(leaf, (set, frozenset)):  # their order is another in each process
+        return {str(place): part for place, part in enumerate(sorted(leaf, key=repr))}
+    if isinstance(leaf, (jax.Array, *_TEXT)) or hasattr(type(leaf), "__array__"):
+        return None
+    if callable(leaf) and not dataclasses.is_dataclass(leaf):
+        return None
+    names = [slot for base in type(leaf).__mro__ for slot in _slots(base)]
+    if dataclasses.is_dataclass(leaf):
+        names = [field.name for field in dataclasses.fields(leaf)] + names
+    found = {name: getattr(leaf, name) for name in names if hasattr(leaf, name)}
+    return {**found, **getattr(leaf, "__dict__", {})} or None
+
+
+def _slots(base: type) -> list[str]:
+    slots = base.__dict__.get("__slots__", ())
+    slots = [slots] if isinstance(slots, str) else list(slots)
+    owner = f"_{base.__name__.lstrip('_')}"
+    private = [slot.startswith("__") and not slot.endswith("__") for slot in slots]
+    named = [f"{owner}{slot}" if hid else slot for slot, hid in zip(slots, private, strict=True)]
+    return [name for name in named if name not in ("__dict__", "__weakref__")]
 
 
 def kinds(found: Leaves) -> dict[str, str]:
@@ -158,7 +212,7 @@ def _new_names(tree: Any) -> tuple[str, ...]:
         raise UserError(f"{error}; expected one name for each leaf; rename one") from error
 
 
-def _array(name: str, leaf: Any) -> tuple[str, Any]:
+def _array(name: str, leaf: Any, whole: bool) -> tuple[str, Any]:
     if isinstance(leaf, Tracer):
         raise UserError(
             f"{name} has no value yet; expected a call outside of jax.jit; call step after the "
@@ -171,18 +225,34 @@ def _array(name: str, leaf: Any) -> tuple[str, Any]:
                 "array that the training step returned, or do not donate this one"
             )
         return name, leaf
-    return _of_host(name, leaf)
+    return _of_host(name, leaf, whole)
 
 
-def _of_host(name: str, leaf: Any) -> tuple[str, Any]:
+def _of_host(name: str, leaf: Any, whole: bool) -> tuple[str, Any]:
     """Return a copy of an array or a number; what is neither becomes a part of the name."""
     array = np.array(leaf) if isinstance(leaf, _NUMBERS) or hasattr(leaf, "__array__") else None
     if array is None or array.dtype.kind in "OUSMm":
         text = repr(leaf if array is None else array.tolist())
+        short = "..." in text and array is None and not isinstance(leaf, _TEXT)
+        if whole and (" at 0x" in text or short):
+            raise NotRecordedError(f"{name} is {type(leaf).__qualname__}, which shows no values")
         return f"{name}={_one_line(text)}", np.zeros(1, np.float32)
     if array.dtype == jax.dtypes.float0:  # gradients of integers: nothing
         return name, np.zeros(array.shape, np.bool_)
+    if whole and not _known_type(array.dtype):
+        raise NotRecordedError(f"{name} has the type {array.dtype}, which JAX lacks")
     return name, array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+@functools.lru_cache(maxsize=100)
+def _known_type(kind: np.dtype) -> bool:
+    """Whether JAX can read the bits of a type: not those of records and long doubles."""
+    with jax.enable_x64(True):
+        try:
+            jax.eval_shape(lambda x: x, np.empty(0, kind.newbyteorder("=")))
+        except TypeError:
+            return False
+    return True
 
 
 def _one_line(text: str) -> str:

@@ -106,7 +106,7 @@ class JaxRecorder(contextlib.AbstractContextManager):
         environment["start"] = {"init": jax_leaves.content(found)}
         self._files = RunFolder(
             self.folder,
-            settings(config or {}, name),
+            settings({} if config is None else config, name),
             environment,
             steps_done=self.steps_done,
             every=every,
@@ -189,7 +189,8 @@ class JaxRecorder(contextlib.AbstractContextManager):
 
     def _start(self, loss: Any, *trees: Any) -> _Started:
         """Begin to compute the digests of params, grads, batch and keys."""
-        found = [jax_leaves.leaves(tree) for tree in trees]
+        found = [jax_leaves.leaves(tree) for tree in trees[:2]]
+        found += [self._given(tree) for tree in trees[2:]]
         self._watch(*found)
         sums = jax_leaves.start_sums(found)
         for array in [*sums, loss]:
@@ -203,6 +204,17 @@ class JaxRecorder(contextlib.AbstractContextManager):
             states=jax_facts.random_states(),
             seconds=time.perf_counter() - self._began,
         )
+
+    def _given(self, tree: dict[str, Any]) -> dict[str, Any]:
+        """Return the leaves of a batch or of keys; none, with a note, if one has no digest."""
+        try:
+            return jax_leaves.leaves(tree, whole=True)
+        except UserError:
+            raise
+        except Exception as error:  # a record must not end a training
+            told = " ".join(str(error).split())[:200]
+            self.note(f"the {next(iter(tree))} is not recorded: {told}")
+            return {}
 
     def _watch(self, params: jax_leaves.Leaves, grads: jax_leaves.Leaves, *_: Any) -> None:
         """Refuse a wrong tree at the first call; later say that it has changed, and go on."""

@@ -32,9 +32,12 @@ If the folder can no longer be written, one line says so and the training goes o
 
 from __future__ import annotations
 
+import argparse
 import collections
+import collections.abc
 import concurrent.futures
 import ctypes
+import enum
 import functools
 import hashlib
 import json
@@ -49,6 +52,8 @@ import sys
 import tempfile
 import threading
 import time
+import types
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -88,7 +93,7 @@ class Recorder:
         folder: of the run; made where it is absent.
         model: network; its parameters and buffers are digested. Wrappers (DistributedDataParallel,
             DataParallel, torch.compile) do not change the names.
-        optimizer: its class and settings are recorded; may be left out.
+        optimizer: its class and settings are recorded; may be a list, or be left out.
         config: settings of the training, such as ``vars(args)``; what is no JSON becomes text.
         loader: the training's DataLoader, whose workers, sampler and seeds are recorded.
         name: of the experiment, one word.
@@ -126,14 +131,20 @@ class Recorder:
             raise RecorderError("every must be at least 1 and steps_done at least 0; correct them")
         if values_of and not trace_at:
             raise RecorderError("values_of is given without trace_at; expected the step; add it")
+        lazy = getattr(torch.nn.parameter, "UninitializedTensorMixin", ())
+        if any(isinstance(leaf, lazy) for _, leaf in model.named_parameters()):
+            raise RecorderError(
+                "model has lazy parameters without a shape; expected all of them; run one batch "
+                "before the recorder begins"
+            )
         self.folder = Path(folder)
         self.steps_done = steps_done
         self._model, self._every, self._leaves, self._name = model, every, leaves, name
         self._team = _Team()
-        self._notes, self._metrics, self._pending = [], {}, None
+        self._notes, self._metrics, self._pending, self._tracer = [], {}, None, None
         self._trace_at, self._values_of, self._trace = set(trace_at), set(values_of), None
         self._began, self._broken = time.perf_counter(), not self._team.first
-        self._config = _plain(config or {})
+        self._config = _plain(_settings(config))
         if self._team.first:
             self._open(optimizer, loader)
         self._begin_trace()
@@ -145,10 +156,13 @@ class Recorder:
 
         Args:
             loss: of this step; a tensor of one element or a number.
-            batch: what the step was given: a tensor, or lists, tuples and dictionaries of tensors,
-                numbers and text. With gradient accumulation, the list of its micro-batches.
+            batch: what the step was given: a tensor, or lists, tuples, dictionaries and objects of
+                tensors, numbers and text. With gradient accumulation, the list of its
+                micro-batches. A note says so where something in it has no digest.
         """
         self.steps_done += 1
+        if self._tracer is not None and self._trace is None:  # under another mode until now
+            self._leave_mode()
         self._end_trace()
         self._record(loss, batch)
         self._begin_trace()
@@ -167,9 +181,17 @@ class Recorder:
 
     def metrics(self, **values):
         """Record metrics that hold after the present step, such as ``ssim=0.91``."""
-        plain = {name: _number(value) for name, value in values.items()}
+        plain = {name: self._number(name, value) for name, value in values.items()}
         self._metrics.update(plain)
         self._append("metrics.jsonl", {"step": self.steps_done, **plain})
+
+    def _number(self, name, value):
+        """Return a number; NaN, with a note, for what is none."""
+        try:
+            return _number(value)
+        except Exception:
+            self.note(f"{name} is {type(value).__qualname__}, no number; it is not recorded")
+            return math.nan
 
     def note(self, text):
         """Record a remark, and say it once on stderr."""
@@ -200,7 +222,7 @@ class Recorder:
         self._digest = digest
         named = {"schema_version": 1, "digest": digest, "config": self._config}
         self._environment = _environment(self._model, optimizer, loader, self._team)
-        self._environment["start"] = {"init": content(_named_parameters(self._model))}
+        self._environment["start"] = {"init": self._content(_named_parameters(self._model))}
         try:
             self._check_folder(digest)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -281,14 +303,31 @@ class Recorder:
     # Evidence of a step.
 
     def _state(self):
-        return fingerprint(_named_state(self._model))
+        return self._digest_of("parameters are", lambda: _named_state(self._model))
+
+    def _digest_of(self, what, leaves):
+        """Return the digest of leaves; 0, which says that there is none, if they have none."""
+        try:
+            return fingerprint(leaves())
+        except Exception as error:
+            self.note(f"the {what} not recorded: {_one_line(error)}")
+            return torch.zeros((), dtype=torch.int64)
+
+    def _content(self, leaves):
+        try:
+            return content(leaves)
+        except Exception as error:
+            self._notes.append(f"parameters have no digest: {_one_line(error)}")
+            sys.stderr.write(f"note: recorder: {self._notes[-1]}\n")
+            return content({})
 
     def _evidence(self, loss, batch):
         grads = _named_gradients(self._model)
         if not grads:
             self.note("no gradients at a step: call step before zero_grad")
-        batch = {self._team.prefix + name: leaf for name, leaf in _flat(batch).items()}
-        digests = [self._state(), fingerprint(grads), fingerprint(batch)]
+        flat = functools.partial(self._flat, batch)
+        digests = [self._state(), self._digest_of("gradients are", lambda: grads)]
+        digests.append(self._digest_of("batch is", flat))
         device = _device(self._model)
         return {
             "step": self.steps_done,
@@ -298,19 +337,25 @@ class Recorder:
             "rng": _random_states(),
         }
 
+    def _flat(self, batch):
+        return {self._team.prefix + name: leaf for name, leaf in _flat(batch).items()}
+
     def _per_leaf(self, grads):
-        named = {"params": _named_state(self._model), "grads": grads}
-        return {
-            kind: {name: fingerprint({name: leaf}) for name, leaf in tensors.items()}
-            for kind, tensors in named.items()
-        }
+        found = {"params": {}, "grads": {}}
+        for kind, tensors in (("params", _named_state(self._model)), ("grads", grads)):
+            for name, leaf in tensors.items():
+                try:
+                    found[kind][name] = fingerprint({name: leaf})
+                except Exception as error:
+                    self.note(f"{kind} {name} is not recorded: {_one_line(error)}")
+        return found
 
     def _write_pending(self):
         """Write the line of the step before: one step late, so that a GPU is never waited for."""
         found, self._pending = self._pending, None
         if found is None or self._broken:
             return
-        step, loss = found["step"], _number(found["loss"])
+        step, loss = found["step"], self._number("loss", found["loss"])
         params, grads, batch = self._together(step, found["digests"].tolist())
         line = {"step": step, "loss": loss, "loss_hex": loss.hex()}
         line.update(params=_hex64(params), grads=_hex64(grads), batch=_hex64(batch))
@@ -325,7 +370,8 @@ class Recorder:
         for place, name in enumerate(("params", "grads")):
             if len({row[place] for row in rows}) > 1:
                 self.note(f"the processes do not agree on {name} at step {step}")
-        return rows[0][0], rows[0][1], sum(row[2] for row in rows)
+        batches = [row[2] for row in rows]
+        return rows[0][0], rows[0][1], sum(batches) if all(batches) else 0
 
     # Traces.
 
@@ -347,8 +393,23 @@ class Recorder:
         trace, self._trace = self._trace, None
         if trace is None:
             return None
-        self._tracer.__exit__(None, None, None)
-        return trace.end()
+        trace.over = True
+        self._leave_mode()
+        found = trace.end()
+        for text in trace.failures:
+            self.note(text)
+        return found
+
+    def _leave_mode(self):
+        """Switch the tracer off, unless another mode was switched on inside of it and still is."""
+        from torch.utils import _python_dispatch
+
+        top = getattr(_python_dispatch, "_get_current_dispatch_mode", lambda: self._tracer)()
+        if top is self._tracer:
+            self._tracer.__exit__(None, None, None)
+            self._tracer = None
+        else:
+            self.note("a mode of torch that began during a trace goes on; the trace ends under it")
 
     def _end_trace(self):
         traced = self._stop_trace()
@@ -411,7 +472,7 @@ class Recorder:
                     "init": self._environment["start"]["init"],
                     "order": content({"batches": _int64(batches)}) if batches else nothing,
                     "data": content({"batches": _int64(sorted(batches))}) if batches else nothing,
-                    "params": content(_named_state(self._model)),
+                    "params": self._content(_named_state(self._model)),
                     "predictions": nothing,
                 },
                 "seconds": {
@@ -502,7 +563,7 @@ def content(leaves):
     """Return the sha256 over names, types, shapes and elements of named tensors, 64 hex digits."""
     total = hashlib.sha256()
     for name in sorted(leaves, key=lambda name: name.encode()):
-        leaf = leaves[name].detach().cpu().contiguous()
+        leaf = _dense(leaves[name]).cpu().contiguous()
         leaf = leaf.resolve_conj() if leaf.is_complex() else leaf
         shape = ",".join(str(length) for length in leaf.shape)
         total.update(f"{name}\n{str(leaf.dtype)[6:]}\n{shape}\n".encode())
@@ -512,14 +573,43 @@ def content(leaves):
 
 def _bits(leaf):
     """Bits of the elements, flat in C order, as integers of the elements' own width."""
-    leaf = leaf.detach()
-    if leaf.is_sparse:
-        leaf = leaf.to_dense()
+    leaf = _dense(leaf)
     if leaf.is_complex():
         leaf = torch.view_as_real(leaf.resolve_conj())
     if leaf.dtype == torch.bool:
         leaf = leaf.to(torch.uint8)
     return leaf.contiguous().reshape(-1).view(_INTEGERS[leaf.element_size()])
+
+
+def _dense(leaf):
+    """Return a tensor whose elements lie in memory.
+
+    Raises:
+        _NotRecorded: they do not.
+    """
+    if _opaque(leaf):
+        raise _NotRecorded(f"{type(leaf).__name__} of {leaf.dtype} shows no values")
+    leaf = leaf.detach()
+    return leaf if leaf.layout == torch.strided else leaf.to_dense()
+
+
+def _opaque(leaf):
+    """Whether reading the memory of a tensor would fail, or end the process."""
+    if type(leaf) in (torch.Tensor, torch.nn.Parameter):
+        wrapped = getattr(
+            getattr(torch._C, "_functorch", None), "is_functorch_wrapped_tensor", None
+        )
+        hidden = wrapped is not None and wrapped(leaf)
+    else:  # such as two tensors in one, or one without values
+        own = getattr(type(leaf), "__torch_dispatch__", None)
+        hidden = own is not getattr(torch.Tensor, "__torch_dispatch__", None)
+    return hidden or leaf.device.type == "meta" or leaf.is_nested or leaf.is_quantized
+
+
+def _address(leaf):
+    """Return where a tensor lies in memory; None where it has no one place."""
+    strided = not _opaque(leaf) and leaf.layout == torch.strided
+    return leaf.data_ptr() if strided else None
 
 
 _C = """
@@ -573,7 +663,7 @@ def _compiled():
 
 
 @functools.lru_cache(maxsize=4)
-def _threads(number):
+def _threads(number, process):  # threads do not live on in a forked process
     return concurrent.futures.ThreadPoolExecutor(number)
 
 
@@ -591,7 +681,7 @@ def _summed(bits):
     def sums(mine):
         return sum(functions[width](*arguments) for width, *arguments in mine)  # pyright: ignore
 
-    return sum(_threads(number).map(sums, [tasks[i::number] for i in range(number)]))
+    return sum(_threads(number, os.getpid()).map(sums, [tasks[i::number] for i in range(number)]))
 
 
 def _mixed(bits, offsets, start):
@@ -674,12 +764,19 @@ def _plain_name(name):
 
 
 def _named_parameters(model):
-    return {_plain_name(name): leaf for name, leaf in model.named_parameters()}
+    return _named(model, model.named_parameters())
 
 
 def _named_state(model):
-    buffers = {_plain_name(name): leaf for name, leaf in model.named_buffers()}
-    return {**_named_parameters(model), **buffers}
+    return _named(model, [*model.named_parameters(), *model.named_buffers()])
+
+
+def _named(model, leaves):
+    """Return leaves by plain name; by their full names if a plain name would be that of two."""
+    full = [name for name, _ in [*model.named_parameters(), *model.named_buffers()]]
+    if len({_plain_name(name) for name in full}) < len(full):
+        return dict(leaves)
+    return {_plain_name(name): leaf for name, leaf in leaves}
 
 
 def _named_gradients(model):
@@ -691,32 +788,109 @@ def _device(model):
     return next((leaf.device for leaf in model.parameters()), torch.device("cpu"))
 
 
-def _flat(value, name="batch"):
-    """Return the tensors in nested lists and dictionaries by path; other values as digests."""
-    if torch.is_tensor(value):
-        return {name: value}
-    if isinstance(value, dict):
-        items = [(str(key), part) for key, part in value.items()]
-    elif isinstance(value, (list, tuple)):
-        items = [(str(place), part) for place, part in enumerate(value)]
-    elif hasattr(type(value), "__dataclass_fields__"):
-        items = [(key, getattr(value, key)) for key in type(value).__dataclass_fields__]
-    else:
-        return {} if value is None else _leaf(value, name)
+class _NotRecorded(Exception):
+    """Something has no digest; the message says what."""
+
+
+_TEXT = (
+    str, bytes, bytearray, bool, int, float, complex, range, slice, type, enum.Enum, os.PathLike,
+    torch.dtype, torch.device, torch.layout, torch.memory_format,
+)  # fmt: skip
+"""Types whose description says all about them."""
+_MOST_OBJECTS = 10_000
+"""Objects of a batch whose attributes are digested: one may refer to a whole data set."""
+
+
+def _flat(value, name="batch", above=(), seen=None):
+    """Return the tensors in nested containers and objects by path; other values as digests.
+
+    Args:
+        value: a tensor, a container, an object with attributes, a number, text.
+        name: its path.
+        above: identities of what it lies in.
+        seen: counts the objects.
+
+    Raises:
+        _NotRecorded: there is something that cannot be digested.
+    """
+    if isinstance(value, weakref.ref):
+        value = value()
+    if torch.is_tensor(value) or value is None:
+        return {} if value is None else {name: value}
+    if isinstance(value, torch.Generator):
+        return {name: value.get_state()}
+    if id(value) in above:  # it contains itself
+        return {f"{name}=({above[::-1].index(id(value)) + 1} above)": torch.zeros(1)}
+    items = _items(value)
+    if items is None:
+        seen = [] if seen is None else seen
+        seen.append(name)
+        items = _attributes(value)
+        if items is None or len(seen) > _MOST_OBJECTS:
+            return _leaf(value, name)
     flat = {}
     for key, part in items:
-        flat.update(_flat(part, f"{name}/{key}"))
+        for path, leaf in _flat(part, f"{name}/{key}", (*above, id(value)), seen).items():
+            while path in flat:  # such as the keys 1 and "1"
+                path += "'"
+            flat[path] = leaf
     return flat
 
 
+def _items(value):
+    """Return (key, part) of each part of a container; None of what is none."""
+    if isinstance(value, collections.abc.Mapping):
+        return [(str(key), part) for key, part in value.items()]
+    if isinstance(value, (set, frozenset)):  # their order is another in each process
+        value = sorted(value, key=repr)
+    if isinstance(value, (list, tuple, collections.deque)):
+        return [(str(place), part) for place, part in enumerate(value)]
+    return None
+
+
+def _attributes(value):
+    """Return name and value of each attribute of an object; None where there are none to read."""
+    if isinstance(value, (*_TEXT, types.ModuleType, types.FunctionType, types.MethodType)):
+        return None
+    if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
+        return None
+    kind, found = type(value), {}
+    names = list(getattr(kind, "__dataclass_fields__", ()))
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for slot in [slots] if isinstance(slots, str) else slots:
+            private = slot.startswith("__") and not slot.endswith("__")
+            names.append(f"_{base.__name__.lstrip('_')}{slot}" if private else slot)
+    for name in names:
+        if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+            found[name] = getattr(value, name)
+    found.update(getattr(value, "__dict__", {}))
+    return list(found.items()) or None
+
+
 def _leaf(value, name):
-    """Return an array as a tensor; what has no numbers as a part of the name, without addresses."""
-    if hasattr(value, "__array__"):
+    """Return an array as a tensor; what has no numbers as a part of the name."""
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         try:
-            return {name: torch.as_tensor(value)}
-        except (TypeError, ValueError, RuntimeError):  # such as an array of text
-            value = value.tolist()
-    return {re.sub(r" at 0x[0-9a-f]+", "", f"{name}={value!r}"): torch.zeros(1)}
+            array = value
+            if not hasattr(value, "__array__"):  # such as an image
+                array = sys.modules["numpy"].asarray(value)
+            return {name: torch.as_tensor(array)}
+        except (TypeError, ValueError, RuntimeError, KeyError):  # such as an array of text
+            if not hasattr(value, "tolist"):
+                value = value.__array__()
+            kind, value = getattr(value, "dtype", None), value.tolist()
+            if getattr(kind, "kind", "") == "O":
+                return _flat(value, name)
+    elif isinstance(value, (types.FunctionType, types.MethodType)):
+        inner = getattr(value, "__func__", value)
+        if inner is value and value.__closure__ is None and value.__defaults__ is None:
+            return {f"{name}=<function {value.__qualname__}>": torch.zeros(1)}
+        raise _NotRecorded(f"{name} is a function that holds other values")
+    text = repr(value)
+    if " at 0x" in text or (not isinstance(value, (*_TEXT, list)) and "..." in text):
+        raise _NotRecorded(f"{name} is {type(value).__qualname__}, which shows no values")
+    return {f"{name}={text}": torch.zeros(1)}
 
 
 # Operations.
@@ -737,6 +911,7 @@ class _Trace:
     def __init__(self, model, values_of):
         self.found, self.values, self.modules, self.nodes = [], {}, [], {}
         self.unset, self.known, self.quiet = set(), set(), set()
+        self.process, self.failures, self.over = os.getpid(), [], False
         self.numbers = {one for one in values_of if isinstance(one, int)}
         self.names = {one for one in values_of if isinstance(one, str)}
         self.owners, self.grads = _owners(model), None
@@ -750,27 +925,49 @@ class _Trace:
     def operation(self, function, args, kwargs):
         """Run an operation and record it."""
         thread = threading.get_ident()
-        if thread in self.quiet:
+        if thread in self.quiet or self.over or os.getpid() != self.process:
             return function(*args, **kwargs)
         name, values = str(function), [*args, *kwargs.values()]
-        given = _digests(values, self.unset)
+        before = self.attempt(self.before, function, args, kwargs)
+        result = function(*args, **kwargs)
+        self.attempt(self.after, function, name, values, before, result, args, kwargs)
+        return result
+
+    def attempt(self, act, *args):
+        """Call a part of the recorder, whose failure must not end the training."""
+        try:
+            return act(*args)
+        except Exception as error:
+            self.failures.append(f"an operation is not recorded: {_one_line(error)}")
+            return None
+
+    def before(self, function, args, kwargs):
+        """Return what is known before an operation runs."""
+        values = [*args, *kwargs.values()]
+        given = _digests(args, self.unset)
+        for key in sorted(set(kwargs) - {"device", "pin_memory"}):  # these may be others
+            given += [f"{key}=", *_digests([kwargs[key]], self.unset)]
         keep = len(self.found) + 1 in self.numbers
         kept = _cloned("given", _tensors(values)) if keep else {}
         read = self.first_read(values)
-        states = _random_states() if _draws(function) else {}
-        result = function(*args, **kwargs)
+        own = [_short(one.get_state()) for one in values if isinstance(one, torch.Generator)]
+        drawn = " ".join(own) or _state(_random_states() if _draws(function) else {})
+        return given, kept, read, drawn
+
+    def after(self, function, name, values, before, result, args, kwargs):
+        """Record an operation that has run."""
+        given, kept, read, state = before or ([_NO_DIGEST], {}, {}, None)
         tensors = _made(function, result, args, kwargs)
-        places = {one.data_ptr() for one in tensors}
+        places = {_address(one) for one in tensors} - {None}
         self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
         if tensors and not _UNSET.match(name):
             phase, module, line = self.place(tensors + _tensors(values))
-            self.add(phase, module, name, line, given, tensors, _state(states), read, kept)
-        return result
+            self.add(phase, module, name, line, given, tensors, state, read, kept)
 
     def add(self, phase, module, op, line, given, tensors, state, read=None, kept=None):
         """Append a line; `kept` are the values that went in, if they are wanted."""
         made = _digests(tensors)
-        self.known.update(made)
+        self.known.update(set(made) - {_NO_DIGEST})
         known = [_evidence(one) for one in tensors]
         types, samples, sums = [[one[part] for one in known] for part in range(3)]
         entry = {"step": len(self.found), "phase": phase, "module": module, "op": op}
@@ -785,9 +982,9 @@ class _Trace:
         """Return evidence of tensors that no operation made before and none has read."""
         read = {}
         for value in _tensors(values):
-            if value.device.type != "meta" and value.data_ptr() not in self.unset:
-                digest = _hex(fingerprint({"": value}))
-                if digest not in self.known:
+            if value.device.type != "meta" and _address(value) not in self.unset:
+                digest = _text(value)
+                if digest != _NO_DIGEST and digest not in self.known:
                     read[digest] = _evidence(value)
         self.known.update(read)
         return read
@@ -810,19 +1007,22 @@ class _Trace:
         """Return the module whose parameter or gradient is among the tensors; "" if not one."""
         if self.grads is None:
             self.grads = {
-                leaf.grad.data_ptr(): name for leaf, name in self.owners if leaf.grad is not None
+                _address(leaf.grad): name for leaf, name in self.owners if leaf.grad is not None
             }
-            self.grads.update({leaf.data_ptr(): name for leaf, name in self.owners})
-        names = {self.grads[x.data_ptr()] for x in tensors if x.data_ptr() in self.grads}
+            self.grads.update({_address(leaf): name for leaf, name in self.owners})
+            self.grads.pop(None, None)
+        names = {self.grads[x] for x in map(_address, tensors) if x in self.grads}
         return names.pop() if len(names) == 1 else ""
 
     def silently(self, act, *args):
         """Call a function of the recorder, whose own operations are not recorded."""
+        if os.getpid() != self.process:  # a worker, forked during the step
+            return None
         thread = threading.get_ident()
         self.quiet.add(thread)
         try:
             with torch.no_grad():
-                return act(*args)
+                return self.attempt(act, *args)
         finally:
             self.quiet.discard(thread)
 
@@ -836,6 +1036,8 @@ def _tracer(base, trace):
     """
 
     class Tracer(base):
+        supports_higher_order_operators = True
+
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             return trace.operation(function, args, kwargs or {})
 
@@ -962,8 +1164,15 @@ class _Outline:
         state = _named_state(module)
         versions = [leaf._version for leaf in state.values()]
         if self.states.get(name, (None,))[0] != versions:
-            self.states[name] = (versions, _hex(fingerprint(state)))
+            self.states[name] = (versions, _state_text(state))
         return self.states[name][1]
+
+
+def _state_text(state):
+    try:
+        return _hex(fingerprint(state))
+    except Exception:
+        return _NO_DIGEST
 
 
 def _owners(model):
@@ -985,11 +1194,23 @@ def _digests(values, unset=()):
     found = []
     for value in _flattened(values):
         if torch.is_tensor(value):
-            known = value.device.type != "meta" and value.data_ptr() not in unset
-            found.append(_hex(fingerprint({"": value})) if known else "unset")
-        elif isinstance(value, (bool, int, float, str)):
+            known = value.device.type != "meta" and _address(value) not in unset
+            found.append(_text(value) if known else "unset")
+        elif value is None or isinstance(value, _ARGUMENTS):
             found.append(repr(value))
     return found
+
+
+_ARGUMENTS = (bool, int, float, complex, str, torch.dtype, torch.layout, torch.memory_format)
+_NO_DIGEST = "not recorded"
+"""In a trace, of a tensor that cannot be digested; `mrjax.diverge.traces` knows it."""
+
+
+def _text(value):
+    try:
+        return _hex(fingerprint({"": value}))
+    except Exception:
+        return _NO_DIGEST
 
 
 def _flattened(values):
@@ -1058,19 +1279,19 @@ _CHUNK = 1 << 22
 
 def _evidence(leaf):
     """Return type and shape, the bits of some elements in hex, and signed sums in hex."""
-    kind = f"{str(leaf.dtype)[6:]}[{','.join(map(str, leaf.shape))}]"
-    if leaf.device.type == "meta":
+    kind = f"{str(leaf.dtype)[6:]}[]"
+    try:
+        kind = f"{kind[:-1]}{','.join(map(str, leaf.shape))}]"
+        flat = _reals(leaf)
+    except Exception:  # it has no values to read
         return kind, "", ""
-    flat = _reals(leaf)
     kept = flat[torch.tensor(_positions(flat.numel()), dtype=torch.int64, device=flat.device)]
     return kind, _bytes(kept).hex(), _bytes(_signed_sums(flat)).hex()
 
 
 def _reals(leaf):
     """Return the elements, flat in C order; of complex numbers both parts."""
-    leaf = leaf.detach()
-    if leaf.is_sparse:
-        leaf = leaf.to_dense()
+    leaf = _dense(leaf)
     if leaf.is_complex():
         leaf = torch.view_as_real(leaf.resolve_conj())
     return leaf.resolve_neg().contiguous().reshape(-1)
@@ -1118,7 +1339,7 @@ def _cloned(kind, tensors):
     return {
         f"{kind}_{place}": tensor.detach().clone()
         for place, tensor in enumerate(tensors)
-        if tensor.device.type != "meta"
+        if not _opaque(tensor)
     }
 
 
@@ -1147,7 +1368,7 @@ def _write_values(path, tensors):
 
 def _npy(tensor):
     """Return a tensor in numpy's format npy, version 1.0."""
-    tensor = tensor.to_dense() if tensor.is_sparse else tensor
+    tensor = _dense(tensor)
     tensor = tensor.resolve_conj().resolve_neg().contiguous()
     kind = _NUMPY.get(str(tensor.dtype)[6:], f"<u{tensor.element_size()}")
     header = repr({"descr": kind, "fortran_order": False, "shape": tuple(tensor.shape)})
@@ -1294,6 +1515,18 @@ def _described(model):
 def _optimizer(optimizer):
     if optimizer is None:
         return None
+    if isinstance(optimizer, (list, tuple, dict)):  # such as one of each network
+        several = list(optimizer.values() if isinstance(optimizer, dict) else optimizer)
+        known = [one for one in map(_optimizer, several) if one is not None]
+        return {
+            "class": " ".join(one["class"] for one in known),
+            "groups": [group for one in known for group in one["groups"]],
+        }
+    if not hasattr(optimizer, "param_groups"):
+        raise RecorderError(
+            f"optimizer is {type(optimizer).__qualname__}; expected one of torch, or a list of "
+            "them; correct it or leave it out"
+        )
     groups = [
         {name: _plain(value) for name, value in group.items() if name != "params"}
         for group in optimizer.param_groups
@@ -1395,9 +1628,24 @@ def _finite(values):
     }
 
 
+def _settings(config):
+    """Return what `config` holds as a dictionary."""
+    if config is None or isinstance(config, collections.abc.Mapping):
+        return dict(config or {})
+    if isinstance(config, (argparse.Namespace, types.SimpleNamespace)):
+        return vars(config)
+    raise RecorderError(
+        f"config is {type(config).__qualname__}; expected a dictionary; give vars(args) or the like"
+    )
+
+
+def _one_line(error):
+    return " ".join(f"{error or type(error).__name__}".split())[:200]
+
+
 def _plain(value):
     """Return a value as JSON has it; what JSON lacks becomes text without an address in it."""
-    if isinstance(value, dict):
+    if isinstance(value, collections.abc.Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]

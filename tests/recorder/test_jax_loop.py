@@ -1,5 +1,7 @@
 """The recorder of trainings in JAX: its digests, its folder, and that it harms no training."""
 
+import argparse
+import collections
 import dataclasses
 import functools
 import json
@@ -345,3 +347,46 @@ def test_many_processes_are_refused(tmp_path, monkeypatch):
 def test_the_package_imports_neither_framework():
     code = "import sys, mrjax.recorder; assert not {'jax', 'numpy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+class Held:
+    """A batch as an object that JAX does not know."""
+
+    def __init__(self, x):
+        self.x, self.me = x, self
+
+
+@pytest.mark.parametrize("make", [Held, lambda x: collections.UserDict(x=x)])
+def test_a_batch_that_is_an_object_is_digested(tmp_path, make):
+    found = []
+    for place, value in enumerate((0.0, 0.0, 1.0)):
+        x = np.zeros((2, 1000), np.float32)
+        x[1, 500] = value
+        record = JaxRecorder(tmp_path / str(place), {"w": np.ones(2)})
+        record.step(0.0, params={"w": np.ones(2)}, batch=make(x))
+        record.finish()
+        found.append(json.loads((tmp_path / str(place) / "ledger.jsonl").read_text())["batch"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_batch_without_a_digest_is_not_recorded(tmp_path, capsys):
+    record = JaxRecorder(tmp_path, {"w": np.ones(2)})
+    record.step(0.0, params={"w": np.ones(2)}, batch=[object()])
+    record.finish()
+    assert json.loads((tmp_path / "ledger.jsonl").read_text())["batch"] == "0" * 16
+    assert "the batch is not recorded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["longdouble", [("a", "f4"), ("b", "i4")]])
+def test_a_batch_of_a_type_that_jax_lacks_is_not_recorded(tmp_path, kind):
+    record = JaxRecorder(tmp_path, {"w": np.ones(2)})
+    record.step(0.0, params={"w": np.ones(2)}, batch=np.zeros(3, dtype=kind))
+    record.finish()
+    assert json.loads((tmp_path / "ledger.jsonl").read_text())["batch"] == "0" * 16
+
+
+def test_settings_are_a_dictionary_or_a_namespace():
+    found = jax_folder.settings(argparse.Namespace(lr=0.1), "training")
+    assert found["config"] == {"lr": 0.1}
+    with pytest.raises(UserError, match="config is float; expected a dictionary"):
+        jax_folder.settings(3.0, "training")
