@@ -139,8 +139,13 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
     with _roomy() as folder:
         options = {"xla_dump_to": folder, "xla_dump_hlo_as_text": True}
         scalar = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding)
-        lowered = jax.jit(jnp.copy).lower(scalar)
-        lowered.compile(compiler_options=options)
+
+        def probe(x: Any) -> Any:
+            return jnp.copy(x)
+
+        # A name of its own: a stored program would be taken instead, and nothing be dumped.
+        probe.__name__ = f"probe_{Path(folder).name}".replace("-", "_")
+        jax.jit(probe).lower(scalar).compile(compiler_options=options)
         text = "".join(path.read_text() for path in sorted(Path(folder).glob("*.debug_options")))
     pairs = re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)
     if "xla_dump_to" not in dict(pairs):  # it was set, so it must be there if options were read
