@@ -144,7 +144,7 @@ def read_flags_back(sharding: Any = None) -> dict[str, str]:
             return jnp.copy(x)
 
         # A name of its own: a stored program would be taken instead, and nothing be dumped.
-        probe.__name__ = f"probe_{Path(folder).name}".replace("-", "_")
+        probe.__name__ = re.sub(r"\W", "_", f"probe{folder}")
         jax.jit(probe).lower(scalar).compile(compiler_options=options)
         text = "".join(path.read_text() for path in sorted(Path(folder).glob("*.debug_options")))
     pairs = re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)
