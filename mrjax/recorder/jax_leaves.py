@@ -273,3 +273,11 @@ def _host(leaf: Any) -> np.ndarray:
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     return np.asarray(leaf)
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """Return the first leaves that differ, such as ``w float32[3] there, none here``."""
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    told = [f"{n} {old.get(n, 'none')} there, {new.get(n, 'none')} here" for n in names[:3]]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return "; ".join(told) + more

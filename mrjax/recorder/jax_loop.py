@@ -222,7 +222,7 @@ class JaxRecorder(contextlib.AbstractContextManager):
             self.note("no gradients at a step: give grads, or they cannot be compared")
         kinds = jax_leaves.kinds(params)
         if kinds != self._kinds:
-            changed = _changed(self._kinds, kinds)
+            changed = jax_leaves.changed(self._kinds, kinds)
             _require(
                 self._known,
                 f"params at step {self.steps_done} are another tree than JaxRecorder was given "
@@ -289,14 +289,6 @@ class JaxRecorder(contextlib.AbstractContextManager):
 def _require(good: bool, otherwise: str) -> None:
     if not good:
         raise UserError(otherwise)
-
-
-def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """Return the first leaves that differ, such as ``w float32[3] there, none here``."""
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    told = [f"{n} {old.get(n, 'none')} there, {new.get(n, 'none')} here" for n in names[:3]]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return "; ".join(told) + more
 
 
 def _finite(value: float | None) -> float | None:
