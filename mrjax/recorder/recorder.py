@@ -404,9 +404,10 @@ class Recorder:
         """Switch the tracer off, unless another mode was switched on inside of it and still is."""
         from torch.utils import _python_dispatch
 
-        top = getattr(_python_dispatch, "_get_current_dispatch_mode", lambda: self._tracer)()
-        if top is self._tracer:
-            self._tracer.__exit__(None, None, None)
+        tracer = self._tracer
+        top = getattr(_python_dispatch, "_get_current_dispatch_mode", lambda: tracer)()
+        if tracer is not None and top is tracer:
+            tracer.__exit__(None, None, None)
             self._tracer = None
         else:
             self.note("a mode of torch that began during a trace goes on; the trace ends under it")
@@ -855,7 +856,7 @@ def _attributes(value):
     if hasattr(type(value), "__array__") or hasattr(type(value), "__array_interface__"):
         return None
     kind, found = type(value), {}
-    names = list(getattr(kind, "__dataclass_fields__", ()))
+    names: list = list(getattr(kind, "__dataclass_fields__", ()))
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         for slot in [slots] if isinstance(slots, str) else slots:

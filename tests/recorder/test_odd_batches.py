@@ -1,4 +1,4 @@
-"""Batches, networks and settings of an unusual kind, as the recorder of PyTorch trainings has them."""
+"""Batches, networks and settings of an unusual kind, as the PyTorch recorder has them."""
 
 import argparse
 import collections
