@@ -25,7 +25,7 @@ OTHER_MEANINGS = {
                "a column of tables, a difference that no flag makes, an argument of torch"),
     "software": ({STUDY}, "a difference between two runs that no flag makes"),
     "devices": ({"config", "prove", STUDY}, "a field of a configuration and its unit"),
-    "dtype": ({"diverge", "numerics", "speed"}, "a field of a configuration and of arrays"),
+    "dtype": ({"diverge", "numerics", "recorder", "speed"}, "a field of a configuration and of arrays"),
     "numerics": ({"diverge", "experiments", "pytorch", "speed"}, "a field of a configuration"),
     "conv_form": ({"prove", "pytorch"}, "a field of a configuration"),
     "repetition": ({"data", "experiments", STUDY, "tasks"},
