@@ -20,7 +20,8 @@ time.sleep(60)
 """
 
 PARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which tests under nohup would ignore
 from mrjax import children
 ended = children.run([sys.executable, "-c", {child!r}])
 print(ended.code, ended.last, ended.signal, flush=True)
