@@ -1,6 +1,5 @@
 """Where two trainings part, as one HTML file: nothing to load, nothing that runs."""
 
-import base64
 import math
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 from mrjax.diverge import figure, report, tree, words
 from mrjax.diverge.report import Report, Traced
 from mrjax.errors import UserError
-from mrjax.runs import atomic
+from mrjax.runs import atomic, html
+
+_TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 PAGE, DATA = "diverge.html", "diverge.json"
 _ROWS = 500
@@ -41,24 +42,11 @@ def rendered(found: Report, picture: bytes) -> str:
         found: the report.
         picture: PNG of the figure.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise UserError(
-            'a page needs jinja2; expected the extra "report"; pip install "mrjax[report]"'
-        ) from error
-    # Names of modules, files and operations are the user's: shown as text, never as markup.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return html.template(_TEMPLATE, "a page").render(
         names=found.names,
         lines=list(words.about_steps(found.steps)),
         traced=[section(one) for one in found.traced],
-        image=f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}",
+        image=html.inlined(picture),
     )
 
 

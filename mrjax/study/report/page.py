@@ -1,16 +1,17 @@
 """The report as one HTML file: nothing to load, nothing that runs."""
 
-import base64
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mrjax.errors import UserError
-from mrjax.runs import atomic
+from mrjax.runs import atomic, html
 from mrjax.study.report import tables
 from mrjax.study.report.style import RESOLUTION
 from mrjax.study.report.tables import Table
+
+_TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 _MARK = '<meta name="generator" content="mrjax">'
 _PIXELS = 140  # of the page for an inch of a figure
@@ -100,35 +101,18 @@ def _empty(folder: Path) -> None:
 
 def _write(folder: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
     """The page, with the figures inside it."""
-    try:
-        import jinja2
-    except ImportError as error:
-        raise UserError(
-            'a report needs jinja2; expected the extra "report"; pip install "mrjax[report]"'
-        ) from error
-    # Names of arms and flags are the user's: they are shown as text, never taken for markup.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
     shown = sorted({name for section in sections for name, _ in section.figures})
     pictures = {name: (folder / f"{name}.png").read_bytes() for name in shown}
-    text = environment.get_template("page.html.j2").render(
+    text = html.template(_TEMPLATE, "a report").render(
         title=title,
         subtitle=subtitle,
         sections=sections,
-        images={name: _inline(content) for name, content in pictures.items()},
+        images={name: html.inlined(content) for name, content in pictures.items()},
         widths={name: _width(content) for name, content in pictures.items()},
     )
     path = folder / "index.html"
     atomic.write_text(path, text)
     return path
-
-
-def _inline(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 def _width(png: bytes) -> int:
