@@ -104,7 +104,7 @@ def whole(kind: str, one: np.ndarray, other: np.ndarray) -> Distance:
         other: of the same type and shape.
     """
     name, shape = real(kind), shape_of(kind)
-    bits = [_bits(array) for array in (one, other)]
+    bits = [bits_of(array) for array in (one, other)]
     values = [_values(name, array) for array in bits]
     with np.errstate(all="ignore"):
         finite = np.isfinite(values[0]) & np.isfinite(values[1])
@@ -206,7 +206,8 @@ def _decoded(name: str, text: str) -> np.ndarray | None:
     return np.frombuffer(bytes.fromhex(text), f"<u{width}")
 
 
-def _bits(array: np.ndarray) -> np.ndarray:
+def bits_of(array: np.ndarray) -> np.ndarray:
+    """Return the bits of all elements as unsigned integers, complex numbers as pairs of reals."""
     flat = np.ascontiguousarray(array).reshape(-1)
     if np.iscomplexobj(flat):
         flat = flat.view(np.real(flat).dtype)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mrjax.diverge import distances
 from mrjax.diverge.retake.record import VALUES, Node, Record
 
 Pair = tuple[int, int]
@@ -206,14 +207,7 @@ def _real(x: np.ndarray) -> np.ndarray:
 
 
 def _ulps(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-    """Return the number of representable steps between each two floats; None for other types."""
+    """Return the units in the last place between each two floats; None for other types."""
     if a.dtype.kind != "f":
         return None
-    one, other = (_rank(x) for x in (a, b))
-    return np.maximum(one, other) - np.minimum(one, other)
-
-
-def _rank(x: np.ndarray) -> np.ndarray:
-    """Return the number of each float in their order, 0 for both zeros."""
-    bits = x.view(f"i{x.dtype.itemsize}").astype(np.int64)
-    return np.where(bits < 0, np.iinfo(f"i{x.dtype.itemsize}").min - bits, bits)
+    return distances.ulps(a.dtype.name, *map(distances.bits_of, (a, b))).reshape(a.shape)
