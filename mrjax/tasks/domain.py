@@ -186,21 +186,33 @@ def tell(name: str, clauses: Sequence[str], account: Intake, resample: bool = Fa
         account.note(f"outside the network's domain: {clause}{advice}", of=name)
 
 
-def brought(name: str, clauses: Sequence[str], way: Passage, account: Intake) -> None:
-    """Note each property in which a subject is brought into the network's domain, and how."""
-    how = "turned axes" if way.other is None else "interpolation"
-    for clause in clauses:
-        account.note(f"brought into the network's domain and back by {how}: {clause}", of=name)
+def place(
+    config: RunConfig, name: str, clauses: Sequence[str], way: Passage | None, account: Intake
+) -> None:
+    """Note where a subject's grid lies outside a domain, or how it is brought into it.
 
+    Args:
+        config: configuration of the run.
+        name: of the subject.
+        clauses: one for each property in which the grid lies outside.
+        way: into the domain; None for a subject that stays as it is.
+        account: gets the notes.
 
-def check_interpolation(config: RunConfig, name: str, way: Passage) -> None:
-    """Raise UserError where order-free arithmetic is asked for and values are interpolated."""
+    Raises:
+        UserError: order-free arithmetic is asked for, and values would be interpolated.
+    """
+    if way is None:
+        tell(name, clauses, account, resample=config.steps == 0)
+        return
     if config.numerics == "reproducible" and way.other is not None:
         raise UserError(
             f"--resample interpolates {name}, which gives other bits on other machines; expected "
             "a subject whose axes need only be turned under --numerics=reproducible; infer with "
             "--numerics=native, or drop --resample"
         )
+    how = "turned axes" if way.other is None else "interpolation"
+    for clause in clauses:
+        account.note(f"brought into the network's domain and back by {how}: {clause}", of=name)
 
 
 def _quotient(larger: float, smaller: float) -> float:

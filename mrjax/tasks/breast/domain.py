@@ -55,12 +55,7 @@ def look(config: Config, known: Domain | None, test: Sequence[DcePatient], accou
     _check_sizes(config, known, account)
     for one in test:
         voxels = _voxels(config, known, one)
-        way = passage(config, known, one)
-        if way is None:
-            domain.tell(one.name, voxels, account, resample=config.steps == 0)
-        else:
-            domain.check_interpolation(config, one.name, way)
-            domain.brought(one.name, voxels, way, account)
+        domain.place(config, one.name, voxels, passage(config, known, one), account)
         domain.tell(one.name, domain.beyond(PROPERTIES, known, _measured(config, one)), account)
 
 

@@ -51,11 +51,9 @@ def look(config: Config, known: Domain | None, test: Sequence[QsmSubject], accou
     for one in test:
         geometry = _geometry(known, one)
         way = passage(config, known, one)
-        if way is None:
-            domain.tell(one.name, geometry, account, resample=config.steps == 0)
-        else:
-            _check(config, one, way)
-            domain.brought(one.name, geometry, way, account)
+        domain.place(config, one.name, geometry, way, account)
+        if way is not None:
+            _check_mask(one, way)
         domain.tell(one.name, domain.beyond(PROPERTIES, known, _measured(config, one)), account)
 
 
@@ -115,8 +113,7 @@ def _shown(direction: Sequence[float]) -> str:
     return f"({', '.join(f'{part + 0.0:.2g}' for part in direction)})"
 
 
-def _check(config: Config, one: QsmSubject, way: regrid.Passage) -> None:
-    domain.check_interpolation(config, one.name, way)
+def _check_mask(one: QsmSubject, way: regrid.Passage) -> None:
     if not way.mask_there(one.mask).any():
         raise UserError(
             f"the mask of {one.name} has no voxel left on the grid of the network; expected one "
