@@ -22,6 +22,7 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 import numpy as np
 import pytest
+from as_found import left_as_found
 from compiled import quickly
 
 TESTS = Path(__file__).parent
@@ -90,6 +91,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files; --no-loadscope-reorder makes pytest-xdist keep this order."""
     rank = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def process_left_by_file() -> Iterator[None]:
+    """What fixtures of a whole file change of the process is put back at its end."""
+    with left_as_found():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def process_left_by_test() -> Iterator[None]:
+    """What a test changes of the process is put back at its end."""
+    with left_as_found():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

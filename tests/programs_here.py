@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from unittest import mock
 
+from as_found import switches_of_torch
 from compiled import quickly
 from experiments_helpers import environment
 from helpers import ROOT
@@ -81,7 +82,7 @@ def _as_a_program(words: Sequence[str], output: io.StringIO, errors: io.StringIO
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(errors),
             quickly.everything(),
-            _settings_of_torch(),
+            switches_of_torch(),
         ):
             stack.enter_context(change)
         yield
@@ -109,27 +110,6 @@ def _exit_code(module: str) -> int:
             return 1
         return end.code or 0
     return 0
-
-
-@contextlib.contextmanager
-def _settings_of_torch() -> Iterator[None]:
-    """Those that PyTorch keeps for the whole process."""
-    if "torch" not in sys.modules:
-        yield
-        return
-    import torch
-
-    cudnn, matrix = torch.backends.cudnn, torch.backends.cuda.matmul
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    switches = cudnn.benchmark, cudnn.deterministic
-    precisions = matrix.fp32_precision, cudnn.conv.fp32_precision
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
-        cudnn.benchmark, cudnn.deterministic = switches
-        matrix.fp32_precision, cudnn.conv.fp32_precision = precisions
 
 
 def child_here(

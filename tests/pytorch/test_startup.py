@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from as_found import switches_of_torch
 from experiments_helpers import refused
 from helpers import ROOT
 
@@ -158,14 +159,8 @@ def torch(monkeypatch):
     torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
     own = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
     monkeypatch.setattr(os, "environ", own)
-    cudnn, threads = torch.backends.cudnn, torch.get_num_threads()
-    before = cudnn.benchmark, cudnn.deterministic, torch.are_deterministic_algorithms_enabled()
-    precisions = torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision
-    yield torch
-    cudnn.benchmark, cudnn.deterministic = before[:2]
-    torch.use_deterministic_algorithms(before[2])
-    torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision = precisions
-    torch.set_num_threads(threads)
+    with switches_of_torch():
+        yield torch
 
 
 SWITCHES = ("cudnn_benchmark", "cudnn_deterministic", "deterministic_algorithms", "channels_last")
