@@ -11,5 +11,17 @@ from mrjax.command.experiments import main, main_of
 from mrjax.command.parsing import parse, parsed
 from mrjax.command.sweeps import program
 from mrjax.command.tools import on_host, tool
+from mrjax.command.verbs import dispatch
 
-__all__ = ["alone", "exit_code", "main", "main_of", "on_host", "parse", "parsed", "program", "tool"]
+__all__ = [
+    "alone",
+    "dispatch",
+    "exit_code",
+    "main",
+    "main_of",
+    "on_host",
+    "parse",
+    "parsed",
+    "program",
+    "tool",
+]

@@ -1,5 +1,6 @@
 """Programs that are no training: their flags, their help, and one action."""
 
+import copy
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ def run(
         UserError: an argument is no flag, a flag is unknown or cannot have its value, or as the
             action.
     """
+    values = copy.deepcopy(values)  # several programs may run in one process
     flags.DEFINE_bool("help", False, "Show this page", short_name="h", flag_values=values)
     rest = parsed(values, argv)
     if values.help:
