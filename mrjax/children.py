@@ -157,12 +157,12 @@ class Group:
             for process in self._told:
                 self._tell(process, number, again=True)
         if self._grace is not None:
-            timer = threading.Timer(self._grace, self._kill)
+            timer = threading.Timer(self._grace, self.kill)
             timer.daemon = True
             timer.start()
 
-    def _kill(self) -> None:
-        """Kill children that still run after a signal: a compiler ignores signals for minutes."""
+    def kill(self) -> None:
+        """Kill children that still run, such as a compiler that ignores signals for minutes."""
         with self._lock:
             for process in self._told:
                 _kill_session(process)

@@ -22,8 +22,8 @@ def bring_up(config: RunConfig) -> tuple[tuple[Any, ...], tuple[str, ...]]:
         config: the configuration of the run.
 
     Returns:
-        The requested number of devices, of the requested platform, whose `platform` is "cpu" or
-        "gpu"; and the warnings of JAX, one line each.
+        The requested number of devices (of each process, in their order), of the requested
+        platform, whose `platform` is "cpu" or "gpu"; and the warnings of JAX, one line each.
 
     Raises:
         UserError: there are no such devices, or there is no CPU beside them.
@@ -52,12 +52,22 @@ def _asked_for(config: RunConfig, found: Sequence[Any], said: Sequence[str]) -> 
             f"--platform={config.platform} but JAX runs on {platform}{reason}; expected a device "
             f"of that kind; {_ADVICE}"
         )
-    if len(found) < config.devices:
-        raise UserError(
-            f"--devices={config.devices} but only {len(found)} {platform} device(s) are there; "
-            "expected at most that many; lower --devices"
-        )
-    return tuple(found[: config.devices])
+    chosen: list[Any] = []
+    for own in _by_process(config, found):
+        if len(own) < config.devices:
+            raise UserError(
+                f"--devices={config.devices} but only {len(own)} {platform} device(s) are there; "
+                "expected at most that many; lower --devices"
+            )
+        chosen += own[: config.devices]
+    return tuple(chosen)
+
+
+def _by_process(config: RunConfig, found: Sequence[Any]) -> list[list[Any]]:
+    """Return the devices of each process of the run."""
+    if config.processes == 1:
+        return [list(found)]
+    return [[d for d in found if d.process_index == i] for i in range(config.processes)]
 
 
 class _Lines(logging.Handler):

@@ -17,6 +17,7 @@ from mrjax.backend.flagtext import same
 from mrjax.backend.levels import HOST_DEVICES, OWNED, UNSAFE, level, without_effect, xla_flags
 from mrjax.backend.planning import PRODUCTS
 from mrjax.backend.process import notes
+from mrjax.backend.team import ALONE, Team, join
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 
@@ -33,7 +34,8 @@ class Backend:
     Attributes:
         platform: "cpu" or "gpu".
         device_kind: model of the device, as JAX names it.
-        devices: the JAX devices to use, in the requested number.
+        devices: the JAX devices to use, in the requested number; with several processes those of
+            all of them.
         level: level of reproducibility, one of `mrjax.backend.LEVELS`.
         xla_flags_seen: options of XLA that differ from its defaults, ``--name=value``.
         notes: notes for the user, one line each.
@@ -48,6 +50,7 @@ class Backend:
     xla_flags_seen: tuple[str, ...]
     notes: tuple[str, ...]
     autotune_choices: str | None = None
+    team: Team = ALONE
 
     def facts(self) -> dict[str, Any]:
         """Return the backend's part of environment.json, as JSON values."""
@@ -55,6 +58,7 @@ class Backend:
             "platform": self.platform,
             "device_kind": self.device_kind,
             "device_count": len(self.devices),
+            **({"process_count": self.team.count} if self.team.count > 1 else {}),
             "level": self.level,
             "versions": software.versions(_PACKAGES),
             "gpu": self._gpu() if self.platform == "gpu" else None,
@@ -84,6 +88,7 @@ def start(config: RunConfig) -> Backend:
     Raises:
         UserError: a platform, a number of devices or a setting is not available.
     """
+    team = join(config)
     devices, said = bring_up(config)
     platform = devices[0].platform
     seen = read_flags_back()
@@ -97,6 +102,7 @@ def start(config: RunConfig) -> Backend:
         xla_flags_seen=tuple(f"--{name}={value}" for name, value in seen.items()),
         notes=(*(notes() or ()), *said, *without_effect(config, platform)),
         autotune_choices=_choices(config),
+        team=team,
     )
 
 

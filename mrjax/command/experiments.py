@@ -1,16 +1,18 @@
 """The main of an experiment: flags, then the environment, then the framework, then the run."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from mrjax import backend
 from mrjax import config as configs
-from mrjax.command import sweeps
+from mrjax.command import sweeps, together
 from mrjax.command.exits import exit_code
 from mrjax.command.pages import help_page
 from mrjax.command.parsing import Presets, chosen, parse
+from mrjax.errors import UserError
 
 
 def main(
@@ -28,7 +30,7 @@ def main(
         start: ``"package.module:function"`` that starts a framework other than JAX, called as
             ``function(config)``; it returns the ``backend``, which has `notes`.
     """
-    sys.exit(exit_code(lambda: act(config_class, presets, run, sys.argv[1:], start)))
+    together.leave(exit_code(lambda: act(config_class, presets, run, sys.argv[1:], start)))
 
 
 def main_of(
@@ -52,7 +54,7 @@ def main_of(
         config_class, presets = chosen(flag, known, common, sys.argv[1:])
         return act(config_class, presets, run, sys.argv[1:], start)
 
-    sys.exit(exit_code(action))
+    together.leave(exit_code(action))
 
 
 def act(config_class: type, presets: Presets, run: str, argv: Sequence[str], start: str) -> int:
@@ -70,6 +72,13 @@ def act(config_class: type, presets: Presets, run: str, argv: Sequence[str], sta
         return sweeps.run(config_class, presets, values)
     config = configs.from_flags(config_class, presets, values)
     config.check()
+    if config.processes > 1 and not config.needs_device:
+        raise UserError(
+            f"--processes={config.processes} with several trainings in one run; expected one "
+            "training; choose it (--fold=0), or drop --processes"
+        )
+    if config.processes > 1 and not together.is_member():
+        return together.run(config, argv, os.environ)
     with backend.told(config):
         started = _started(config, start) if config.needs_device else None
         return _named(run)(config, started, configs.to_flags(config))

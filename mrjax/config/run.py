@@ -1,11 +1,11 @@
-"""The flags that all experiments share, and the pairs of them that contradict each other."""
+"""The flags that all experiments share."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mrjax.config.accept import CHECKS, accepted
+from mrjax.config.contradictions import contradictions
 from mrjax.config.fields import MAX_SEED, STREAMS, check_value, kinds, option, typed
 from mrjax.config.mirrors import digest
 from mrjax.errors import UserError
@@ -89,6 +89,22 @@ class RunConfig:
     device_index: int = option(0, "First GPU to use, counted from 0", minimum=0)
     devices: int = option(
         1, "Devices that share each batch; virtual ones on a CPU", unit="devices", minimum=1
+    )
+    processes: int = option(
+        1,
+        "Processes that share each batch, each with --devices devices; without --coordinator, and "
+        "outside a cluster that jax knows (Slurm and others), all are started on this machine",
+        unit="processes",
+        minimum=1,
+        late=True,
+    )
+    coordinator: str = option(
+        "",
+        "ADDRESS:PORT of process 0, where the processes of --processes meet; empty: found or made",
+        digest=False,
+    )
+    process_id: int | None = option(
+        None, "Number of this process, beside --coordinator", minimum=0, digest=False
     )
     xla_deterministic: bool = option(
         False, "Use the level run_to_run: the same machine and software give the same bits"
@@ -186,82 +202,10 @@ class RunConfig:
         """
         for field in dataclasses.fields(self):
             check_value(field, getattr(self, field.name))
-        for problem in _contradictions(self):
+        for problem in contradictions(self):
             raise UserError(problem)
         accepted(self.accept)
 
     def folder(self, experiment: str) -> Path:
         """Return ``--workdir``, or ``runs/<experiment>/<first 16 digits of the digest>``."""
         return Path(self.workdir) if self.workdir else Path("runs", experiment, digest(self)[:16])
-
-
-def _contradictions(config: RunConfig) -> Iterator[str]:
-    """Yield one line for each pair of flags that contradict each other."""
-    if config.numerics == "reproducible" and config.dtype != "float32":
-        yield (
-            f"--dtype={config.dtype} with --numerics=reproducible; expected float32, the only type "
-            "of order-free arithmetic; change one of them"
-        )
-    if config.dataset != "synthetic" and not config.data_dir:
-        yield (
-            f"--dataset={config.dataset} without --data_dir; expected the folder that holds the "
-            "data; give --data_dir=DIR"
-        )
-    if config.dataset == "synthetic" and config.data_dir:
-        yield (
-            f"--data_dir={config.data_dir} without a --dataset that reads it; expected the name of "
-            "its format, since synthetic data need no folder; give --dataset, or drop --data_dir"
-        )
-    if config.resample and not config.on_grids:
-        yield (
-            "--resample with subjects that are no volumes: k-space has no voxels that could be "
-            "brought to another size; expected a task of volumes; drop it, and take a network that "
-            "was trained with such data"
-        )
-    if config.resample and config.steps:
-        yield (
-            f"--resample with {config.steps} training steps; expected --steps=0, since it brings "
-            "subjects to the grid of a network that is trained already; drop one of them"
-        )
-    if config.batch_size % config.devices:
-        yield (
-            f"--batch_size={config.batch_size} does not divide among --devices={config.devices}; "
-            "expected a multiple; change one of them"
-        )
-    yield from _autotune_contradictions(config)
-
-
-def _autotune_contradictions(config: RunConfig) -> Iterator[str]:
-    """Yield the same for the flags of the autotuner, which XLA's determinism switches off."""
-    mode, file = config.xla_autotune, config.xla_autotune_file
-    if config.xla_deterministic and mode == "on":
-        yield (
-            "--xla_autotune=on contradicts --xla_deterministic; expected auto or off, since "
-            "XLA's deterministic mode never tunes; drop one of the two"
-        )
-    if config.xla_deterministic and mode == "frozen":
-        yield (
-            "--xla_autotune=frozen with --xla_deterministic is refused, since it is untested "
-            "whether XLA's deterministic mode honours loaded choices; expected one of the two; "
-            "drop the other"
-        )
-    if mode == "frozen" and not Path(file).is_file():  # Path("") is a folder
-        yield (
-            f"--xla_autotune=frozen finds no file {file!r}; expected the choices stored by a run "
-            "with --xla_autotune=on; name them with --xla_autotune_file=FILE"
-        )
-    if mode == "frozen" and Path(file).is_file() and not Path(file).stat().st_size:
-        yield (
-            f"--xla_autotune_file={file} is empty; expected the choices stored by a run with "
-            "--xla_autotune=on; store them anew, or name another file"
-        )
-    if file and mode in ("auto", "off"):
-        yield (
-            f"--xla_autotune_file={file} is not used under --xla_autotune={mode}; expected on or "
-            "frozen; drop the file or choose one of these"
-        )
-    if file and mode == "on" and not Path(file).parent.is_dir():
-        yield (
-            f"--xla_autotune_file={file} cannot be written; expected an existing folder; create "
-            f"{Path(file).parent}"
-        )

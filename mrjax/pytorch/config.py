@@ -23,6 +23,7 @@ class _Checked(Protocol):
     compile: bool
     numerics: str
     devices: int
+    processes: int
 
     def check(self) -> None: ...
 
@@ -63,6 +64,11 @@ class Switches:
             raise UserError(
                 f"--devices={self.devices} in PyTorch; expected 1, since its runs use one device; "
                 "drop it"
+            )
+        if self.processes > 1:
+            raise UserError(
+                f"--processes={self.processes} in PyTorch; expected 1, since its runs use one "
+                "process; drop it"
             )
         if self.compile and self.task and not registry.TASKS[self.task].compiles:
             others = " or ".join(name for name, task in registry.TASKS.items() if task.compiles)

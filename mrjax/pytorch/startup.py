@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrjax.backend import levels, plan, software
 from mrjax.backend.planning import PRODUCTS, on_products
+from mrjax.backend.team import ALONE, Team
 from mrjax.config import sources
 from mrjax.errors import UserError
 from mrjax.pytorch.config import Common
@@ -41,6 +42,7 @@ class Backend:
         level: level of reproducibility, one of `mrjax.backend.LEVELS`.
         asked: switches of the run that cannot be read back from torch.
         notes: what the user should know, one line each.
+        team: this process alone.
     """
 
     platform: str
@@ -48,6 +50,7 @@ class Backend:
     level: str
     asked: dict[str, bool]
     notes: tuple[str, ...]
+    team: Team = ALONE
 
     def facts(self) -> dict[str, Any]:
         """The backend's part of environment.json, as JSON values; switches are read back."""

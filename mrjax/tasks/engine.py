@@ -16,7 +16,7 @@ from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.reproducible import Reproducible
 from mrjax.numerics.reproducible.check import check
 from mrjax.tasks import records
-from mrjax.train import finite
+from mrjax.train import finite, sharding
 from mrjax.train.loop import StepFunction
 from mrjax.train.sharding import HostBatch, place_batches
 from mrjax.train.step import LossFunction, Project, State, make_step, tensors
@@ -114,7 +114,7 @@ class JaxEngine:
             UserError: the device does not compute as the arithmetic requires.
         """
         if isinstance(self.arithmetic, Reproducible):
-            with jax.default_device(self.devices[0]):
+            with jax.default_device(self._own[0]):
                 check(self.arithmetic.conv_form)
         return self.state
 
@@ -128,7 +128,7 @@ class JaxEngine:
         place, placed = place_batches(self.devices, batches)
         state = place(self.start())
         batch = placed(0)
-        compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
+        compiled = sharding.jitted(step, self.devices).lower(state, batch).compile()
         return Ready(state, compiled, placed, finite.names(tensors(batch, state.params, state)))
 
     def pure_step(self, config: RunConfig) -> StepFunction:
@@ -157,4 +157,9 @@ class JaxEngine:
 
     def peak_memory(self) -> int | None:
         """Return the largest memory of the devices, see `mrjax.tasks.records.peak_memory`."""
-        return records.peak_memory(self.devices)
+        return records.peak_memory(self._own)
+
+    @property
+    def _own(self) -> Sequence[Any]:
+        """The devices of this process."""
+        return [d for d in self.devices if d.process_index == jax.process_index()]

@@ -5,6 +5,7 @@ starts, evidence is written as it arises, and result.json is written last. A tas
 :class:`Job`.
 """
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -12,15 +13,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from mrjax import config as configs
+from mrjax.backend.team import Team
 from mrjax.data.intake import Intake
 from mrjax.errors import RunFailed
-from mrjax.runs import result
+from mrjax.runs import code, result
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks import evidence, records, registry, trained, unchanged
 from mrjax.tasks.engine import Batches, Engine
-from mrjax.train import loop
+from mrjax.train import loop, sharding
 
 Table = Mapping[str, Mapping[str, Sequence[float | None]]]
+_GO, _FINISHED = 0, 1
 
 
 class Backend(Protocol):
@@ -29,6 +32,11 @@ class Backend(Protocol):
     @property
     def level(self) -> str:
         """Level of reproducibility, one of `mrjax.backend.LEVELS`."""
+        ...
+
+    @property
+    def team(self) -> Team:
+        """The processes that train together."""
         ...
 
     def facts(self) -> dict[str, Any]:
@@ -124,21 +132,71 @@ def run(
             files have changed since.
         RunFailed: training diverges, or the network's output is not finite.
     """
+    with backend.team.together():
+        if backend.team.leads:
+            return _lead(experiment, config, backend, flags_text, prepare)
+        return _follow(config, backend.team, prepare())
+
+
+def _follow(config: configs.RunConfig, team: Team, job: Job) -> int:
+    """Take the steps of a run that process 0 leads, and end with them."""
+    if team.every(_GO)[0] == _FINISHED:
+        return 0
+    _check_same(config, team, job)
+    assert job.batches is not None, "several processes train"
+    ready = job.engine.begin(config, job.batches)
+    loop.follow(
+        ready.step,
+        ready.state,
+        ready.batches,
+        steps=config.steps,
+        kept=job.engine.kept,
+        restored=job.engine.restored,
+        team=team,
+    )
+    team.leave()
+    return 0
+
+
+def _check_same(config: configs.RunConfig, team: Team, job: Job) -> None:
+    """Refuse processes that would not train the same network with the same data.
+
+    Each process uses a GPU of its own, whose index may differ.
+    """
+    if team.count == 1:
+        return
+    settings = configs.digest(dataclasses.replace(config, device_index=0))
+    team.check_same("settings", settings)
+    team.check_same("code", code.state(records.CODE_ROOT)["sources"])
+    team.check_same("inputs", repr(sorted(job.digests.items())))
+
+
+def _lead(
+    experiment: str,
+    config: configs.RunConfig,
+    backend: Backend,
+    flags_text: str,
+    prepare: Callable[[], Job],
+) -> int:
+    """Train, evaluate and record the run: all of it, or the part of process 0."""
     clock = records.Clock()
-    path = config.folder(experiment)
+    path, team = config.folder(experiment), backend.team
     job = None if RunFolder(path).finished else prepare()
     folder, status = records.opened(path, config, flags_text, backend.facts())
     with folder:
         if job is None or status == "finished":
+            team.every(_FINISHED)
             inputs = registry.module(experiment, "inputs")
             compared = unchanged.said(path, config, lambda: {"": inputs.data(config)})
             records.say(f"already finished: {path} (nothing was run{compared})")
             return 0
+        team.every(_GO)
+        _check_same(config, team, job)
         for line in job.account.lines() if job.account else ():
             records.say(line)
         trained.keep_constants(folder, job.constants, job.digests)
         clock.lap("setup")
-        outcome = _train(config, job, folder, clock)
+        outcome = _train(config, job, folder, clock, team)
         if outcome.stopped_by:
             return records.stopped(outcome.stopped_by, f" after step {outcome.step}")
         judged = _judge(job, folder, outcome.state, clock)
@@ -163,7 +221,7 @@ def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:
 
 
 def _train(
-    config: configs.RunConfig, job: Job, folder: RunFolder, clock: records.Clock
+    config: configs.RunConfig, job: Job, folder: RunFolder, clock: records.Clock, team: Team
 ) -> loop.Outcome:
     engine = job.engine
     if job.batches is None:
@@ -181,8 +239,12 @@ def _train(
         kept=engine.kept,
         restored=engine.restored,
         names=ready.names,
+        team=team,
     )
     clock.lap("train")
+    if team.count > 1:
+        outcome = outcome._replace(state=sharding.here(outcome.state))
+    team.leave()
     return outcome
 
 

@@ -81,7 +81,20 @@ def latest(
     if found is None:
         return None
     step, arrays = found
-    return step, jax.tree.map(_place, like_tree, rebuild(like_tree, arrays))
+    return step, placed(like_tree, arrays)
+
+
+def placed(like_tree: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Return a state with these leaves, placed as those of another one; see `latest`.
+
+    Args:
+        like_tree: as in `latest`.
+        arrays: leaves by path.
+
+    Raises:
+        ValueError: the leaves have another structure, shape or dtype.
+    """
+    return jax.tree.map(_place, like_tree, rebuild(like_tree, arrays))
 
 
 def newest(
@@ -145,6 +158,8 @@ def _storable(array: np.ndarray) -> np.ndarray:
 def _place(like: Any, value: np.ndarray) -> Any:
     if not isinstance(like, jax.Array):
         return value
+    if not like.sharding.is_fully_addressable:  # some of its devices belong to other processes
+        return jax.make_array_from_callback(value.shape, like.sharding, lambda part: value[part])
     # The leaf is copied, because the step donates its state: it must not get NumPy's memory.
     return jax.device_put(value, like.sharding, may_alias=False)
 

@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
+from mrjax.backend.team import ALONE, Team
 from mrjax.errors import RunFailed
+from mrjax.numerics.trees import named_leaves
 from mrjax.runs.folder import RunFolder
 from mrjax.runs.jsonl import JsonLines
 from mrjax.runs.ledger import Ledger
@@ -15,6 +18,7 @@ from mrjax.train.progress import Progress
 from mrjax.train.signals import StopRequest
 from mrjax.train.step import Evidence
 
+_NOTHING = -1
 StepFunction = Callable[[Any, Any], tuple[Any, Evidence]]
 """(state, batch) -> (state, evidence), with the state and batch of a framework."""
 
@@ -45,6 +49,7 @@ def train(
     kept: Callable[[Any], Any] = lambda state: state,
     restored: Callable[[Any, Any], Any] = lambda state, leaves: leaves,
     names: Sequence[str] = (),
+    team: Team = ALONE,
 ) -> Outcome:
     """Take steps until there are `steps`, continuing from the folder's last checkpoint.
 
@@ -65,6 +70,7 @@ def train(
             tree itself.
         restored: map from a state and such a tree to the state with the tree's leaves.
         names: tensor names, indexed by `Evidence.not_finite`.
+        team: the processes that take the steps together; the others `follow`.
 
     Returns:
         The outcome; the state of `outcome.step` is on disk.
@@ -72,8 +78,7 @@ def train(
     Raises:
         RunFailed: the loss or another tensor is not finite; the message names step and tensor.
     """
-    found = checkpoint.latest(folder.checkpoints, kept(state))
-    start, state = (found[0], restored(state, found[1])) if found else (0, state)
+    start, state = _begun(checkpoint.newest(folder.checkpoints), state, kept, restored, team)
     with (
         Ledger(folder.ledger) as ledger,
         JsonLines(folder.timing) as timing,
@@ -87,15 +92,65 @@ def train(
             state, evidence = step_function(state, batches(step - 1))
             # This reads the evidence of the step before, while the present step runs.
             record(step, evidence)
+            signal = _heard(stop.signal, evidence, team)
             due = step == steps or (checkpoint_every and step % checkpoint_every == 0)
-            if due or stop.signal:
+            if due or signal:
                 record.finish()
                 ledger.sync()
                 timing.sync()
                 checkpoint.save(folder.checkpoints, step, kept(state), keep_checkpoints)
-            if stop.signal:
-                return Outcome(state, step, stop.signal)
+            if signal:
+                return Outcome(state, step, signal)
     return Outcome(state, max(start, steps), None)
+
+
+def follow(
+    step_function: StepFunction,
+    state: Any,
+    batches: Callable[[int], Any],
+    *,
+    steps: int,
+    kept: Callable[[Any], Any],
+    restored: Callable[[Any, Any], Any],
+    team: Team,
+) -> None:
+    """Take the same steps as `train` in process 0, from whose checkpoint they go on.
+
+    Args: as in `train`.
+    """
+    start, state = _begun(None, state, kept, restored, team)
+    with StopRequest() as stop:
+        for step in range(start + 1, steps + 1):
+            state, evidence = step_function(state, batches(step - 1))
+            if _heard(stop.signal, evidence, team):
+                return
+
+
+def _begun(
+    found: tuple[int, dict[str, np.ndarray]] | None,
+    state: Any,
+    kept: Callable[[Any], Any],
+    restored: Callable[[Any, Any], Any],
+    team: Team,
+) -> tuple[int, Any]:
+    """Return the steps done and the state after them: those of process 0's checkpoint, if any."""
+    start = team.every(found[0] if found else _NOTHING)[0]
+    if start == _NOTHING:
+        return 0, state
+    like = kept(state)
+    arrays = found[1] if found else {k: np.asarray(v) for k, v in named_leaves(like).items()}
+    if team.count > 1:
+        arrays = team.leaders(arrays)
+    return start, restored(state, checkpoint.placed(like, arrays))
+
+
+def _heard(signal: int | None, evidence: Evidence, team: Team) -> int | None:
+    """Return a signal that has reached any process, the same in all of them after the same step."""
+    if team.count == 1:
+        return signal
+    # Two exchanges at a time could meet each other's messages.
+    jax.block_until_ready(evidence.loss)
+    return max(team.every(signal or 0)) or None
 
 
 class _Recorder:
