@@ -84,7 +84,7 @@ def _flags_of_members(config: RunConfig, environ: Mapping[str, str]) -> list[lis
     if any(environ.get(count) == str(config.processes) for count in _CLUSTERS.values()):
         local = next((int(environ[name]) for name in _LOCAL if name in environ), 0)
         return [_device(config, local)]
-    where = f"--coordinator=127.0.0.1:{_free_port()}"
+    where = f"--coordinator=127.0.0.1:{free_port()}"
     return [[where, f"--process_id={i}", *_device(config, i)] for i in range(config.processes)]
 
 
@@ -94,7 +94,8 @@ def _device(config: RunConfig, local: int) -> list[str]:
     return [] if config.platform == "cpu" or not local else [f"--device_index={first}"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nothing listens to."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
@@ -149,8 +150,9 @@ def _code(found: Sequence[children.Ended], watch: _Watch) -> int:
         return 0
     if not own:
         sys.stderr.write(f"{_reason(found, watch)}\n")
-    # A member that lost another one has 1; a signal that asked to stop has 128 + its number.
-    return next((code for code in codes if code > 1), 1)
+    asked = next((end.signal for end in found if end.signal), None)
+    # A member that lost another one has 1.
+    return 128 + asked if asked else next((code for code in codes if code > 1), 1)
 
 
 def _reason(found: Sequence[children.Ended], watch: _Watch) -> str:
