@@ -1,5 +1,6 @@
 """The process that starts the members of a run: what it starts, shows, ends and says."""
 
+import os
 import signal
 import sys
 import time
@@ -143,7 +144,7 @@ def test_a_signal_reaches_all(monkeypatch, capfd):
     def write(text):
         if "up" in text:
             time.sleep(0.5)
-            signal.raise_signal(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
         return shown(text)
 
     monkeypatch.setattr(sys.stdout, "write", write)
