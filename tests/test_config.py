@@ -109,7 +109,7 @@ def test_flag_file_spells_out_every_digest_field_and_no_other():
     lines = configs.to_flags(Config(seed_init=1)).splitlines()
     names = [line[2:].split("=")[0] for line in lines if not line.startswith("#")]
     unset = {"echo_time", *(f"seed_{name}" for name in configs.STREAMS)} - {"seed_init"}
-    assert set(names) == set(configs.digest_fields(Config)) - unset - {"resample"}
+    assert set(names) == set(configs.digest_fields(Config)) - unset - {"resample", "processes"}
     assert {"workdir", "resume", "allow_mixed", "preset"}.isdisjoint(names)
 
 
@@ -163,6 +163,9 @@ def test_digest_is_sha256_of_canonical_json():
     values = {k: v for k, v in configs.to_json(config).items()}
     for name in ("preset", "workdir", "keep_checkpoints", "resume", "allow_mixed", "accept"):
         del values[name]
+    for name in ("coordinator", "process_id"):
+        del values[name]
+    assert values.pop("processes") == 1
     assert values.pop("resample") is False
     text = json.dumps(values, sort_keys=True).replace(", ", ",").replace(": ", ":")
     assert '"learning_rate":1.0' in text

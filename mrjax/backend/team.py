@@ -18,7 +18,9 @@ from mrjax.errors import RunFailed, UserError
 
 GONE = "another process of this run has ended"
 """How the message of a process begins that cannot go on alone."""
-_LOST = re.compile(r"[Gg]loo|NCCL|coordination|[Cc]onnection|UNAVAILABLE|heartbeat|Socket closed")
+_LOST = re.compile(
+    r"gloo|NCCL|coordination|connection|UNAVAILABLE|heartbeat|socket closed", re.IGNORECASE
+)
 """In an error of XLA where another process does not answer."""
 _HEARTBEAT = 20
 _PATIENCE = 300
@@ -131,10 +133,12 @@ def join(config: RunConfig) -> Team:
         return ALONE
     import jax
 
-    given = (config.coordinator, config.processes, config.process_id) if config.coordinator else ()
+    clustered = not config.coordinator
     try:
         jax.distributed.initialize(
-            *given,
+            None if clustered else config.coordinator,
+            None if clustered else config.processes,
+            config.process_id,
             local_device_ids=list(range(config.devices)),
             initialization_timeout=_PATIENCE,
             heartbeat_timeout_seconds=_HEARTBEAT,

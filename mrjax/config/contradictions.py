@@ -3,16 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mrjax.config.run import RunConfig
+from typing import Any
 
 _ADDRESS = re.compile(r"([^\s:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 
 
-def contradictions(config: "RunConfig") -> Iterator[str]:
-    """Yield one line for each pair of flags that contradict each other."""
+def contradictions(config: Any) -> Iterator[str]:
+    """Yield one line for each pair of flags that contradict each other.
+
+    Args:
+        config: a `mrjax.config.RunConfig`, whose module imports this one.
+    """
     if config.numerics == "reproducible" and config.dtype != "float32":
         yield (
             f"--dtype={config.dtype} with --numerics=reproducible; expected float32, the only type "
@@ -48,7 +49,7 @@ def contradictions(config: "RunConfig") -> Iterator[str]:
     yield from _autotune_contradictions(config)
 
 
-def _team_contradictions(config: "RunConfig") -> Iterator[str]:
+def _team_contradictions(config: Any) -> Iterator[str]:
     """Yield the same for the flags of runs of several processes."""
     if config.batch_size % (config.devices * config.processes):
         yield (
@@ -80,7 +81,7 @@ def _team_contradictions(config: "RunConfig") -> Iterator[str]:
         )
 
 
-def _autotune_contradictions(config: "RunConfig") -> Iterator[str]:
+def _autotune_contradictions(config: Any) -> Iterator[str]:
     """Yield the same for the flags of the autotuner, which XLA's determinism switches off."""
     mode, file = config.xla_autotune, config.xla_autotune_file
     if config.xla_deterministic and mode == "on":

@@ -15,6 +15,7 @@ import pytest
 import mrjax.runs
 from mrjax.arrays import DcePatient, QsmSubject, SenseSlice
 from mrjax.backend.startup import Backend
+from mrjax.backend.team import Team
 from mrjax.runs import digests, environment, metrics, records, result
 from mrjax.runs.folder import RunFolder
 from mrjax.runs.jsonl import JsonLines
@@ -124,7 +125,8 @@ def _cells(title: str) -> Iterator[tuple[str, list[str]]]:
 
 def jax_facts() -> dict[str, Any]:
     device = types.SimpleNamespace(client=types.SimpleNamespace(platform_version="cuda 13"))
-    return Backend("gpu", "H100", (device,), "run_to_run", (), ()).facts()
+    both = Team(0, 2)
+    return Backend("gpu", "H100", (device,), "run_to_run", (), (), team=both).facts()
 
 
 def pytorch_facts(monkeypatch) -> dict[str, Any]:
