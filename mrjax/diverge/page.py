@@ -86,6 +86,7 @@ def _facts(traced: Traced) -> list[tuple[str, str]]:
         facts.append(("Number in B", str(found.partner.number)))
         if found.kind == "argument":
             facts.append(("Arguments", words.arguments(found.operation, found.partner)))
+    facts += [("Types", told) for told in words.other_types(found)]
     if traced.first is not None:
         facts.append(("Distance", words.distance(traced.first)))
     if found.module is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mrjax.diverge import alignment
 from mrjax.diverge.alignment import Pair
-from mrjax.diverge.traces import GRADIENT, NO_DIGEST, OUTPUT, Operation
+from mrjax.diverge.traces import GRADIENT, NO_DIGEST, OUTPUT, Operation, comparable, values
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Parting:
         origins: pairs with equal inputs and unequal results, in order.
         modules: lines about modules that both traces have, in the order of the first.
         module: the first module, the innermost one, with equal inputs and unequal outputs.
+        typed: whether types and shapes were compared too; else values alone.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Parting:
     origins: tuple[Pair, ...]
     modules: tuple[Pair, ...]
     module: Pair | None
+    typed: bool = True
 
     @property
     def compared(self) -> int:
@@ -60,8 +62,9 @@ def part(a: Sequence[Operation], b: Sequence[Operation]) -> Parting:
         a: a trace, in order.
         b: another one, of the same step of another training.
     """
-    traces = [[one for one in trace if not one.outline] for trace in (a, b)]
-    outlines = [[one for one in trace if one.outline] for trace in (a, b)]
+    *both, typed = comparable(a, b)
+    traces = [[one for one in trace if not one.outline] for trace in both]
+    outlines = [[one for one in trace if one.outline] for trace in both]
     pairs, modules = alignment.aligned(*traces), alignment.aligned(*outlines)
     alone = _alone(traces[0], [one for one, _ in pairs]), _alone(traces[1], [o for _, o in pairs])
     kind, one, other = _first(pairs, alone)
@@ -70,7 +73,7 @@ def part(a: Sequence[Operation], b: Sequence[Operation]) -> Parting:
     loose = any(len(own) != len(modules) for own in outlines)
     if kind == "none" and (unequal or loose):
         kind, (one, other) = "module", module or (unequal[0] if unequal else (None, None))
-    if kind == "input" and module and one and set(one.tensors) & set(module[0].made):
+    if kind == "input" and module and one and _values(one.tensors) & _values(module[0].made):
         kind, (one, other) = "module", module
     return Parting(
         kind=kind,
@@ -81,7 +84,13 @@ def part(a: Sequence[Operation], b: Sequence[Operation]) -> Parting:
         origins=tuple(pair for pair in pairs if _is_origin(*pair)),
         modules=tuple(modules),
         module=module,
+        typed=typed,
     )
+
+
+def _values(texts: Iterable[str]) -> set[str]:
+    """Return digests without types: what an operation made may be read in another shape."""
+    return set(map(values, texts))
 
 
 def _alone(trace: Sequence[Operation], matched: Iterable[Operation]) -> tuple[Operation, ...]:
@@ -110,7 +119,7 @@ def _first(
         for side, end in enumerate((one.place, other.place)):
             while (mine := waiting[side]) is not None and mine.place < end:
                 lonely = lonely or mine
-                known[side].update(mine.made)
+                known[side].update(_values(mine.made))
                 waiting[side] = next(rest[side], None)
         kind = _kind(one, other, known)
         if kind == "order" and lonely is not None:
@@ -118,7 +127,7 @@ def _first(
         if kind:
             return kind, one, other
         for digests in known:
-            digests.update(one.made)
+            digests.update(_values(one.made))
     left = lonely or next((one for own in alone for one in own), None)
     return ("none", None, None) if left is None else _lonely(left, alone)
 
@@ -141,7 +150,7 @@ def _kind(one: Operation, other: Operation, known: tuple[set[str], set[str]]) ->
     if one.tensors != other.tensors:
         lost = len(one.tensors) != len(other.tensors)
         new = zip(one.tensors, other.tensors, strict=False)
-        read = [(x in known[0], y in known[1]) for x, y in new if x != y]
+        read = [(values(x) in known[0], values(y) in known[1]) for x, y in new if x != y]
         return "order" if lost or any(x or y for x, y in read) else "input"
     if one.given != other.given:
         return "argument"
@@ -191,11 +200,11 @@ def _readers(trace: Sequence[Operation]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for one in trace:
         if one.phase == "forward":
-            for digest in one.tensors:
+            for digest in _values(one.tensors):
                 found.setdefault(digest, set()).add(one.module)
     return found
 
 
 def _inside(one: Operation, readers: Mapping[str, set[str]]) -> bool:
-    modules = [module for digest in one.tensors for module in readers.get(digest, ())]
+    modules = [module for digest in _values(one.tensors) for module in readers.get(digest, ())]
     return all(m == one.module or m.startswith(f"{one.module}.") or not one.module for m in modules)

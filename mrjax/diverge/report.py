@@ -135,7 +135,8 @@ def _inputs(found: Parting) -> Distance | None:
     if found.kind != "input" or one is None or other is None:
         return None
     unequal = [pair for pair in zip(one.tensors, other.tensors, strict=False) if pair[0] != pair[1]]
-    return _farthest([(one.read.get(x), other.read.get(y)) for x, y in unequal])
+    pairs = [(traces.values(x), traces.values(y)) for x, y in unequal]
+    return _farthest([(one.read.get(x), other.read.get(y)) for x, y in pairs])
 
 
 def _farthest(pairs: list[tuple[Any, Any]]) -> Distance | None:

@@ -40,7 +40,9 @@ class Steps:
         last: of these; 0 without any.
         parted: the first of these that differs; None if none does.
         fields: quantities that differ there, in the order in which a step computes them.
+        shaped: of these quantities, those that have equal values and other types or shapes.
         missing: quantities that one of the two did not record.
+        typed: whether both record types and shapes; else values alone are compared.
         moved: steps at which the one and the other training had, or will have, the batch that the
             other one has at `parted`; None where they have no such step.
         random: the first step after which states of random number generators differ (0: at the
@@ -57,7 +59,9 @@ class Steps:
     last: int
     parted: int | None
     fields: tuple[str, ...]
+    shaped: tuple[str, ...]
     missing: tuple[str, ...]
+    typed: bool
     moved: tuple[int | None, int | None]
     random: tuple[int, tuple[str, ...]] | None
     tensors: tuple[int, tuple[str, ...]] | None
@@ -90,7 +94,9 @@ def compare(a: Path, b: Path) -> Steps:
         last=shared[-1] if shared else 0,
         parted=parted,
         fields=fields,
+        shaped=() if parted is None else ledger.shaped(lines[0][parted], lines[1][parted]),
         missing=ledger.unrecorded(*(found.values() for found in lines)),
+        typed=ledger.typed(*(found.values() for found in lines)),
         moved=_moved(lines, parted) if parted and "batch" in fields else (None, None),
         random=_random(lines, shared, surroundings),
         tensors=next(((s, names) for s, (names, _) in leaves.items() if names), None),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrjax.diverge import distances
+from mrjax.diverge import distances, traces
 from mrjax.diverge.alignment import Pair
 from mrjax.diverge.distances import Distance
 from mrjax.diverge.traces import Operation
@@ -84,6 +84,7 @@ def _read(file: Path, one: Operation) -> dict[str, np.ndarray]:
 def _belongs(name: str, array: np.ndarray, one: Operation) -> bool:
     kind, _, place = name.partition(".")[0].partition("_")
     digest = digests.hex64(digests.fingerprint({"": array}))
+    given, made = ([traces.values(text) for text in texts] for texts in (one.given, one.made))
     if kind == "made" and place.isdecimal() and len(place) < 6:
-        return int(place) < len(one.made) and one.made[int(place)] == digest
-    return kind == "given" and (digest in one.given or "unset" in one.given)
+        return int(place) < len(made) and made[int(place)] == digest
+    return kind == "given" and (digest in given or "unset" in given)

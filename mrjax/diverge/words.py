@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mrjax.diverge import traces
 from mrjax.diverge.distances import Distance
 from mrjax.diverge.parting import Parting
 from mrjax.diverge.report import Report, Traced
@@ -52,6 +53,8 @@ def about_steps(found: Steps) -> Iterator[str]:
         yield from _beside(found, found.parted)
     if found.missing:
         yield f"Not recorded: {', '.join(ledger.WORDS[name] for name in found.missing)}."
+    if found.shared and not found.typed:
+        yield "Types and shapes were not recorded at each step; values alone are compared there."
     if found.tensors is not None:
         step, names = found.tensors
         yield f"Tensors that differ first, at step {step}: {_listed(names)}."
@@ -60,6 +63,9 @@ def about_steps(found: Steps) -> Iterator[str]:
 
 
 def _beside(found: Steps, parted: int) -> Iterator[str]:
+    if found.shaped:
+        shaped = _listed([ledger.WORDS[name] for name in found.shaped])
+        yield f"  The values of {shaped} are equal there; types or shapes are not."
     if found.fields == ("params",) and not {"batch", "grads"} & set(found.missing):
         yield (
             "  Batch, loss and gradients of that step are equal: the update differs (a learning "
@@ -95,6 +101,8 @@ def about_trace(traced: Traced) -> Iterator[str]:
     found, step = traced.parting, traced.step
     alone = sum(map(len, found.alone))
     only = f"; {alone} operations are in one of them only" if alone else ""
+    if not found.typed:
+        yield f"Step {step}: types and shapes were not recorded at each line; values are compared."
     if found.kind == "none":
         yield f"Step {step}: all {found.compared} operations are equal{only}."
         return
@@ -119,6 +127,7 @@ def _first(traced: Traced) -> Iterator[str]:
     yield f"  {named(one)}{side or _number(found)}"
     if found.kind == "argument" and found.operation and found.partner:
         yield f"  {arguments(found.operation, found.partner)}"
+    yield from (f"  {words}" for words in other_types(found))
     if traced.first is not None:
         what = "that tensor" if traced.inputs is not None else "its results"
         yield f"  Distance of {what}: {distance(traced.first)}."
@@ -146,6 +155,17 @@ def arguments(one: Operation, other: Operation) -> str:
     pairs = [pair for pair in zip(one.given, other.given, strict=False) if pair[0] != pair[1]]
     more = [] if len(one.given) == len(other.given) else ["another number of arguments"]
     return f"Arguments: {_listed([f'{a} in A, {b} in B' for a, b in pairs] + more, '; ')}."
+
+
+def other_types(found: Parting) -> Iterator[str]:
+    """Say which tensors that went into the operation differ in type or shape alone."""
+    one, other = found.operation, found.partner
+    if one is None or other is None:
+        return
+    for x, y in zip(one.tensors, other.tensors, strict=False):
+        if x != y and traces.values(x) == traces.values(y):
+            kinds = [text.partition(" ")[2] for text in (x, y)]
+            yield f"A tensor has equal values, but is {kinds[0]} in A and {kinds[1]} in B."
 
 
 def distance(found: Distance) -> str:

@@ -14,17 +14,15 @@ The trees may be those of Flax, Equinox, Haiku or plain dictionaries. The folder
 
 import contextlib
 import dataclasses
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from mrjax.errors import UserError
-from mrjax.recorder import jax_facts, jax_leaves
+from mrjax.recorder import jax_facts, jax_leaves, jax_numbers
 from mrjax.recorder.jax_folder import LEDGER, METRICS, RunFolder, settings
 from mrjax.runs.digests import content, hex64
 from mrjax.runs.metrics import METRICS as RESULT_METRICS
@@ -40,6 +38,7 @@ class _Started:
         step: number of the update.
         loss: an array of JAX, or a number.
         names: of the leaves of each of `_KINDS`.
+        kinds: digests of the types and shapes of each of `_KINDS`.
         sums: from `jax_leaves.start_sums`.
         states: digests of the states of random number generators.
         seconds: since the recorder began.
@@ -48,6 +47,7 @@ class _Started:
     step: int
     loss: Any
     names: tuple[tuple[str, ...], ...]
+    kinds: tuple[int, ...]
     sums: list[Any]
     states: Mapping[str, str]
     seconds: float
@@ -127,7 +127,7 @@ class JaxRecorder(contextlib.AbstractContextManager):
         """Record one update; call it after the training step.
 
         Args:
-            loss: of this step; an array of one element or a number.
+            loss: of this step; an array of one element or a number; a note tells of anything else.
             params: the tree that the step returned.
             grads: the tree of gradients; None: they are not recorded.
             batch: what the step was given, any tree; None: it is not recorded.
@@ -150,7 +150,7 @@ class JaxRecorder(contextlib.AbstractContextManager):
     def metrics(self, **values: Any) -> None:
         """Record metrics that hold after the present step, such as ``ssim=0.91``."""
         self.flush()
-        plain = {name: _number(value) for name, value in values.items()}
+        plain = {name: jax_numbers.read(name, value, self.note) for name, value in values.items()}
         self._metrics.update(plain)
         self._files.append(METRICS, {"step": self.steps_done, **plain})
 
@@ -193,13 +193,14 @@ class JaxRecorder(contextlib.AbstractContextManager):
         found += [self._given(tree) for tree in trees[2:]]
         self._watch(*found)
         sums = jax_leaves.start_sums(found)
-        for array in [*sums, loss]:
+        for array in sums:
             if isinstance(array, jax.Array):
                 array.copy_to_host_async()
         return _Started(
             step=self.steps_done,
-            loss=loss if isinstance(loss, jax.Array) else _number(loss),
+            loss=jax_numbers.kept(loss),
             names=tuple(tuple(leaves) for leaves in found),
+            kinds=tuple(jax_leaves.kinds_digest(leaves) for leaves in found),
             sums=sums,
             states=jax_facts.random_states(),
             seconds=time.perf_counter() - self._began,
@@ -235,11 +236,13 @@ class JaxRecorder(contextlib.AbstractContextManager):
         parts = jax_leaves.finish_sums(started.names, started.sums)
         found = dict(zip(_KINDS, parts, strict=True))
         total = {kind: hex64(sum(values.values())) for kind, values in found.items()}
-        loss, states = _number(started.loss), dict(started.states)
+        loss, states = jax_numbers.read("loss", started.loss, self.note), dict(started.states)
         if found["keys"]:
             states["jax"] = total["keys"]
         line = {"step": started.step, "loss": loss, "loss_hex": loss.hex()}
         line |= {kind: total[kind] for kind in ("params", "grads", "batch")}
+        shaped = dict(zip(_KINDS, map(hex64, started.kinds), strict=True))
+        line["kinds"] = {kind: shaped[kind] for kind in ("params", "grads", "batch")}
         self._files.append(LEDGER, {**line, "rng": states})
         self._files.append("timing.jsonl", {"step": started.step, "seconds": started.seconds})
         if self._leaves:
@@ -257,7 +260,7 @@ class JaxRecorder(contextlib.AbstractContextManager):
             self.note(f"{at} with other parameters than recorded there")
 
     def _result(self) -> dict[str, Any]:
-        known = {n: _finite(value) for n, value in self._metrics.items() if n != "step"}
+        known = jax_numbers.finite({n: v for n, v in self._metrics.items() if n != "step"})
         named = {n: [known[n]] for n in RESULT_METRICS if known.get(n) is not None}
         environment, nothing = self._files.environment, content({})
         digests = {"init": environment["start"]["init"], "params": self._final()}
@@ -289,11 +292,3 @@ class JaxRecorder(contextlib.AbstractContextManager):
 def _require(good: bool, otherwise: str) -> None:
     if not good:
         raise UserError(otherwise)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _number(value: Any) -> float:
-    return float(np.mean(np.asarray(value).astype(np.float64)))

@@ -16,8 +16,9 @@ The folder gets the files of a run folder of mrjax:
 
 ``config.json``        what `config` held, with a digest
 ``environment.json``   software, hardware, the switches of torch that decide about bits, seeds
-``ledger.jsonl``       one line a step: the loss, and 64-bit digests of parameters, gradients, batch
-                       and the states of the random number generators
+``ledger.jsonl``       one line a step: the loss, and 64-bit digests of parameters, gradients and
+                       batch, of their types and shapes, and of the states of the random number
+                       generators
 ``leaves.jsonl``       with ``leaves=True``: one digest for each parameter and gradient
 ``trace-*.jsonl``      with `trace_at`: one line for each operation of that step
 ``values-*.npz``       with `values_of`: the tensors of an operation
@@ -187,11 +188,18 @@ class Recorder:
 
     def _number(self, name, value):
         """Return a number; NaN, with a note, for what is none."""
+        one = "expected a number or a tensor of one element"
         try:
-            return _number(value)
+            number, size = _number(value), value.numel() if torch.is_tensor(value) else 1
         except Exception:
-            self.note(f"{name} is {type(value).__qualname__}, no number; it is not recorded")
+            kind = type(value).__qualname__
+            self.note(f"{name} is {kind}; {one}; NaN is recorded; give the number itself")
             return math.nan
+        if size > 1:
+            self.note(
+                f"{name} has {size} elements; {one}; their mean is recorded; give it yourself"
+            )
+        return number
 
     def note(self, text):
         """Record a remark, and say it once on stderr."""
@@ -271,7 +279,7 @@ class Recorder:
         self._continue(_read_json(self._path("environment.json")))
         if lines[-1]["step"] < due:  # on a GPU a line is written one step late
             self.note(f"step {due} is not recorded: the process ended before")
-        if lines[-1]["step"] == self.steps_done and lines[-1]["params"] != _hex(self._state()):
+        if lines[-1]["step"] == self.steps_done and lines[-1]["params"] != _hex(self._state()[0]):
             self.note(
                 f"resumed at step {self.steps_done} with other parameters than recorded there"
             )
@@ -306,12 +314,13 @@ class Recorder:
         return self._digest_of("parameters are", lambda: _named_state(self._model))
 
     def _digest_of(self, what, leaves):
-        """Return the digest of leaves; 0, which says that there is none, if they have none."""
+        """Return the digests of leaves and of their kinds; 0, which says that there is none."""
         try:
-            return fingerprint(leaves())
+            found = leaves()
+            return fingerprint(found), kinds(found)
         except Exception as error:
             self.note(f"the {what} not recorded: {_one_line(error)}")
-            return torch.zeros((), dtype=torch.int64)
+            return torch.zeros((), dtype=torch.int64), 0
 
     def _content(self, leaves):
         try:
@@ -326,13 +335,15 @@ class Recorder:
         if not grads:
             self.note("no gradients at a step: call step before zero_grad")
         flat = functools.partial(self._flat, batch)
-        digests = [self._state(), self._digest_of("gradients are", lambda: grads)]
-        digests.append(self._digest_of("batch is", flat))
+        found = [self._state(), self._digest_of("gradients are", lambda: grads)]
+        found.append(self._digest_of("batch is", flat))
         device = _device(self._model)
+        digests = [digest.to(device) for digest, _ in found]
+        digests += _int64([kind for _, kind in found]).to(device)
         return {
             "step": self.steps_done,
             "loss": loss.detach().clone() if torch.is_tensor(loss) else loss,
-            "digests": self._team.gather(torch.stack([value.to(device) for value in digests])),
+            "digests": self._team.gather(torch.stack(digests)),
             "leaves": self._per_leaf(grads) if self._leaves else None,
             "rng": _random_states(),
         }
@@ -356,22 +367,29 @@ class Recorder:
         if found is None or self._broken:
             return
         step, loss = found["step"], self._number("loss", found["loss"])
-        params, grads, batch = self._together(step, found["digests"].tolist())
-        line = {"step": step, "loss": loss, "loss_hex": loss.hex()}
-        line.update(params=_hex64(params), grads=_hex64(grads), batch=_hex64(batch))
-        self._append("ledger.jsonl", {**line, "rng": found["rng"]})
+        digests, shaped = self._together(step, found["digests"].tolist())
+        line = {"step": step, "loss": loss, "loss_hex": loss.hex(), **digests}
+        self._append("ledger.jsonl", {**line, "kinds": shaped, "rng": found["rng"]})
         seconds = time.perf_counter() - self._began
         self._append("timing.jsonl", {"step": step, "seconds": seconds})
         if found["leaves"] is not None:
             self._append("leaves.jsonl", dict(_hexed(found["leaves"]), step=step))
 
     def _together(self, step, rows):
-        """Return the digests of all processes as one: they must agree, but the batches add up."""
+        """Return the digests of all processes as one, of values and of kinds.
+
+        The processes must agree, but their batches add up.
+        """
         for place, name in enumerate(("params", "grads")):
-            if len({row[place] for row in rows}) > 1:
+            if len({(row[place], row[3 + place]) for row in rows}) > 1:
                 self.note(f"the processes do not agree on {name} at step {step}")
-        batches = [row[2] for row in rows]
-        return rows[0][0], rows[0][1], sum(batches) if all(batches) else 0
+        together = []
+        for values in ([row[:3] for row in rows], [row[3:] for row in rows]):
+            params, grads, _ = values[0]
+            batches = [batch for _, _, batch in values]
+            found = {"params": params, "grads": grads, "batch": sum(batches) if all(batches) else 0}
+            together.append({name: _hex64(value) for name, value in found.items()})
+        return together
 
     # Traces.
 
@@ -558,6 +576,27 @@ def fingerprint(leaves):
     if not parts:
         return torch.zeros((), dtype=torch.int64)
     return torch.stack([part.to(parts[-1].device) for part in parts]).sum()
+
+
+def kinds(leaves):
+    """Return a 64-bit digest of names, types and shapes, which a digest of values does not tell.
+
+    The sum, modulo 2^64, of the seeds of texts such as ``batch/image float32[2,1,8,8]``.
+
+    Args:
+        leaves: {name: tensor}.
+    """
+    return sum(_kind(name, leaf.dtype, leaf.shape) for name, leaf in leaves.items()) % (1 << 64)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _kind(name, dtype, shape):
+    return _seed(f"{name} {_typed(dtype, shape)}")
+
+
+def _typed(dtype, shape):
+    """Return type and shape such as ``float32[2,8]``."""
+    return f"{str(dtype)[6:]}[{','.join(map(str, shape))}]"
 
 
 def content(leaves):
@@ -947,7 +986,7 @@ class _Trace:
         values = [*args, *kwargs.values()]
         given = _digests(args, self.unset)
         for key in sorted(set(kwargs) - {"device", "pin_memory"}):  # these may be others
-            given += [f"{key}=", *_digests([kwargs[key]], self.unset)]
+            given += [(f"{key}=", ""), *_digests([kwargs[key]], self.unset)]
         keep = len(self.found) + 1 in self.numbers
         kept = _cloned("given", _tensors(values)) if keep else {}
         read = self.first_read(values)
@@ -957,7 +996,7 @@ class _Trace:
 
     def after(self, function, name, values, before, result, args, kwargs):
         """Record an operation that has run."""
-        given, kept, read, state = before or ([_NO_DIGEST], {}, {}, None)
+        given, kept, read, state = before or ([(_NO_DIGEST, "")], {}, {}, None)
         tensors = _made(function, result, args, kwargs)
         places = {_address(one) for one in tensors} - {None}
         self.unset = self.unset | places if _UNSET.match(name) else self.unset - places
@@ -966,14 +1005,27 @@ class _Trace:
             self.add(phase, module, name, line, given, tensors, state, read, kept)
 
     def add(self, phase, module, op, line, given, tensors, state, read=None, kept=None):
-        """Append a line; `kept` are the values that went in, if they are wanted."""
-        made = _digests(tensors)
+        """Append a line.
+
+        Args:
+            phase: of the step.
+            module: path in the network.
+            op: name of the operation.
+            line: of the script.
+            given: what went in, from `_digests`.
+            tensors: that came out.
+            state: of the generators of random numbers.
+            read: evidence of tensors that no operation made.
+            kept: the values that went in, if they are wanted.
+        """
+        made = [text for text, _ in _digests(tensors)]
         self.known.update(set(made) - {_NO_DIGEST})
         known = [_evidence(one) for one in tensors]
         types, samples, sums = [[one[part] for one in known] for part in range(3)]
         entry = {"step": len(self.found), "phase": phase, "module": module, "op": op}
-        entry.update(line=line, given=given, made=made, random=state)
-        entry.update(types=types, samples=samples, sums=sums)
+        entry.update(line=line, given=[text for text, _ in given], made=made, random=state)
+        entry.update(given_types=[kind for _, kind in given], types=types)
+        entry.update(samples=samples, sums=sums)
         self.found.append(entry if not read else dict(entry, read=read))
         number = len(self.found)
         if number in self.numbers or (op in _OUTLINE and module in self.names):
@@ -1038,6 +1090,11 @@ def _tracer(base, trace):
 
     class Tracer(base):
         supports_higher_order_operators = True
+
+        @classmethod
+        def ignore_compile_internals(cls):
+            """Whether torch.compile goes on compiling: else it runs eagerly, with other bits."""
+            return True
 
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             return trace.operation(function, args, kwargs or {})
@@ -1166,7 +1223,7 @@ class _Outline:
         versions = [leaf._version for leaf in state.values()]
         if self.states.get(name, (None,))[0] != versions:
             self.states[name] = (versions, _state_text(state))
-        return self.states[name][1]
+        return self.states[name][1], ""
 
 
 def _state_text(state):
@@ -1186,19 +1243,22 @@ def _owners(model):
 
 
 def _digests(values, unset=()):
-    """Return, in order, the digests of the tensors in nested lists, and other arguments as text.
+    """Return, in order, digest and type of the tensors in nested lists; other arguments as text.
 
     Args:
         values: of any kind.
         unset: where memory lies that no operation has written yet.
+
+    Returns:
+        Pairs of two texts; the second one is "" for what is no tensor.
     """
     found = []
     for value in _flattened(values):
         if torch.is_tensor(value):
             known = value.device.type != "meta" and _address(value) not in unset
-            found.append(_text(value) if known else "unset")
+            found.append((_text(value) if known else "unset", _type_of(value)))
         elif value is None or isinstance(value, _ARGUMENTS):
-            found.append(repr(value))
+            found.append((repr(value), ""))
     return found
 
 
@@ -1231,14 +1291,22 @@ def _tensors(values):
 def _made(function, result, args, kwargs):
     """Return the tensors that an operation returned, and those that it wrote in place."""
     made, schema = _tensors([result]), getattr(function, "_schema", None)
-    for place, argument in enumerate(schema.arguments if schema is not None else ()):
-        value = args[place] if place < len(args) else kwargs.get(argument.name)
-        made += _written(argument, value, made)
+    arguments = schema.arguments if schema is not None else ()
+    given = dict(kwargs)
+    given.update((argument.name, value) for argument, value in zip(arguments, args))  # noqa: B905
+    silent = _STATISTICS if _BATCH_NORM.match(str(function)) and given.get("training") else ()
+    for argument in arguments:
+        made += _written(argument, given.get(argument.name), made, argument.name in silent)
     return made
 
 
-def _written(argument, value, made):
-    if argument.alias_info is None or not argument.alias_info.is_write:
+_BATCH_NORM = re.compile(r"aten\.(native|cudnn|miopen)_batch_norm\.")
+_STATISTICS = ("running_mean", "running_var")
+"""What a batch normalisation in training writes in place, which its schema does not say."""
+
+
+def _written(argument, value, made, silent):
+    if not silent and (argument.alias_info is None or not argument.alias_info.is_write):
         return []
     known = {id(one) for one in made}
     return [one for one in _tensors([value]) if id(one) not in known]
@@ -1280,14 +1348,21 @@ _CHUNK = 1 << 22
 
 def _evidence(leaf):
     """Return type and shape, the bits of some elements in hex, and signed sums in hex."""
-    kind = f"{str(leaf.dtype)[6:]}[]"
+    kind = _type_of(leaf)
     try:
-        kind = f"{kind[:-1]}{','.join(map(str, leaf.shape))}]"
         flat = _reals(leaf)
     except Exception:  # it has no values to read
         return kind, "", ""
     kept = flat[torch.tensor(_positions(flat.numel()), dtype=torch.int64, device=flat.device)]
     return kind, _bytes(kept).hex(), _bytes(_signed_sums(flat)).hex()
+
+
+def _type_of(leaf):
+    """Return type and shape; no lengths where the tensor does not tell them."""
+    try:
+        return _typed(leaf.dtype, leaf.shape)
+    except Exception:
+        return _typed(leaf.dtype, ())
 
 
 def _reals(leaf):
@@ -1617,6 +1692,8 @@ def _memory(model):
 
 
 def _number(value):
+    if isinstance(value, (str, bytes)):
+        raise TypeError("text is no number")
     if torch.is_tensor(value):
         value = value.detach().double().mean().item()
     return float(value)

@@ -30,6 +30,8 @@ WORDS = {
     "params": "the parameters",
 }
 """Quantity of `FIELDS` -> how a sentence calls it."""
+KINDS = "kinds"
+"""Entry in which recorders of other trainings keep digests of types and shapes; mrjax has none."""
 UNRECORDED = "0" * 16
 """Digest of no tensor: the program did not record the quantity."""
 
@@ -146,7 +148,27 @@ def first_difference(
 
 def unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the quantities in which two lines differ, in the order of `FIELDS`."""
-    return tuple(name for name in FIELDS if exact(name, a[name]) != exact(name, b[name]))
+    return tuple(
+        name
+        for name in FIELDS
+        if exact(name, a[name]) != exact(name, b[name]) or other_kind(name, a, b)
+    )
+
+
+def other_kind(field: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether types or shapes of a quantity differ, where both lines record these."""
+    known = [line[KINDS].get(field) for line in (a, b) if KINDS in line]
+    return len(known) == 2 and known[0] != known[1]
+
+
+def shaped(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the quantities of equal values and other types or shapes."""
+    return tuple(n for n in FIELDS if other_kind(n, a, b) and exact(n, a[n]) == exact(n, b[n]))
+
+
+def typed(*ledgers: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether every line records types and shapes, so that more than values is compared."""
+    return all(KINDS in line for line in itertools.chain(*ledgers))
 
 
 def unrecorded(*ledgers: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -170,7 +192,10 @@ def exact(field: str, text: str) -> str:
 
 def _check(path: str | os.PathLike[str], record: dict[str, Any], previous: int) -> None:
     digests = [str(record.get(field)) for field in FIELDS if field != "loss_hex"]
-    good = all(re.fullmatch("[0-9a-f]{16}", digest) for digest in digests)
+    if KINDS in record:
+        kinds = record[KINDS] if isinstance(record[KINDS], dict) else {}
+        digests += [kinds.get(field) for field in FIELDS if field != "loss_hex"]
+    good = all(re.fullmatch("[0-9a-f]{16}", str(digest)) for digest in digests)
     if not (good and _is_number(record.get("loss_hex")) and record["step"] > previous):
         raise UserError(
             f"{path} step {record['step']} is not a ledger line; expected ascending steps with "

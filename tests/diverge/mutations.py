@@ -1,6 +1,6 @@
 """Damage traces in many ways: diverge refuses each in one line, or says what differs.
 
-PYTHONPATH=tests python -m diverge.mutations COUNT
+PYTHONPATH=tests python -m diverge.mutations COUNT [SEED]
 """
 
 import collections
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from diverge import trainings
 
-from mrjax.diverge import page, report, traces
+from mrjax.diverge import page, report, traces, words
 from mrjax.errors import UserError
 
 NAME = f"trace-{trainings.STEP:06d}.jsonl"
@@ -55,8 +55,11 @@ def _outcome(reference, folder, known):
         assert "\n" not in str(error)
         return "refused"
     if about.parting.kind == "none":
-        assert sorted(map(_content, known)) == sorted(map(_content, found))
-    return about.parting.kind
+        both = traces.comparable(known, found)[:2]
+        assert sorted(map(_content, both[0])) == sorted(map(_content, both[1]))
+        told = "values are compared" in "\n".join(words.about_trace(about))
+        assert told != all(one.typed for one in found)
+    return about.parting.kind if about.parting.typed else f"{about.parting.kind}, untyped"
 
 
 def _content(one):
@@ -101,7 +104,7 @@ def _damage(lines, draw):
 
 def _field(line, draw):
     """Change one text in a list of texts: a digest, a sample, a sum, a type."""
-    name = draw.choice(["given", "made", "types", "samples", "sums"])
+    name = draw.choice(["given", "made", "types", "given_types", "samples", "sums"])
     values = list(line.get(name) or ["0"])
     place = draw.randrange(len(values))
     text = str(values[place])
@@ -110,12 +113,12 @@ def _field(line, draw):
     line[name] = values
 
 
-def main(count):
+def main(count, seed=0):
     """Make a run, damage its trace `count` times, and print the outcomes."""
     with tempfile.TemporaryDirectory() as folder:
         reference = trainings.train(Path(folder) / "run", values_of=[3])
-        print(dict(check(reference, Path(folder), count)))
+        print(dict(check(reference, Path(folder), count, seed)))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

@@ -114,7 +114,8 @@ def test_steps_that_only_one_training_recorded_are_passed_over(tmp_path):
 def test_the_digests_are_those_of_the_rule(reference):
     first = next(o for o in traces.read(reference / "trace-000003.jsonl") if o.module == "first")
     image = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8).numpy()
-    assert first.given[0] == digests.hex64(digests.fingerprint({"": image}))
+    digest = digests.hex64(digests.fingerprint({"": image}))
+    assert first.given[0] == f"{digest} float32[1,1,8,8]"
 
 
 def test_damaged_traces_are_one_line_or_never_called_equal(reference, tmp_path):

@@ -24,6 +24,7 @@ def line(step, loss=0.5, **changes):
         "loss": loss if math.isfinite(loss) else None,
         "loss_hex": loss.hex(),
         **known,
+        "kinds": dict.fromkeys(known, "a" * 16),
         "rng": {"torch": "1" * 16, "python": "1" * 16},
         **changes,
     }
@@ -80,6 +81,28 @@ def test_where_they_part(tmp_path, step, changes, first):
     said = words.verdict(found)
     assert f"they part at step {step}, first in {words.WORDS[first]}" in said
     assert ("identical for" in said) == (step > 1)
+
+
+def test_types_and_shapes_that_differ_or_were_not_recorded(tmp_path):
+    other = [line(4, kinds={**SAME[3]["kinds"], "batch": "b" * 16}), *SAME[4:]]
+    found = pair(tmp_path, SAME, [*SAME[:3], *other])
+    assert found.parted == (4, ("batch",)) and found.shaped == ("batch",) and found.batches == 4
+    said = "\n".join(words._pair(found))
+    assert "There the values of the batch are equal; types or shapes are not." in said
+    runs = [read(label, tmp_path / name) for label, name in (("A", "a"), ("B", "b"))]
+    assert facts.certify(runs).distinct == 2
+    older = [{name: one[name] for name in one if name != "kinds"} for one in SAME]
+    run = read("C", write(tmp_path / "c", older))
+    found = facts.compare(runs[0], run)
+    assert found.identical and not found.typed
+    assert "values alone are compared." in "\n".join(words._pair(found))
+    assert facts.certify([runs[0], run]).distinct == 1
+
+
+@pytest.mark.parametrize("kinds", [None, {}, {"batch": "a" * 16}, {"batch": 1, "params": 2}, []])
+def test_damaged_kinds_are_refused(tmp_path, kinds):
+    with pytest.raises(UserError, match="step 1 is not a ledger line"):
+        read("A", write(tmp_path / "a", [line(1, kinds=kinds)]))
 
 
 def test_losses_that_come_together_again(tmp_path):
@@ -254,6 +277,10 @@ def test_damaged_folders_are_refused_or_never_called_equal(tmp_path):
             if found.pairs[0].identical:
                 assert [dict(line) for line in second.lines.values()] != [] and "identical" in text
                 assert _evidence(first) == _evidence(second)
+                kinds = [
+                    [line.get("kinds") for line in run.lines.values()] for run in (first, second)
+                ]
+                assert kinds[0] == kinds[1] or "values alone are compared" in text
         path.write_bytes(originals[path])
     assert outcomes == {"refused", True, False}
 

@@ -45,10 +45,12 @@ class Pair:
         through: the last step that is equal, with all recorded ones before it; 0 if none is.
         parted: the first step that differs, and what differs there, in the order in which a step
             computes it; None if no step that both recorded differs.
+        shaped: of these quantities, those that have equal values and other types or shapes.
         batches: the first step with different batches; None if there is none.
         random: the first step after which the states of random number generators differ, and the
             names of these generators; None if they are equal at every step.
         missing: quantities of `FIELDS` that at least one run did not record.
+        typed: whether both runs record types and shapes; else values alone are compared.
         ends: the last steps of the two runs.
         loss: how far the losses are apart.
         metrics: likewise for each metric of both runs.
@@ -62,9 +64,11 @@ class Pair:
     equal: int
     through: int
     parted: tuple[int, tuple[str, ...]] | None
+    shaped: tuple[str, ...]
     batches: int | None
     random: tuple[int, tuple[str, ...]] | None
     missing: tuple[str, ...]
+    typed: bool
     ends: tuple[int, int]
     loss: Apart
     metrics: Mapping[str, Apart]
@@ -120,10 +124,11 @@ def certify(runs: Sequence[Run]) -> Certificate:
     Args:
         runs: two or more.
     """
+    typed = ledger.typed(*(run.lines.values() for run in runs))
     return Certificate(
         runs={run.label: _about(run) for run in runs},
         pairs=tuple(compare(runs[0], run) for run in runs[1:]),
-        distinct=len({_evidence(run) for run in runs}),
+        distinct=len({_evidence(run, typed) for run in runs}),
     )
 
 
@@ -140,9 +145,11 @@ def compare(a: Run, b: Run) -> Pair:
         equal=equal,
         through=shared[equal - 1] if equal else 0,
         parted=unequal[0] if unequal else None,
+        shaped=ledger.shaped(a.lines[unequal[0][0]], b.lines[unequal[0][0]]) if unequal else (),
         batches=next((step for step, fields in unequal if "batch" in fields), None),
         random=_random(a, b, shared),
         missing=ledger.unrecorded(a.lines.values(), b.lines.values()),
+        typed=ledger.typed(a.lines.values(), b.lines.values()),
         ends=(a.last, b.last),
         loss=apart(_losses(a), _losses(b)),
         metrics={name: apart(a.metrics[name], b.metrics[name]) for name in names},
@@ -198,10 +205,13 @@ def _surroundings(run: Run) -> dict[str, Any]:
     return kept
 
 
-def _evidence(run: Run) -> str:
+def _evidence(run: Run, typed: bool) -> str:
     """Return a digest of what every step was given and computed."""
-    lines = [(step, *(ledger.exact(n, one[n]) for n in FIELDS)) for step, one in run.lines.items()]
-    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+    lines = [
+        (step, *(ledger.exact(n, one[n]) for n in FIELDS), one[ledger.KINDS] if typed else None)
+        for step, one in run.lines.items()
+    ]
+    return hashlib.sha256(json.dumps(lines, sort_keys=True).encode()).hexdigest()
 
 
 def _about(run: Run) -> dict[str, Any]:

@@ -74,9 +74,17 @@ def _pair(pair: Pair) -> Iterator[str]:
     if pair.parted is not None and len(pair.parted[1]) > 1:
         others = _listed([WORDS[name] for name in pair.parted[1][1:]])
         yield f"At that step {others} differ too, computed after it."
+    if pair.shaped:
+        shaped = _listed([WORDS[name] for name in pair.shaped])
+        yield f"There the values of {shaped} are equal; types or shapes are not."
     yield from _causes(pair)
     if pair.missing:
         yield f"Not recorded in at least one run: {_listed([WORDS[n] for n in pair.missing])}."
+    if pair.steps and not pair.typed:
+        yield (
+            "Types and shapes of arrays were not recorded in at least one run; values alone are "
+            "compared."
+        )
     yield _differences("The loss", pair.loss)
     for name, found in pair.metrics.items():
         yield _differences(f"The metric {name}", found)
