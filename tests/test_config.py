@@ -147,6 +147,12 @@ def test_json_round_trip():
     assert configs.from_json(Config, json.loads(text)) == config
 
 
+def test_json_of_a_run_from_before_a_late_field_has_its_default():
+    values = {k: v for k, v in configs.to_json(Config()).items() if k != "resample"}
+    assert configs.late_defaults(Config) == {"resample": False}
+    assert configs.from_json(Config, values) == Config()
+
+
 @pytest.mark.parametrize("change", [{"steps": None}, {"bogus": 1}])
 def test_json_of_another_version_is_refused(change):
     values = configs.to_json(Config()) | change

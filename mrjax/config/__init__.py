@@ -11,7 +11,15 @@ Nothing here imports JAX, because the command line must set XLA's flags first.
 
 from mrjax.config.fields import STREAMS, option
 from mrjax.config.flags import define_flags, explicit, from_flags, help_text
-from mrjax.config.mirrors import digest, digest_fields, from_json, to_argument, to_flags, to_json
+from mrjax.config.mirrors import (
+    digest,
+    digest_fields,
+    from_json,
+    late_defaults,
+    to_argument,
+    to_flags,
+    to_json,
+)
 from mrjax.config.run import RunConfig
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "from_flags",
     "from_json",
     "help_text",
+    "late_defaults",
     "option",
     "to_argument",
     "to_flags",

@@ -31,11 +31,15 @@ def to_json(config: Declared) -> dict[str, Any]:
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
     """Return the config that `to_json` wrote.
 
+    A late field that is missing has its default, with which runs from before it were computed.
+
     Raises:
-        UserError: keys are missing or unknown, because another version of mrjax or another
-            experiment wrote them. No default is guessed, since it could describe another run.
+        UserError: other keys are missing, or some are unknown, because another version of mrjax or
+            another experiment wrote them. No default is guessed, since it could describe another
+            run.
     """
     names = {field.name for field in dataclasses.fields(cls)}
+    values = {**late_defaults(cls), **values}
     if names != set(values):
         odd = ", ".join(sorted(names ^ set(values)))
         raise UserError(
@@ -43,6 +47,11 @@ def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
             f"(differs in: {odd}); expected the fields of {cls.__name__}; start a new run"
         )
     return cls(**values)
+
+
+def late_defaults(cls: type[Declared]) -> dict[str, Any]:
+    """Return {name: default} of the fields that older runs were computed without."""
+    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata["late"]}
 
 
 def digest(config: Declared) -> str:
@@ -63,7 +72,7 @@ def _counting(config: Declared) -> dict[str, Any]:
     """Return the values of the digest fields, late ones only where they are set."""
     counting = [field for field in dataclasses.fields(config) if field.metadata["digest"]]
     values = {field.name: getattr(config, field.name) for field in counting}
-    late = {field.name: field.default for field in counting if field.metadata["late"]}
+    late = late_defaults(type(config))
     return {k: v for k, v in values.items() if k not in late or v != late[k]}
 
 

@@ -96,7 +96,8 @@ def _configuration(path: Path, values: Any, experiment: str) -> tuple[str, RunCo
         return registry.PYTORCH, configs.from_json(kind, values)
     for task in registry.TASKS:
         kind, _ = registry.program(task)
-        fitting = {field.name for field in dataclasses.fields(kind)} == set(values)
+        names = {field.name for field in dataclasses.fields(kind)}
+        fitting = names == {*values, *configs.late_defaults(kind)}
         if experiment == task or (not experiment and fitting):
             return task, configs.from_json(kind, values)
     raise UserError(
