@@ -255,10 +255,12 @@ def test_damaged_folders_are_refused_or_never_called_equal(tmp_path):
         path = draw.choice(list(originals))
         damaged = bytearray(originals[path])
         for _ in range(draw.choice((1, 1, 2, 8))):
-            how = draw.randrange(3)
+            how = draw.randrange(4)
             place = draw.randrange(len(damaged)) if damaged else 0
             if how == 0 and damaged:
                 damaged[place] = draw.randrange(256)
+            elif how == 3 and damaged:  # a digest that is one, and another
+                damaged[place] = draw.choice(b"0123456789abcdef")
             elif how == 1:
                 del damaged[place : place + draw.randrange(60)]
             else:
