@@ -21,6 +21,8 @@ _SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
     "pdf.fonttype": 42,
 }
+_COLUMNS = 3
+"""Of a legend."""
 _EPSILON = 2.0**-23
 _LEAST = 1e-18
 """Smaller distances are drawn here."""
@@ -100,8 +102,9 @@ def _bottom(axes: Any, traced: Traced) -> None:
             )
     first = traced.parting.operation
     if first is not None:
-        label = f"first: {first.number} {first.module or '(outside)'}".replace("$", r"\$")
-        axes.axvline(first.number, color="black", linestyle=":", linewidth=0.9, label=label[:40])
+        where = (first.module or "outside of modules")[-30:].replace("$", r"\$")
+        label = f"first difference: {first.number}, {where}"
+        axes.axvline(first.number, color="black", linestyle=":", linewidth=0.9, label=label)
 
 
 def _points(traced: Traced, phase: str) -> list[tuple[int, float]]:
@@ -123,23 +126,23 @@ def _steps(axes: Any, found: Report) -> None:
     """Draw over the steps how far losses, outputs and updates are apart."""
     series = {
         "|loss of A − loss of B| / |loss of A|": (_losses(found), ".-", "#000000"),
-        "output of the network": (_traced(found, "output"), "o", _MARKS["forward"][1]),
-        "largest of the update": (_traced(found, "update"), "^", _MARKS["update"][1]),
-        "tensors that differ, of all": (_leaves(found), ".-", _GREY),
+        "distance of the network's output": (_traced(found, "output"), "o", _MARKS["forward"][1]),
+        "largest distance in the update": (_traced(found, "update"), "^", _MARKS["update"][1]),
+        "share of the tensors that differ": (_leaves(found), ".-", _GREY),
     }
     drawn = {name: one for name, one in series.items() if one[0]}
     for name, (points, mark, colour) in drawn.items():
         axes.plot(*zip(*points, strict=True), mark, ms=4, lw=0.9, color=colour, label=name)
     axes.set_xlabel("step")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylabel("relative difference")
+    axes.set_ylabel("relative difference, or share")
     if not drawn:
         _say(axes, "nothing that differs was recorded at any step")
         return
     axes.set_yscale("log")
     if found.steps.parted is not None:
         axes.axvline(
-            found.steps.parted, color="black", linestyle=":", linewidth=0.9, label="they part"
+            found.steps.parted, color="black", linestyle=":", linewidth=0.9, label="step of parting"
         )
     _head(axes, "over the steps")
 
@@ -172,8 +175,9 @@ def _traced(found: Report, what: str) -> list[tuple[int, float]]:
 
 
 def _head(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=9, loc="left", pad=28)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=3, columnspacing=1.2)
+    rows = -(-len(axes.get_legend_handles_labels()[0]) // _COLUMNS)
+    axes.set_title(title, fontsize=9, loc="left", pad=6 + 11 * rows)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=_COLUMNS, columnspacing=1.2)
 
 
 def _say(axes: Any, words: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mrjax.diverge import figure, report, tree, words
+from mrjax.diverge.parting import Parting
 from mrjax.diverge.report import Report, Traced
 from mrjax.errors import UserError
 from mrjax.runs import atomic, html
@@ -79,13 +80,11 @@ def _facts(traced: Traced) -> list[tuple[str, str]]:
         ("Direction", one.phase),
         ("Layer", one.module or "outside of the network's modules"),
         ("Line of the script", one.line),
-        ("Number", f"{one.number} in {'A' if found.operation else 'B'}"),
+        ("Number", ", ".join(_numbers(found))),
         ("Results", ", ".join(one.types)),
     ]
-    if found.partner is not None and found.operation is not None:
-        facts.append(("Number in B", str(found.partner.number)))
-        if found.kind == "argument":
-            facts.append(("Arguments", words.arguments(found.operation, found.partner)))
+    if found.kind == "argument" and found.partner and found.operation:
+        facts.append(("Arguments", words.arguments(found.operation, found.partner)))
     facts += [("Types", told) for told in words.other_types(found)]
     if traced.first is not None:
         facts.append(("Distance", words.distance(traced.first)))
@@ -93,6 +92,12 @@ def _facts(traced: Traced) -> list[tuple[str, str]]:
         layer = found.module[0].module or "the network as a whole"
         facts.append(("First module with equal inputs and unequal outputs", layer))
     return [(name, text) for name, text in facts if text]
+
+
+def _numbers(found: Parting) -> list[str]:
+    """Return the number of the operation in each training that has it."""
+    both = {"A": found.operation, "B": found.partner}
+    return [f"{one.number} in {name}" for name, one in both.items() if one is not None]
 
 
 def _values(number: int, kept: Any) -> dict[str, Any]:

@@ -21,10 +21,10 @@ CAUSES = {
     "argument": "The first difference is a number that the script gave to an operation, such "
     "as a learning rate; its tensors are equal:",
     "input": "A tensor differs that no operation of the step made (the batch, a parameter or "
-    "a buffer); it is first read by:",
+    "a buffer); the first to read it is this operation:",
     "module": "No operation was seen to differ (those of a compiled graph are not seen), but a "
     "module did:",
-    "order": "The trainings do different operations; the first that has no counterpart at "
+    "order": "The trainings do different operations; this is the first without a counterpart at "
     "its place:",
 }
 

@@ -72,6 +72,33 @@ def test_a_trace_changes_no_bit(tmp_path, compiled):
     assert lines(plain, "ledger.jsonl") == lines(traced, "ledger.jsonl")
 
 
+class Branches(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(3, 1)
+
+    def forward(self, x):
+        x = self.inner(x)
+        return torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,))
+
+
+def test_a_branch_chosen_by_a_tensor_is_one_operation(tmp_path):
+    for name, trace_at in (("plain", ()), ("traced", [2])):
+        torch.manual_seed(0)
+        model = Branches()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        record = Recorder(tmp_path / name, model, optimizer, trace_at=trace_at)
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = model(torch.eye(3)).square().mean()
+            loss.backward()
+            optimizer.step()
+            record.step(loss)
+    assert lines(tmp_path / "plain", "ledger.jsonl") == lines(tmp_path / "traced", "ledger.jsonl")
+    branches = [line["phase"] for line in lines(tmp_path / "traced") if line["op"] == "cond"]
+    assert branches == ["forward", "backward"]
+
+
 def test_nothing_is_left_behind_a_trace(tmp_path):
     _, model = train(tmp_path / "a", trace_at=(2, 4))  # the fourth step never comes
     for module in model.modules():
