@@ -96,17 +96,19 @@ def of_torch(folder, edge, channels):
     return step
 
 
-def measured(step, pairs):
-    """Return seconds of steps [pair, without or with]."""
+def measured(step, pairs, limit):
+    """Return seconds of steps [pair, without or with]; no pair begins after `limit` seconds."""
     for recorded in (True, False):  # compiles
         step(recorded)
-    seconds = np.empty((pairs, 2))
+    seconds, start = np.empty((pairs, 2)), time.perf_counter()
     for pair in range(pairs):
         for recorded in ((0, 1), (1, 0))[pair % 2]:
             began = time.perf_counter()
             step(bool(recorded))
             seconds[pair, recorded] = time.perf_counter() - began
-    return seconds
+        if time.perf_counter() - start > limit:
+            break
+    return seconds[: pair + 1]
 
 
 def main(argv=None):
@@ -114,13 +116,15 @@ def main(argv=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("--framework", choices=("jax", "torch"), required=True)
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--limit", type=float, default=60.0)
     parser.add_argument("--edge", type=int, default=0)
     parser.add_argument("--channels", type=int, default=32)
     args = parser.parse_args(argv)
     make, edge = {"jax": (of_jax, 160), "torch": (of_torch, 320)}[args.framework]
     with tempfile.TemporaryDirectory() as folder:
         step = make(f"{folder}/run", args.edge or edge, args.channels)
-        seconds = measured(step, args.pairs)
+        seconds = measured(step, args.pairs, args.limit)
+    print(f"{args.framework}: {len(seconds)} pairs; quartiles")
     without, added = seconds[:, 0], seconds[:, 1] - seconds[:, 0]
     rows = {"without": without, "with": seconds[:, 1], "added": added}
     for name, values in rows.items():

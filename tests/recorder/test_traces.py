@@ -82,6 +82,7 @@ class Branches(torch.nn.Module):
         return torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # of the compiler
 def test_a_branch_chosen_by_a_tensor_is_one_operation(tmp_path):
     for name, trace_at in (("plain", ()), ("traced", [2])):
         torch.manual_seed(0)
