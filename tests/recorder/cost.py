@@ -16,14 +16,10 @@ import time
 import numpy as np
 
 
-def of_jax(folder, edge, channels):
-    """Return a function that takes one step, recorded or not."""
+def flax_unet(channels):
+    """Return a U-Net of Flax."""
     import flax.linen as nn
-    import jax
     import jax.numpy as jnp
-    import optax
-
-    from mrjax.recorder import JaxRecorder
 
     class Block(nn.Module):
         features: int
@@ -47,7 +43,18 @@ def of_jax(folder, edge, channels):
                 x = Block(channels << level)(jnp.concatenate([x, skips[level]], -1))
             return nn.Conv(1, (1, 1))(x)
 
-    model, optimizer = Unet(), optax.adam(1e-3)
+    return Unet()
+
+
+def of_jax(folder, edge, channels):
+    """Return a function that takes one step, recorded or not."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    from mrjax.recorder import JaxRecorder
+
+    model, optimizer = flax_unet(channels), optax.adam(1e-3)
     batch = jax.random.normal(jax.random.key(0), (1, edge, edge, 1), jnp.float32)
     params = jax.jit(model.init)(jax.random.key(1), batch)
 
