@@ -106,7 +106,7 @@ def _field(line, draw):
     """Change one text in a list of texts: a digest, a sample, a sum, a type."""
     name = draw.choice(["given", "made", "types", "given_types", "samples", "sums"])
     known = line.get(name)  # another damage may have put a number there
-    values = list(known) if known and isinstance(known, list) else ["0"]
+    values = list(known) if known and isinstance(known, list | str) else ["0"]
     place = draw.randrange(len(values))
     text = str(values[place])
     at = draw.randrange(len(text) + 1)
