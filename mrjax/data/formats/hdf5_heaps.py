@@ -11,6 +11,7 @@ import mmap
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from mrjax.errors import UserError
 
@@ -18,6 +19,13 @@ _SIGNATURE = b"GCOL\x01\x00\x00\x00"
 _HEADER = 16
 _DEFLATE = 1032
 """Bytes that one byte of a compressed data set may stand for, at most."""
+_KNOWN_FILTERS = {
+    h5py.h5z.FILTER_DEFLATE,
+    h5py.h5z.FILTER_SHUFFLE,
+    h5py.h5z.FILTER_FLETCHER32,
+    h5py.h5z.FILTER_LZF,
+}
+"""Filters of which that is known."""
 
 
 def check_length(path: Path, data: h5py.Dataset) -> None:
@@ -31,12 +39,37 @@ def check_length(path: Path, data: h5py.Dataset) -> None:
         UserError: its length in the header cannot be.
     """
     stored = min(data.id.get_storage_size(), path.stat().st_size)
-    packed = data.id.get_create_plist().get_nfilters() > 0
+    made = data.id.get_create_plist()
+    filters = {made.get_filter(i)[0] for i in range(made.get_nfilters())}
+    if filters - _KNOWN_FILTERS or data.is_virtual or data.external:  # which cannot be known
+        return
+    packed = bool(filters)
     if data.size and data.nbytes > stored * (_DEFLATE if packed else 1):
         raise UserError(
             f"{data.name} of {path} has {data.size} entries by its header but {stored} bytes; "
             "expected as many as are stored; copy the file again"
         )
+
+
+def read(path: Path, data: h5py.Dataset) -> np.ndarray:
+    """Read a data set whole, once it is known that the library comes to an end.
+
+    Args:
+        path: its file.
+        data: of any type.
+
+    Returns:
+        Its content; of a group in its place the names in it.
+
+    Raises:
+        UserError: its length in the header cannot be, or its entries are of variable length and
+            lie in a heap that cannot be walked to its end.
+    """
+    if isinstance(data, h5py.Dataset):
+        check_length(path, data)
+        if data.dtype.hasobject:
+            check(path)
+    return np.asarray(data)
 
 
 def check(path: Path) -> None:
