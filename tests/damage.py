@@ -120,11 +120,11 @@ def write_fastmri(folder):
 
 
 def write_fastmri_text(folder):
-    """A header of variable length lies in a heap of the file."""
+    """A header of variable length lies in a heap; it is read where there is no image."""
     path = write_fastmri(folder)
     with h5py.File(path, "a") as file:
         header = file["ismrmrd_header"][()]
-        del file["ismrmrd_header"]
+        del file["ismrmrd_header"], file["reconstruction_rss"]
         file["ismrmrd_header"] = header.decode()
         assert file["ismrmrd_header"].dtype.hasobject
     return path

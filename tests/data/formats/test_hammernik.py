@@ -139,8 +139,8 @@ def test_missing_and_unlike_arrays_are_one_line(tmp_path):
     write(raw.parent, 1, one.kspace, one.maps[:2], one.reference)
     with pytest.raises(UserError, match="k-space of 3 coils but coil sensitivity maps of 2"):
         read(tmp_path)
-    scipy.io.savemat(raw, {"rawdata": one.kspace[0]})
-    with pytest.raises(UserError, match=r"rawdata of .* has 2 axes; expected row, column and coil"):
+    scipy.io.savemat(raw, {"rawdata": one.kspace[..., None]})
+    with pytest.raises(UserError, match=r"rawdata of .* has 4 axes; expected row, column and coil"):
         read(tmp_path)
     raw.write_bytes(b"no")
     with pytest.raises(UserError, match=r"rawdata1.mat cannot be read as a .mat file"):
@@ -219,6 +219,7 @@ def test_maps_of_any_norm_get_norm_one_and_the_reference_follows(shape, tmp_path
 def test_maps_of_norm_one_or_zero_stay_bit_for_bit(tmp_path):
     one = random_slice(0, (3, 32, 32))
     one.maps[:, :5] = 0
+    one.reference[:5] = 0
     hammernik.write_hammernik([one], tmp_path)
     intake = Intake()
     (found,) = hammernik.read(tmp_path / "synthetic/1", 4, intake)
