@@ -7,6 +7,7 @@ length, so heaps are walked here first.
 Source: HDF5 File Format Specification 3.0, III.E (Global Heap).
 """
 
+import math
 import mmap
 from pathlib import Path
 
@@ -38,17 +39,26 @@ def check_length(path: Path, data: h5py.Dataset) -> None:
     Raises:
         UserError: its length in the header cannot be.
     """
+    if not data.size or data.is_virtual or data.external:  # whose numbers lie elsewhere
+        return
+    if data.nbytes > _most(path, data):
+        raise UserError(
+            f"{data.name} of {path} has {data.size} entries by its header but "
+            f"{data.id.get_storage_size()} bytes; expected as many as are stored; copy the file "
+            "again"
+        )
+
+
+def _most(path: Path, data: h5py.Dataset) -> int:
+    """Bytes that a data set can hold, by what is stored of it."""
     stored = min(data.id.get_storage_size(), path.stat().st_size)
+    if data.chunks is None:
+        return stored
+    in_chunks = data.id.get_num_chunks() * math.prod(data.chunks) * data.dtype.itemsize
     made = data.id.get_create_plist()
     filters = {made.get_filter(i)[0] for i in range(made.get_nfilters())}
-    if filters - _KNOWN_FILTERS or data.is_virtual or data.external:  # which cannot be known
-        return
-    packed = bool(filters)
-    if data.size and data.nbytes > stored * (_DEFLATE if packed else 1):
-        raise UserError(
-            f"{data.name} of {path} has {data.size} entries by its header but {stored} bytes; "
-            "expected as many as are stored; copy the file again"
-        )
+    known = filters <= _KNOWN_FILTERS
+    return min(in_chunks, stored * (_DEFLATE if filters else 1)) if known else in_chunks
 
 
 def read(path: Path, data: h5py.Dataset) -> np.ndarray:

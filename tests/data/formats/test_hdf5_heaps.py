@@ -75,6 +75,13 @@ def test_a_length_beyond_what_is_stored_is_one_line(tmp_path):
         file.create_dataset("packed", data=packed, compression="gzip")
         for name in ("a", "packed"):
             hdf5_heaps.check_length(tmp_path / "a.h5", file[name])
+        file.create_dataset(
+            "chunks", data=packed, chunks=(1000,), maxshape=(None,), shuffle=True, fletcher32=True
+        )
+        hdf5_heaps.check_length(tmp_path / "a.h5", file["chunks"])
+        file["chunks"].resize(2 * 10**5, axis=0)
+        with pytest.raises(UserError, match=r"/chunks of .* has 200000 entries by its header but"):
+            hdf5_heaps.check_length(tmp_path / "a.h5", file["chunks"])
         file["a"].resize(10**6, axis=0)
         with pytest.raises(UserError, match=r"/a of .* has 1000000 entries by its header but"):
             hdf5_heaps.check_length(tmp_path / "a.h5", file["a"])
