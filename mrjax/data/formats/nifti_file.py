@@ -72,8 +72,10 @@ def read(path: Path) -> File:
             numbers.
     """
     try:
-        image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
-        raw = _raw_header(image)
+        # What is wrong with a header, mrjax says; nibabel would write it to stderr, and twice.
+        with nib.imageglobals.LoggingOutputSuppressor():
+            image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
+            raw = _raw_header(image)
         _check_length(image)
         kind = image.get_data_dtype().kind  # type: ignore[attr-defined]
         values = _numbers(image) if kind in "biufc" else None

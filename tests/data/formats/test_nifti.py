@@ -1,6 +1,7 @@
 """NIfTI: units, geometry from the affine, grouping of files, and each mistake's one line."""
 
 import gzip
+import logging
 import math
 import tracemalloc
 
@@ -361,3 +362,22 @@ def test_a_gzip_file_is_decompressed_once(ending, tmp_path, monkeypatch):
     monkeypatch.setattr(gzip.GzipFile, "read", counted)
     np.testing.assert_array_equal(nifti_file.read(tmp_path / f"a{ending}").volume, volume)
     assert volume.nbytes <= sum(lengths) < 1.1 * volume.nbytes
+
+
+def test_nibabel_says_nothing_of_its_own(tmp_path):
+    said = []
+    handler = logging.Handler()
+    handler.emit = said.append
+    nib.save(nib.Nifti1Image(np.ones((9, 9, 9), np.float32), None), tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[76 + 12 : 76 + 16] = np.float32(-1).tobytes()  # pixdim[3]
+    (tmp_path / "a.nii").write_bytes(raw)
+    nib.imageglobals.logger.addHandler(handler)
+    try:
+        nib.load(tmp_path / "a.nii")
+        assert said
+        said.clear()
+        assert nifti_file.read(tmp_path / "a.nii").raw["pixdim"][3] == -1
+    finally:
+        nib.imageglobals.logger.removeHandler(handler)
+    assert not said
