@@ -152,7 +152,7 @@ def _check_complete(found: SenseSlice, intake: Intake) -> None:
 def _compare(found: SenseSlice, intake: Intake) -> None:
     """Say so where the file's reference is not the image of its k-space and maps."""
     axes = (1, 2)  # scipy's transform is fast, and no result depends on these bits
-    shifted = scipy.fft.ifft2(np.fft.ifftshift(found.kspace, axes), norm="ortho")
+    shifted = np.asarray(scipy.fft.ifft2(np.fft.ifftshift(found.kspace, axes), norm="ortho"))
     image = np.sum(np.conj(found.maps) * np.fft.fftshift(shifted, axes), axis=0)
     assert found.reference is not None
     length = max(float(np.linalg.norm(found.reference)), 1e-30)

@@ -61,7 +61,7 @@ def _most(path: Path, data: h5py.Dataset) -> int:
     return min(in_chunks, stored * (_DEFLATE if filters else 1)) if known else in_chunks
 
 
-def read(path: Path, data: h5py.Dataset) -> np.ndarray:
+def read(path: Path, data: h5py.Dataset | h5py.Group | h5py.Datatype) -> np.ndarray:
     """Read a data set whole, once it is known that the library comes to an end.
 
     Args:

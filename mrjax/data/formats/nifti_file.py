@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
+from nibabel.imageglobals import LoggingOutputSuppressor
 
 from mrjax.arrays import Grid
 from mrjax.data.formats import border
@@ -73,7 +74,7 @@ def read(path: Path) -> File:
     """
     try:
         # What is wrong with a header, mrjax says; nibabel would write it to stderr, and twice.
-        with nib.imageglobals.LoggingOutputSuppressor():
+        with LoggingOutputSuppressor():
             image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
             raw = _raw_header(image)
         _check_length(image)
