@@ -87,8 +87,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ValueError: another program wrote the data set, or its features were changed.
         """
         for key, expected in cls.TYPES.items():
-            if key not in example or example[key].dtype != expected:
-                held = getattr(example.get(key), "dtype", "missing")
+            held = np.asarray(example[key]).dtype if key in example else "missing"
+            if held != expected:
                 raise ValueError(f"{key} is {held}, not {np.dtype(expected)}")
         return example
 
