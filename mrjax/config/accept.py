@@ -9,7 +9,7 @@ CHECKS = {
     "field": "the spread of a local field",
     "chi": "the spread of a susceptibility map",
     "mask": "a mask whose values look like labels or like an image",
-    "sampling": "zeros of one coil's k-space that may be those of an analytic phantom",
+    "sampling": "zeros of one coil's k-space that may be a phantom's; energy at an edge of k-space",
     "times": "a dynamic series shorter than a minute or longer than two hours",
 }
 """Name of a check: what it asks about."""

@@ -28,6 +28,7 @@ class Intake:
         training: number of subjects, slices or patients to train on.
         held_out: number of those to be judged.
         what: they are, in the plural, as people call them.
+        geometry: digest of what belongs to them beside their arrays; "" before it is known.
     """
 
     accepted: frozenset[str] = frozenset()
@@ -36,6 +37,7 @@ class Intake:
     training: int = 0
     held_out: int = 0
     what: str = "subjects"
+    geometry: str = ""
     _notes: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -91,7 +93,7 @@ class Intake:
 
     def record(self) -> dict[str, Any]:
         """The account as ``result.json`` keeps it, under the key ``data``."""
-        return {
+        account = {
             "found": self.found,
             "training": self.training,
             "held_out": self.held_out,
@@ -99,6 +101,7 @@ class Intake:
             "notes": self.notes,
             "accepted": list(self.insisted),
         }
+        return account | ({"geometry": self.geometry} if self.geometry else {})
 
     def lines(self) -> list[str]:
         """The account for a person: how many were found and used, then notes and doubts."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mrjax.data import sources
+from mrjax.data.formats import border
 from mrjax.data.intake import Intake
 from mrjax.data.synthetic import Split, synthetic_split
 from mrjax.errors import UserError
@@ -82,7 +83,10 @@ def _synthetic(config: Config, need_train: bool, intake: Intake) -> Split:
 def _tfds(config: Config, need_train: bool, intake: Intake) -> Split:
     from mrjax.data import builders  # TFDS takes a second to import
 
-    return builders.load(sources.folder(config, or_file=True))
+    found = builders.load(sources.folder(config, or_file=True))
+    for one in (*found[0], *found[1]):
+        border.checked_subject(name=one.name, field=one.field, chi=one.chi, mask=one.mask)
+    return found
 
 
 def _qsmnet_mat(config: Config, need_train: bool, intake: Intake) -> Split:

@@ -127,22 +127,16 @@ def _hammernik(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
 
 
 def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
-    from mrjax.data.formats import fastmri, found
+    from mrjax.data.formats import fastmri, fastmri_folders
 
     def read(path: Path) -> list[SenseSlice]:
         return fastmri.read(path, config.maps, config.acs_lines, intake)
 
     data_dir = sources.folder(config)
-    train, test = data_dir / "multicoil_train", data_dir / "multicoil_val"
-    if not (train.is_dir() and test.is_dir()):
-        fastmri.note_others(data_dir, [data_dir], intake)
+    folders = fastmri_folders.divided(data_dir, need_train, intake)
+    if folders is None:
         return _hold_out(fastmri.files(data_dir), config.n_test, need_train, intake, read)
-    fastmri.note_others(data_dir, [train, test], intake)
-    if not need_train:
-        for path in found.inside(train, fastmri.SUFFIXES):
-            intake.note("files of multicoil_train are not read with --steps=0", path.name)
-    first = fastmri.files(train) if need_train else []
-    last = fastmri.files(test)
+    first, last = folders
     return [s for path in first for s in read(path)], [s for path in last for s in read(path)]
 
 

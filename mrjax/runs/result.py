@@ -103,7 +103,8 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check_data(data: Any) -> None:
-    _check_keys(data, "data", (*_COUNTS, "left_out", *_LINES), ())
+    _check_keys(data, "data", (*_COUNTS, "left_out", *_LINES), ("geometry",))
+    _require(_is_digest(data.get("geometry", "0" * 64)), "data.geometry", _DIGEST)
     for key in _COUNTS:
         _require(is_count(data[key]), f"data.{key}", "a number of subjects")
     for key in _LINES:

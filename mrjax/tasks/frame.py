@@ -194,7 +194,9 @@ def _lead(
         _check_same(config, team, job)
         for line in job.account.lines() if job.account else ():
             records.say(line)
-        trained.keep_constants(folder, job.constants, job.digests)
+        geometry = job.account.record().get("geometry") if job.account else None
+        known = {**job.digests} | ({"geometry": geometry} if geometry else {})
+        trained.keep_constants(folder, job.constants, known)
         clock.lap("setup")
         outcome = _train(config, job, folder, clock, team)
         if outcome.stopped_by:

@@ -40,6 +40,7 @@ def keep_constants(
     path = folder.checkpoints / CONSTANTS
     if path.exists():
         begun = jsonfile.read(path, *_CONSTANTS_ADVICE).get("inputs", {})
+        begun = {"geometry": known.get("geometry"), **begun}  # which older records do not have
         changed = [k for k in known if begun.get(k) != known[k]]
         if changed:
             raise UserError(

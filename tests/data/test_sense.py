@@ -203,3 +203,21 @@ def test_files_in_folders_that_are_not_read_are_said(tmp_path):
     sense.slices(Config(dataset="fastmri", data_dir=str(tmp_path), acs_lines=8), intake=intake)
     said = "files in other folders below --data_dir are not read: d.h5, multicoil_test/c.h5"
     assert said in intake.notes
+
+
+def test_one_name_in_both_folders_is_two_volumes_and_one_file_is_refused(tmp_path):
+    for place, seed in (("multicoil_train/a", 0), ("multicoil_train/b", 1), ("multicoil_val/a", 2)):
+        slices = [random_slice(seed, (3, 24, 32))]
+        fastmri.write_fastmri(slices, tmp_path / f"{place}.h5")
+    config = Config(dataset="fastmri", data_dir=str(tmp_path), acs_lines=8)
+    intake = Intake()
+    train, test = sense.slices(config, intake=intake)
+    assert [one.name for one in (*train, *test)] == ["a_slice00", "b_slice00", "a_slice00"]
+    assert not np.array_equal(train[0].kspace, test[0].kspace)
+    (note,) = intake.notes
+    assert note.startswith("files of one name in multicoil_train and") and note.endswith(": a.h5")
+    content = (tmp_path / "multicoil_train/a.h5").read_bytes()
+    (tmp_path / "multicoil_val/a.h5").write_bytes(content)
+    with pytest.raises(UserError, match=r"train/a\.h5 and .*val/a\.h5 are the same file, so"):
+        sense.slices(config)
+    sense.slices(config, need_train=False)  # which trains on nothing

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import jax
+import nibabel as nib
 import numpy as np
 import pytest
 import scipy.io
@@ -90,6 +91,22 @@ def test_changed_files_are_noticed_when_the_command_is_repeated(tmp_path, monkey
     monkeypatch.undo()
     (workdir / "result.json").unlink()
     refused(qsm(*flags, check=False), "data", "other inputs")
+
+
+def test_changed_headers_are_noticed_when_the_command_is_repeated(base, tmp_path):
+    data, workdir = tmp_path / "data", tmp_path / "w"
+    sizes = ("--n_train=1", "--n_test=1", "--volume=16")
+    here("data", "--write=nifti", f"--data_dir={data}", *sizes)
+    of = ("--steps=0", f"--from_run={base}", f"--workdir={workdir}")
+    flags = (*of, "--dataset=nifti", "--unit=ppm", f"--data_dir={data}")
+    qsm(*flags)
+    said = qsm(*flags).stderr
+    assert "its inputs are unchanged" in said and "not compared" not in said
+    for path in data.rglob("*.nii.gz"):
+        image = nib.load(path)
+        zooms = nib.affines.rescale_affine(image.affine, image.shape, 1.1)
+        nib.Nifti1Image(np.asarray(image.dataobj), zooms).to_filename(path)
+    refused(qsm(*flags, check=False), "voxel sizes", f"the finished run {workdir} differ")
 
 
 def test_a_mistake_leaves_the_workdir_free(tmp_path):

@@ -92,7 +92,8 @@ def imported_network() -> dict[str, Any]:
 def with_account() -> dict[str, Any]:
     counts = {"found": 2, "training": 1, "held_out": 1}
     return recorded("result.json") | {
-        "data": counts | {"left_out": [], "notes": [], "accepted": []}
+        "data": counts
+        | {"left_out": [], "notes": [], "accepted": [], "geometry": digests.content({})}
     }
 
 

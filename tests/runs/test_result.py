@@ -98,6 +98,7 @@ def test_no_key_may_be_missing(key):
         ("data", ACCOUNT | {"notes": "one"}),
         ("data", ACCOUNT | {"left_out": [{"name": "sub-03"}]}),
         ("data", ACCOUNT | {"dropped": 1}),
+        ("data", ACCOUNT | {"geometry": "a"}),
         ("seconds.classic", 1.0),
         ("notes", "x"),
     ],
@@ -120,9 +121,10 @@ def test_load_and_classical_methods_may_be_told(tmp_path):
 
 
 def test_an_account_of_the_data_may_be_told(tmp_path):
-    record = GOOD | {"data": ACCOUNT}
-    result.write(tmp_path, record)
-    assert result.read(tmp_path) == record
+    for more in ({}, {"geometry": "b" * 64}):
+        record = GOOD | {"data": ACCOUNT | more}
+        result.write(tmp_path, record)
+        assert result.read(tmp_path) == record
 
 
 def test_memory_may_be_unknown():

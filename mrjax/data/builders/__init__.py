@@ -92,6 +92,8 @@ def _name(folder: Path) -> str:
 def _guarded(function: Callable[[], T], folder: Path) -> T:
     try:
         return function()
+    except UserError:
+        raise
     except Exception as error:  # a damaged file raises nearly anything from TFDS
         raise UserError(
             f"the data set in {folder} cannot be read ({border.one_line(error)}); expected the "
@@ -103,5 +105,5 @@ def _split(builder: tfds.core.DatasetBuilder, kind: str, split: str) -> list[Any
     if split not in builder.info.splits:  # TFDS writes no empty split
         return []
     source = builder.as_data_source(split=split)  # pyright: ignore[reportCallIssue]  (decorated)
-    found = map(BUILDERS[kind].subject, source)
+    found = map(BUILDERS[kind].subject, map(BUILDERS[kind].checked, source))
     return sorted(found, key=lambda subject: (len(subject.name), subject.name))

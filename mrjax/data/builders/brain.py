@@ -1,7 +1,8 @@
 """Synthetic brains as a TFDS data set."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -30,6 +31,13 @@ class Brains(Choice):
 class QsmBrain(Builder):
     """Synthetic brains as a TFDS data set with the splits `train` and `test`."""
 
+    TYPES: ClassVar[Mapping[str, type]] = {
+        "field": np.float32,
+        "chi": np.float32,
+        "mask": np.bool_,
+        "voxel_size": np.float64,
+        "b0_direction": np.float64,
+    }
     BUILDER_CONFIGS = [Brains()]  # noqa: RUF012  (TFDS's interface)
 
     @property

@@ -1,7 +1,8 @@
 """Synthetic multi-coil knee slices as a TFDS data set."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -33,6 +34,9 @@ class Knees(Choice):
 class KneeSlices(Builder):
     """Synthetic multi-coil knee slices as a TFDS data set with the splits `train` and `test`."""
 
+    TYPES: ClassVar[Mapping[str, type]] = dict.fromkeys(
+        ("kspace", "maps", "reference"), np.complex64
+    )
     BUILDER_CONFIGS = [Knees()]  # noqa: RUF012  (TFDS's interface)
 
     @property

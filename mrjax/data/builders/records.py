@@ -1,9 +1,10 @@
 """What the builders share: the writer whose bytes are always the same, splits, choices."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import file_adapters, writer
 from tensorflow_datasets.proto import tf_example_pb2
@@ -66,6 +67,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """A TFDS data set of synthetic subjects with the splits `train` and `test`."""
 
     VERSION = tfds.core.Version("1.0.0")
+    TYPES: ClassVar[Mapping[str, type]] = {}
 
     @property
     def choice(self) -> Choice:
@@ -76,6 +78,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def make(self, index: int) -> Any:
         """The subject of an index."""
         raise NotImplementedError
+
+    @classmethod
+    def checked(cls, example: dict[str, Any]) -> dict[str, Any]:
+        """An example of a built data set, if its arrays have the types of this builder's.
+
+        Raises:
+            ValueError: another program wrote the data set, or its features were changed.
+        """
+        for key, expected in cls.TYPES.items():
+            held = np.asarray(example[key]).dtype if key in example else "missing"
+            if held != expected:
+                raise ValueError(f"{key} is {held}, not {np.dtype(expected)}")
+        return example
 
     @staticmethod
     def example(subject: Any) -> dict[str, Any]:

@@ -112,6 +112,27 @@ def _inside(name: str, kind: str, volume: np.ndarray, inside: np.ndarray) -> np.
     return np.where(inside, volume, 0).astype(np.float32)
 
 
+def check_values(what: str, values: np.ndarray) -> None:
+    """Refuse numbers that are not finite, or zero everywhere.
+
+    Args:
+        what: they are, with the verb: "k-space of a is".
+        values: of any shape.
+
+    Raises:
+        UserError: such numbers.
+    """
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
+        raise UserError(
+            f"the {what} NaN or infinite in {bad} places; expected finite values; repair the file"
+        )
+    if not values.any():
+        raise UserError(
+            f"the {what} zero everywhere; expected a signal; check the file and which slice it is"
+        )
+
+
 def require_directory(path: Path) -> None:
     """UserError unless path is an existing directory."""
     if not path.is_dir():

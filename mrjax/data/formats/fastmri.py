@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from mrjax.arrays import SenseSlice
-from mrjax.data.formats import border, found
+from mrjax.data.formats import border, found, hdf5_heaps
 from mrjax.data.formats.multicoil import check_finite, completed
 from mrjax.data.intake import Intake
 from mrjax.data.words import text
@@ -45,18 +45,6 @@ def files(data_dir: Path) -> list[Path]:
             "point --data_dir at their folder"
         )
     return paths
-
-
-def note_others(data_dir: Path, read: Sequence[Path], intake: Intake) -> None:
-    """Say which files lie in other folders below data_dir than in those that are read."""
-    try:
-        every = found.below(data_dir, SUFFIXES)
-    except UserError:  # of a folder that is not read anyway, or said when it is read
-        return
-    for path in every:
-        if path.parent not in read:
-            of = path.relative_to(data_dir).as_posix()
-            intake.note("files in other folders below --data_dir are not read", of)
 
 
 def read(
@@ -165,7 +153,7 @@ def _kspace(path: Path, file: h5py.File) -> np.ndarray:
             f"{path} has no dataset kspace; expected it beside or instead of {held}; "
             "point --data_dir at multi-coil files"
         )
-    stored = np.asarray(file["kspace"])
+    stored = hdf5_heaps.read(path, file["kspace"])
     if stored.ndim != 4 or stored.dtype.kind != "c":
         raise UserError(
             f"kspace of {path} has shape {border.times(stored.shape)} and type {stored.dtype}; "
@@ -177,7 +165,7 @@ def _kspace(path: Path, file: h5py.File) -> np.ndarray:
 def _rss(path: Path, file: h5py.File, slices: int) -> np.ndarray | None:
     if "reconstruction_rss" not in file:
         return None
-    stored = np.asarray(file["reconstruction_rss"])
+    stored = hdf5_heaps.read(path, file["reconstruction_rss"])
     if stored.ndim != 3 or len(stored) != slices or stored.dtype.kind not in _REAL:
         raise UserError(
             f"reconstruction_rss of {path} has shape {border.times(stored.shape)} and type "
@@ -191,7 +179,7 @@ def _rss(path: Path, file: h5py.File, slices: int) -> np.ndarray | None:
 def _mask(path: Path, file: h5py.File) -> np.ndarray | None:
     if "mask" not in file:
         return None
-    stored = np.asarray(file["mask"])
+    stored = hdf5_heaps.read(path, file["mask"])
     if stored.dtype.kind not in _REAL:
         raise UserError(
             f"the mask of {path} is of type {stored.dtype}; expected a number for each column, 0 "
@@ -204,7 +192,7 @@ def _rows_of_header(path: Path, file: h5py.File) -> int | None:
     """Rows of the reconstructed image by the scanner's header; None where it does not say."""
     if "ismrmrd_header" not in file:
         return None
-    stored = np.asarray(file["ismrmrd_header"])
+    stored = hdf5_heaps.read(path, file["ismrmrd_header"])
     if stored.dtype.kind not in "SO" or stored.size != 1:
         return None
     try:

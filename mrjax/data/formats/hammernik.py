@@ -7,8 +7,11 @@
                                           reference        [row column]        complex
     <name>/masks/*_iPat4_masks.mat        mask             [row column]        0 or 1
 
-Patients and slices count from 1. The readout (rows) is twice oversampled unless the matrix is
-square; the outer half is removed here, as the public code does before it computes anything.
+Maps whose sum of squares is neither 1 nor 0 are divided by its root, and the reference, of which
+they are the maps, is multiplied by it: coil images stay the same, and the norm of the operator
+becomes 1. Patients and slices count from 1. The readout (rows) is twice oversampled unless the
+matrix is square; the outer half is removed here, as the public code does before it computes
+anything.
 
 Source: VLOGroup/mri-variationalnetwork, mridata.py and mriutils.py.
 """
@@ -19,15 +22,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy.fft
 import scipy.io
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, found, matlab
+from mrjax.data.formats.coil_maps import normalised_with
 from mrjax.data.formats.multicoil import checked_slice
 from mrjax.data.intake import Intake
-from mrjax.data.plausible import pattern
+from mrjax.data.plausible import centre, pattern
 from mrjax.errors import UserError
 from mrjax.physics import sampling
+
+_LARGEST_ERROR = 0.1
+"""Of a reference against the image of its k-space; regularised images differ by less."""
+_LARGEST_SHARE = 0.15
+"""Of the energy outside the field of view; legs go on there, where the coils see little."""
 
 
 def patients(data_dir: Path, intake: Intake | None = None) -> list[Path]:
@@ -99,9 +109,15 @@ def _slice(
 ) -> SenseSlice:
     espirit = patient / f"espirit{number}.mat"
     kspace = _coils_first(path, "rawdata", intake)
+    if not np.iscomplexobj(kspace):
+        raise UserError(
+            f"variable rawdata of {path} holds real numbers; expected complex k-space; save the "
+            "samples, not their magnitude"
+        )
     maps = _coils_first(espirit, "sensitivities", intake)
     reference = matlab.read(espirit, "reference", matlab.COMPLEX, intake)
     name = f"patient{patient.name}_slice{number:02d}"
+    maps, reference = normalised_with(name, maps, reference, intake)
     own = None if mask is None else _with_padding(path, mask, intake)
     # Checked before the oversampling is removed, so that messages name the sizes of the files.
     whole = checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=own)
@@ -109,6 +125,7 @@ def _slice(
     rows, columns = kspace.shape[1:]
     if rows == columns:
         return whole
+    _check_oversampling(whole, intake)
     return checked_slice(
         name=name,
         kspace=sampling.crop_readout(whole.kspace),
@@ -121,7 +138,10 @@ def _slice(
 def _check_complete(found: SenseSlice, intake: Intake) -> None:
     """Say so where k-space has gaps, since the layout's reference is that of complete k-space."""
     gaps = pattern.acquired_columns(found.name, found.kspace, intake)
-    if gaps is not None:
+    centre.check(found.name, found.kspace, intake)
+    if gaps is None:
+        _compare(found, intake)
+    else:
         intake.note(
             "columns of k-space are missing, though the layout's are complete; the reference of "
             "the file counts",
@@ -129,8 +149,38 @@ def _check_complete(found: SenseSlice, intake: Intake) -> None:
         )
 
 
+def _compare(found: SenseSlice, intake: Intake) -> None:
+    """Say so where the file's reference is not the image of its k-space and maps."""
+    axes = (1, 2)  # scipy's transform is fast, and no result depends on these bits
+    shifted = np.asarray(scipy.fft.ifft2(np.fft.ifftshift(found.kspace, axes), norm="ortho"))
+    image = np.sum(np.conj(found.maps) * np.fft.fftshift(shifted, axes), axis=0)
+    assert found.reference is not None
+    length = max(float(np.linalg.norm(found.reference)), 1e-30)
+    error = float(np.linalg.norm(image - found.reference)) / length
+    if not error <= _LARGEST_ERROR:
+        intake.note(
+            "references differ from the image of their k-space and maps; those of the file count",
+            f"{found.name} by {100 * error:.0f} %",
+        )
+
+
+def _check_oversampling(whole: SenseSlice, intake: Intake) -> None:
+    """Say so where the rows that are removed as oversampling hold much of the image."""
+    assert whole.reference is not None
+    kept = np.linalg.norm(sampling.remove_oversampling(whole.reference))
+    share = 1 - float(kept / np.linalg.norm(whole.reference)) ** 2
+    if share > _LARGEST_SHARE:
+        intake.note(
+            "the outer half of the rows, which is removed as readout oversampling, holds a part "
+            "of the image's energy; expected twice oversampled rows unless the matrix is square",
+            f"{whole.name} ({100 * share:.0f} %)",
+        )
+
+
 def _coils_first(path: Path, key: str, intake: Intake) -> np.ndarray:
     stored = matlab.read(path, key, matlab.COMPLEX, intake)
+    if stored.ndim == 2:  # MATLAB drops the axis of a single coil
+        stored = stored[:, :, None]
     if stored.ndim != 3:
         raise UserError(
             f"variable {key} of {path} has {stored.ndim} axes; expected row, column and coil; "

@@ -8,12 +8,17 @@ import h5py
 import numpy as np
 import scipy.io
 
-from mrjax.data.formats import border, matlab_elements
+from mrjax.data.formats import border, hdf5_heaps, matlab_elements
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 
 COMPLEX = "biufc"
 """Kinds of numbers, complex ones among them."""
+
+_NUMERIC = (b"double", b"single", b"logical",
+            *(b"%sint%d" % (u, n) for u in (b"", b"u") for n in (8, 16, 32, 64)))  # fmt: skip
+"""What MATLAB 7.3 calls its types of numbers."""
+_MOST_AXES = 32
 
 T = TypeVar("T")
 
@@ -76,6 +81,8 @@ def names(path: Path) -> list[str]:
 def _guarded(function: Callable[[], T], path: Path) -> T:
     try:
         return function()
+    except UserError:
+        raise
     except Exception as error:  # a damaged file raises nearly anything from scipy and h5py
         raise UserError(
             f"{path} cannot be read as a .mat file ({border.one_line(error)}); "
@@ -95,7 +102,12 @@ def _read(path: Path, key: str, intake: Intake) -> Any:
     if not h5py.is_hdf5(path):
         return scipy.io.loadmat(path, variable_names=[key])[key] if _numeric(path, key) else None
     with h5py.File(path, "r") as file:
-        found = np.asarray(file[key])
+        found = hdf5_heaps.read(path, file[key])
+        kind = file[key].attrs.get("MATLAB_class", _NUMERIC[0])
+        if kind not in _NUMERIC:
+            return None  # letters, say, are stored as numbers
+        if file[key].attrs.get("MATLAB_empty", 0):  # the file holds the lengths of its axes
+            return np.zeros(found.ravel().astype(int)[:_MOST_AXES])
         pairs = found.dtype.names == ("real", "imag")  # MATLAB's way to store complex numbers
         by_matlab = pairs or "MATLAB_class" in file[key].attrs or _has_header(path)
     if by_matlab:

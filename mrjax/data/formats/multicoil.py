@@ -1,22 +1,19 @@
 """What every loader of multi-coil data checks, and what it works out where a file is silent."""
 
-import functools
-
 import numpy as np
 from jaxtyping import Bool, Complex
 
 from mrjax.arrays import SenseSlice
-from mrjax.data.formats.border import SHORTEST_AXIS, times
+from mrjax.data.formats import coil_maps
+from mrjax.data.formats.border import SHORTEST_AXIS, check_values, times
 from mrjax.data.intake import Intake
-from mrjax.data.plausible import pattern
+from mrjax.data.plausible import centre, pattern
 from mrjax.errors import UserError
-from mrjax.numerics import host
 from mrjax.physics import coils
 
-ESTIMATES = ("acs", "espirit")
 _FAINTEST = 1e-12
-_NORM_TOLERANCE = 1e-3
-"""Deviation of the norm of maps from 1 that writers of float32 may leave."""
+_MOST_COILS = 128
+"""No scanner receives with more; a larger number is one of rows or columns."""
 
 
 def checked_slice(
@@ -68,7 +65,7 @@ def check(found: SenseSlice) -> None:
     _check_kspace(name, kspace)
     _check_mask(name, kspace.shape[2], found.mask)
     _check_maps_shape(name, kspace.shape, found.maps.shape)
-    _check_values(f"coil sensitivity maps of {name} are", found.maps)
+    check_values(f"coil sensitivity maps of {name} are", found.maps)
     if found.reference is not None:
         _check_reference(name, kspace.shape, found.reference)
 
@@ -84,7 +81,12 @@ def _check_kspace(name: str, kspace: np.ndarray) -> None:
             f"the k-space of {name} has {times(kspace.shape[1:])} rows x columns; expected at "
             f"least {SHORTEST_AXIS} of each; check the file and the order of its axes"
         )
-    _check_values(f"k-space of {name} is", kspace)
+    if len(kspace) > _MOST_COILS:
+        raise UserError(
+            f"the k-space of {name} has {times(kspace.shape)} samples (coil x row x column); "
+            f"expected at most {_MOST_COILS} coils; check the order of its axes"
+        )
+    check_values(f"k-space of {name} is", kspace)
     peak = float(np.abs(kspace).max())
     if not _FAINTEST <= peak <= 1 / _FAINTEST:
         raise UserError(
@@ -129,7 +131,7 @@ def _check_reference(name: str, kspace: tuple[int, ...], reference: np.ndarray) 
             f"k-space {times(kspace[1:])}; expected equal shapes; reconstruct the reference from "
             "this k-space"
         )
-    _check_values(f"reference of {name} is", reference)
+    check_values(f"reference of {name} is", reference)
 
 
 def check_finite(name: str, kspace: np.ndarray) -> None:
@@ -142,19 +144,7 @@ def check_finite(name: str, kspace: np.ndarray) -> None:
     Raises:
         UserError: values that are not finite, or zero everywhere.
     """
-    _check_values(f"k-space of {name} is", kspace)
-
-
-def _check_values(what: str, values: np.ndarray) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(values)))
-    if bad:
-        raise UserError(
-            f"the {what} NaN or infinite in {bad} places; expected finite values; repair the file"
-        )
-    if not values.any():
-        raise UserError(
-            f"the {what} zero everywhere; expected a signal; check the file and which slice it is"
-        )
+    check_values(f"k-space of {name} is", kspace)
 
 
 def completed(
@@ -198,47 +188,20 @@ def completed(
     _check_kspace(name, kspace)  # before maps are estimated from it
     _check_mask(name, kspace.shape[2], mask)
     whole = kspace if acquired is None else acquired
-    _check_values(f"k-space of {name} is", whole)
+    check_values(f"k-space of {name} is", whole)
     gaps = pattern.acquired_columns(name, whole, intake)
+    centre.check(name, whole, intake)
     mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
         known = kspace if calibration is None else calibration
         present = mask if calibration is None else np.any(calibration != 0, axis=(0, 1))
-        lines = _acs(name, kspace.shape[2], present, acs_lines, intake)
-        maps = _estimated(known, estimate, lines)
+        lines = coil_maps.acs_lines(name, kspace.shape[2], present, acs_lines, intake)
+        maps = coil_maps.estimated(known, estimate, lines)
     else:
         _check_maps_shape(name, kspace.shape, maps.shape)
-        maps = normalised(name, maps, intake)
+        maps = coil_maps.normalised(name, maps, intake)
     reference = None if gaps is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
-
-
-def normalised(name: str, maps: np.ndarray, intake: Intake) -> np.ndarray:
-    """Maps C of which the sum over coils of |C|^2 is 1 or 0; those that are so already stay.
-
-    Args:
-        name: of the slice.
-        maps: coil sensitivity maps [coil row column].
-        intake: the run's account, which is told where maps were divided by their norm.
-
-    Returns:
-        The maps, complex64 where they were divided.
-
-    Raises:
-        UserError: maps that are not finite or zero everywhere.
-    """
-    _check_values(f"coil sensitivity maps of {name} are", maps)
-    # Divided by the largest part first: of BART's phantoms the squares are beyond float32.
-    real, imag = np.real(maps).astype(np.float64), np.imag(maps).astype(np.float64)
-    largest = np.maximum(np.abs(real), np.abs(imag)).max(axis=0)
-    scale = np.where(largest > 0, largest, 1)
-    squares = functools.reduce(np.add, (real / scale) ** 2 + (imag / scale) ** 2)
-    norm = scale * np.sqrt(squares)
-    if not (np.abs(norm - 1)[largest > 0] > _NORM_TOLERANCE).any():
-        return maps
-    intake.note("coil sensitivity maps were divided by the root of their sum of squares", name)
-    norm = np.where(largest > 0, norm, 1)
-    return host.assemble(real / norm, imag / norm).astype(np.complex64)
 
 
 def _present(name: str, mask: np.ndarray, kspace: np.ndarray, intake: Intake) -> np.ndarray:
@@ -257,42 +220,3 @@ def _present(name: str, mask: np.ndarray, kspace: np.ndarray, intake: Intake) ->
             "expected a signal; use the mask made for this data"
         )
     return mask & present
-
-
-def _acs(name: str, columns: int, mask: np.ndarray | None, acs_lines: int, intake: Intake) -> int:
-    """How many central columns maps are estimated from: all of them must have been acquired.
-
-    An odd number of lines cannot lie evenly about the zero frequency, and formats differ in the
-    side that gets one more, so one line less than asked for will do.
-    """
-    if not 2 <= acs_lines <= columns:
-        raise UserError(
-            f"maps of {name} are estimated from {acs_lines} ACS lines of {columns} columns; "
-            f"expected 2 to {columns}; change --acs_lines"
-        )
-    missing = _missing(columns, mask, acs_lines)
-    if missing == 1 and acs_lines > 2 and not _missing(columns, mask, acs_lines - 1):
-        intake.note(f"coil sensitivity maps come from {acs_lines - 1} columns", name)
-        return acs_lines - 1
-    if missing:
-        raise UserError(
-            f"{missing} of the {acs_lines} central columns of {name} were not acquired; expected "
-            "all of them to estimate coil sensitivity maps from; lower --acs_lines"
-        )
-    return acs_lines
-
-
-def _missing(columns: int, mask: np.ndarray | None, acs_lines: int) -> int:
-    """Central columns that were not acquired, those that `mrjax.physics.coils` cuts out."""
-    start = columns // 2 - acs_lines // 2
-    return 0 if mask is None else int(np.count_nonzero(~mask[start : start + acs_lines]))
-
-
-def _estimated(kspace: np.ndarray, estimate: str, acs_lines: int) -> np.ndarray:
-    if estimate not in ESTIMATES:
-        raise UserError(
-            f"unknown estimate of coil sensitivity maps {estimate!r}; expected one of "
-            f"{', '.join(ESTIMATES)}; set --maps"
-        )
-    estimator = coils.from_acs if estimate == "acs" else coils.espirit
-    return estimator(kspace, acs_lines)

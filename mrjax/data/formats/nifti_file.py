@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
+from nibabel.imageglobals import LoggingOutputSuppressor
 
 from mrjax.arrays import Grid
 from mrjax.data.formats import border
@@ -72,12 +73,13 @@ def read(path: Path) -> File:
             numbers.
     """
     try:
-        image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
-        raw = _raw_header(image)
+        # What is wrong with a header, mrjax says; nibabel would write it to stderr, and twice.
+        with LoggingOutputSuppressor():
+            image = nib.load(path, mmap=False)  # a file may be replaced while its run goes on
+            raw = _raw_header(image)
         _check_length(image)
-        _check_streams(image)
         kind = image.get_data_dtype().kind  # type: ignore[attr-defined]
-        values = np.asarray(image.dataobj) if kind in "biufc" else None  # type: ignore[attr-defined]
+        values = _numbers(image) if kind in "biufc" else None
     except Exception as error:  # a damaged file raises nearly anything from nibabel
         raise UserError(
             f"{path} cannot be read ({border.one_line(error)}); expected a NIfTI volume; write it "
@@ -113,13 +115,22 @@ def _check_length(image: Any) -> None:
         raise ValueError(f"its header asks for {asked} bytes, of which the file can hold {held}")
 
 
-def _check_streams(image: Any) -> None:
-    """Read gzip files to their ends, where their checksums are, which nibabel does not reach."""
-    for name in {holder.filename for holder in image.file_map.values()}:
-        if str(name).lower().endswith(".gz"):
-            with gzip.open(name) as file:
-                while file.read(_CHUNK):
-                    pass
+def _numbers(image: Any) -> np.ndarray:
+    """All numbers of an image.
+
+    Files of gzip are read to their ends, where their checksums are, which nibabel does not reach.
+    """
+    numbers = None
+    for kind, holder in image.file_map.items():
+        if not str(holder.filename).lower().endswith(".gz"):
+            continue
+        with gzip.open(holder.filename) as stream:
+            if kind == "image":
+                image.dataobj.file_like = stream  # what is read of it need not be read again
+                numbers = np.asarray(image.dataobj)
+            while stream.read(_CHUNK):
+                pass
+    return np.asarray(image.dataobj) if numbers is None else numbers
 
 
 def _raw_header(image: Any) -> Any:

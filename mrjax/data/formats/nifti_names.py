@@ -5,8 +5,9 @@ What a file is, its last word says, as BIDS has it: `localfield` (SEPIA, QSM-CI)
 its own says it too, since SEPIA writes `Sepia_mask_localfield`, the mask of the local field.
 
 Whose it is, the entities of BIDS say (`sub`, `ses`, `acq`, `run`, `echo` and others that stand for
-another measurement); `desc` and `space` do not, they say what was made of it. A mask without an
-entity serves all fields that differ by it. Without `sub-` files belong together by folder and by
+another measurement); `desc` and `space` do not, they say what was made of it. A mask, a map or a
+segmentation without an entity serves all fields that differ by it (of several sessions, with a
+note); it must lie on the grid of each. Without `sub-` files belong together by folder and by
 what stands before the words above: a_localfield.nii.gz and a_mask.nii.gz.
 
 Source: bids-specification.readthedocs.io, "Common principles" and "Entities".
@@ -80,6 +81,7 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
         named = [one._replace(site="") for one in named]
         fields = [one._replace(site="") for one in fields]
     result: dict[str, dict[str, Path]] = {}
+    sessions: dict[Path, set[str]] = {}
     for field in fields:
         name = "_".join(filter(None, (field.site.replace("/", "_"), field.name)))
         if name in result:
@@ -89,6 +91,13 @@ def groups(data_dir: Path, intake: Intake) -> dict[str, dict[str, Path]]:
             path = _chosen(field, [one for one in named if one.kind == kind], intake)
             if path is not None:
                 result[name][kind] = path
+                sessions.setdefault(path, set()).add(field.entities.get("ses", ""))
+    for path, served in sessions.items():
+        if len(served) > 1:
+            intake.note(
+                "maps, masks and segmentations without a session serve several sessions",
+                f"{path.name} ({', '.join(sorted(served))})",
+            )
     _account(data_dir, paths, named, result, intake)
     return result
 

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from mrjax.arrays import QsmSubject
-from mrjax.data.formats import border, found
+from mrjax.data.formats import border, found, hdf5_heaps
 from mrjax.data.formats.border import SHORTEST_AXIS, times
 from mrjax.data.intake import Intake
 from mrjax.data.patches import Patches
@@ -122,10 +122,18 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _dataset(path: Path, file: h5py.File, key: str) -> np.ndarray:
     if key not in file:
+        held = ", ".join(sorted(map(str, file))) or "nothing"
         raise UserError(
-            f"{path} has no dataset {key}; expected temp_i, temp_l and temp_m; write the file again"
+            f"{path} has no dataset {key}; expected temp_i, temp_l and temp_m beside or instead of "
+            f"{held}; rename the datasets"
         )
-    stored = np.asarray(file[key], dtype=np.float32)
+    stored = hdf5_heaps.read(path, file[key])
+    if stored.dtype.kind not in "biuf":
+        raise UserError(
+            f"dataset {key} of {path} is of type {stored.dtype}; expected real numbers; write the "
+            "file again"
+        )
+    stored = np.asarray(stored, dtype=np.float32)
     if stored.ndim != 5 or stored.shape[4] != 1 or min(stored.shape[1:4]) < SHORTEST_AXIS:
         raise UserError(
             f"dataset {key} of {path} has shape {times(stored.shape)}; expected patches x p x p x "
@@ -154,6 +162,10 @@ def _check_values(
             f"temp_l of {path} has a standard deviation of {std:.3g} inside the masks, so it is "
             "normalised or not in ppm; expected ppm (about 0.03)",
             "write the patches unnormalised",
+        )
+    elif np.ptp(chi[mask]):
+        spread.check(
+            f"temp_l in {path}", "chi", chi[mask], spread.CHI_PPM, spread.CHI_UNITS, intake
         )
     inside = field[mask]
     units = spread.field_units()

@@ -84,9 +84,14 @@ def of_patients(train: Sequence[DcePatient], test: Sequence[DcePatient]) -> str:
     )
 
 
+def of_geometry(train: Sequence[DcePatient], test: Sequence[DcePatient]) -> str:
+    """Return sha256 of what belongs to the patients of a fold beside their arrays."""
+    return unchanged.of_geometry(train, test, ("signal", "times", "mask"))
+
+
 def present_data(
     path: Path, names: Sequence[str], patients: Sequence[DcePatient]
-) -> dict[str, str]:
+) -> dict[str, unchanged.Digests]:
     """Return what the digests of the data of finished folds would be today.
 
     Args:
@@ -95,13 +100,14 @@ def present_data(
         patients: all patients, as their files hold them now.
 
     Returns:
-        sha256 of the patients of each fold, by its path.
+        The digests of the patients of each fold, by its path.
     """
     found = {}
     for name in names:
         held = set(result.read(path / name)["subjects"])
         test = [p for p in patients if p.name in held]
-        found[name] = of_patients([p for p in patients if p.name not in held], test)
+        train = [p for p in patients if p.name not in held]
+        found[name] = unchanged.Digests(of_patients(train, test), of_geometry(train, test))
     return found
 
 

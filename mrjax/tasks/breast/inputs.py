@@ -12,7 +12,7 @@ from mrjax.data.breast_slices import Slices
 from mrjax.data.folds import folds
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
-from mrjax.tasks import evidence, trained
+from mrjax.tasks import evidence, trained, unchanged
 from mrjax.tasks.breast import agreement, classical, crossval, domain, model
 from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.breast.config import Config
@@ -82,6 +82,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     if config.steps:
         known = domain.record(config, train)
     domain.look(config, known, test, account)
+    account.geometry = agreement.of_geometry(train, test)
     return Inputs(train, examples, test, tuned, initial, account, known)
 
 
@@ -103,11 +104,12 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
-def data(config: Config) -> str:
-    """Return sha256 of all patients as their files hold them now; nothing is tuned."""
+def data(config: Config) -> unchanged.Digests:
+    """Return the digests of all patients as their files hold them now; nothing is tuned."""
     account = Intake.insisting(config.accept)
     train, test = divided(config, breast.patients(config, account))
-    return agreement.of_patients(train if config.steps else [], test)
+    train = train if config.steps else []
+    return unchanged.Digests(agreement.of_patients(train, test), agreement.of_geometry(train, test))
 
 
 def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold, Domain | None]:

@@ -70,6 +70,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     if config.steps:
         known = domain.record(config, train)
     domain.look(config, known, test, account)
+    account.geometry = _geometry(train, test)
     return Inputs(train, patches, test, constants, initial, account, known)
 
 
@@ -89,10 +90,15 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
-def data(config: Config) -> str:
-    """Return sha256 of all subjects as their files hold them now; nothing is tuned."""
+def data(config: Config) -> unchanged.Digests:
+    """Return the digests of all subjects as their files hold them now; nothing is tuned."""
     account = Intake.insisting(config.accept)
-    return _of_subjects(*subjects(config, need_train=config.steps > 0, intake=account))
+    found = subjects(config, need_train=config.steps > 0, intake=account)
+    return unchanged.Digests(_of_subjects(*found), _geometry(*found))
+
+
+def _geometry(train: Sequence[QsmSubject], test: Sequence[QsmSubject]) -> str:
+    return unchanged.of_geometry(train, test, ("field", "mask", "chi"))
 
 
 def _of_subjects(train: Sequence[QsmSubject], test: Sequence[QsmSubject]) -> str:

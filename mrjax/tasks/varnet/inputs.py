@@ -11,7 +11,7 @@ from mrjax.data import pipeline, sense
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.runs import digests
-from mrjax.tasks import evidence, trained
+from mrjax.tasks import evidence, trained, unchanged
 from mrjax.tasks.domain import Domain, look_up
 from mrjax.tasks.varnet import classical, domain, model
 from mrjax.tasks.varnet.config import Config
@@ -80,6 +80,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     if examples is not None:
         known = domain.record(examples.get(i) for i in range(len(examples)))
     domain.look(config, known, test, acquired, account)
+    account.geometry = _geometry(train, test)
     return Inputs(examples, train, test, acquired, tuned, initial, account, known)
 
 
@@ -117,12 +118,17 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
-def data(config: Config) -> str:
-    """Return the digest `data` of all slices as their files hold them now; nothing is tuned."""
+def data(config: Config) -> unchanged.Digests:
+    """Return the digests of all slices as their files hold them now; nothing is tuned."""
     account = Intake.insisting(config.accept)
     train, test = sense.slices(config, need_train=config.steps > 0, intake=account)
     examples = sense.Examples(train, config) if config.steps else None
-    return _of_slices(train, examples, test, _acquired(test, config))
+    values = _of_slices(train, examples, test, _acquired(test, config))
+    return unchanged.Digests(values, _geometry(train, test))
+
+
+def _geometry(train: Sequence[SenseSlice], test: Sequence[SenseSlice]) -> str:
+    return unchanged.of_geometry(train, test, ("kspace", "maps", "reference", "mask"))
 
 
 def _acquired(test: Sequence[SenseSlice], config: Config) -> Iterator[classical.Acquisition]:

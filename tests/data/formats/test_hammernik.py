@@ -139,8 +139,8 @@ def test_missing_and_unlike_arrays_are_one_line(tmp_path):
     write(raw.parent, 1, one.kspace, one.maps[:2], one.reference)
     with pytest.raises(UserError, match="k-space of 3 coils but coil sensitivity maps of 2"):
         read(tmp_path)
-    scipy.io.savemat(raw, {"rawdata": one.kspace[0]})
-    with pytest.raises(UserError, match=r"rawdata of .* has 2 axes; expected row, column and coil"):
+    scipy.io.savemat(raw, {"rawdata": one.kspace[..., None]})
+    with pytest.raises(UserError, match=r"rawdata of .* has 4 axes; expected row, column and coil"):
         read(tmp_path)
     raw.write_bytes(b"no")
     with pytest.raises(UserError, match=r"rawdata1.mat cannot be read as a .mat file"):
@@ -189,3 +189,40 @@ def test_files_that_matlab_did_not_write_and_gaps_in_kspace_are_said(tmp_path):
     np.testing.assert_array_equal(found.kspace[:, :, ~gap], one.kspace[:, :, ~gap])
     assert sum("was not written by MATLAB" in line for line in intake.notes) == 3
     assert "patient1_slice01 (8 of 32)" in intake.notes[-1]
+
+
+@pytest.mark.parametrize("shape", [(4, 32, 32), (4, 20, 32)])
+def test_maps_of_any_norm_get_norm_one_and_the_reference_follows(shape, tmp_path):
+    """sigpy's SENSE operator makes the file's k-space of them, and its norm is one."""
+    import sigpy
+    from sigpy.mri.linop import Sense
+
+    one = random_slice(0, shape)
+    weight = np.linspace(0.5, 3, shape[2]).astype(np.float32)
+    maps = one.maps * weight
+    maps[:, :2] = 0
+    image = one.reference / weight
+    changed = random_slice(0, shape, maps=maps, reference=image)
+    hammernik.write_hammernik([changed], tmp_path)
+    intake = Intake()
+    (found,) = hammernik.read(tmp_path / "synthetic/1", 4, intake)
+    operator = Sense(found.maps)
+    largest = sigpy.app.MaxEig(operator.H * operator, found.reference.dtype, show_pbar=False).run()
+    np.testing.assert_allclose(largest, 1, rtol=1e-4)
+    np.testing.assert_allclose(operator(found.reference), one.kspace, rtol=0, atol=2e-5)
+    assert not found.maps[:, :, :2].any() or not found.maps[:, :2].any()
+    first, second = intake.notes
+    assert "root of their sum of squares: patient1_slice01 (sum from 0.25 to 9)" in first
+    assert second.startswith("references were multiplied by what their coil")
+
+
+def test_maps_of_norm_one_or_zero_stay_bit_for_bit(tmp_path):
+    one = random_slice(0, (3, 32, 32))
+    one.maps[:, :5] = 0
+    one.reference[:5] = 0
+    hammernik.write_hammernik([one], tmp_path)
+    intake = Intake()
+    (found,) = hammernik.read(tmp_path / "synthetic/1", 4, intake)
+    np.testing.assert_array_equal(found.maps, one.maps)
+    np.testing.assert_array_equal(found.reference, one.reference)
+    assert not intake.notes

@@ -1,5 +1,7 @@
 """NIfTI: units, geometry from the affine, grouping of files, and each mistake's one line."""
 
+import gzip
+import logging
 import math
 import tracemalloc
 
@@ -342,3 +344,40 @@ def test_a_file_takes_its_own_size_in_memory(tmp_path):
     tracemalloc.stop()
     assert peak < 2.5 * stored.nbytes
     np.testing.assert_array_equal(found.volume, stored)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".img.gz"])
+def test_a_gzip_file_is_decompressed_once(ending, tmp_path, monkeypatch):
+    volume = np.random.default_rng(0).normal(size=(32, 32, 32)).astype(np.float32)
+    kind = nib.Nifti1Image if ending == ".nii.gz" else nib.Nifti1Pair
+    nib.save(kind(volume, np.eye(4)), tmp_path / f"a{ending}")
+    lengths = []
+    real = gzip.GzipFile.read
+
+    def counted(file, size=-1):
+        content = real(file, size)
+        lengths.append(len(content))
+        return content
+
+    monkeypatch.setattr(gzip.GzipFile, "read", counted)
+    np.testing.assert_array_equal(nifti_file.read(tmp_path / f"a{ending}").volume, volume)
+    assert volume.nbytes <= sum(lengths) < 1.1 * volume.nbytes
+
+
+def test_nibabel_says_nothing_of_its_own(tmp_path):
+    said = []
+    handler = logging.Handler()
+    handler.emit = said.append
+    nib.save(nib.Nifti1Image(np.ones((9, 9, 9), np.float32), None), tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[76 + 12 : 76 + 16] = np.float32(-1).tobytes()  # pixdim[3]
+    (tmp_path / "a.nii").write_bytes(raw)
+    nib.imageglobals.logger.addHandler(handler)
+    try:
+        nib.load(tmp_path / "a.nii")
+        assert said
+        said.clear()
+        assert nifti_file.read(tmp_path / "a.nii").raw["pixdim"][3] == -1
+    finally:
+        nib.imageglobals.logger.removeHandler(handler)
+    assert not said

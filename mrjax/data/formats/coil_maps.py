@@ -1,0 +1,147 @@
+"""Coil sensitivity maps: those of a file, brought to norm 1, or estimated from central columns."""
+
+import functools
+
+import numpy as np
+
+from mrjax.data.formats.border import check_values
+from mrjax.data.intake import Intake
+from mrjax.errors import UserError
+from mrjax.numerics import host
+from mrjax.physics import coils
+
+ESTIMATES = ("acs", "espirit")
+_NORM_TOLERANCE = 1e-3
+"""Deviation of the norm of maps from 1 that writers of float32 may leave."""
+
+
+def normalised(name: str, maps: np.ndarray, intake: Intake) -> np.ndarray:
+    """Maps C of which the sum over coils of |C|^2 is 1 or 0; those that are so already stay.
+
+    Args:
+        name: of the slice.
+        maps: coil sensitivity maps [coil row column].
+        intake: the run's account, which is told where maps were divided by their norm.
+
+    Returns:
+        The maps, complex64 where they were divided.
+
+    Raises:
+        UserError: maps that are not finite or zero everywhere.
+    """
+    return _divided(name, maps, intake)[0]
+
+
+def normalised_with(
+    name: str, maps: np.ndarray, reference: np.ndarray, intake: Intake
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maps as by :func:`normalised`, and the reference image that belongs to them.
+
+    The image of a coil is the reference times the map. It stays what it is when the reference is
+    multiplied by what the maps are divided by.
+
+    Args:
+        name: of the slice.
+        maps: coil sensitivity maps [coil row column].
+        reference: image [row column] that was reconstructed with these maps.
+        intake: the run's account, which is told where both were changed.
+
+    Returns:
+        (maps, reference); both as they are where nothing had to be done.
+
+    Raises:
+        UserError: maps that are not finite or zero everywhere.
+    """
+    divided, norm = _divided(name, maps, intake)
+    if norm is None or reference.shape != norm.shape:  # the shape is refused later
+        return divided, reference
+    intake.note(
+        "references were multiplied by what their coil sensitivity maps were divided by", name
+    )
+    real, imag = np.real(reference) * norm, np.imag(reference) * norm
+    return divided, host.assemble(real, imag).astype(np.complex64)
+
+
+def _divided(name: str, maps: np.ndarray, intake: Intake) -> tuple[np.ndarray, np.ndarray | None]:
+    """Maps divided by their norm, and the norm [row column]; None where they stay as they are."""
+    check_values(f"coil sensitivity maps of {name} are", maps)
+    # Divided by the largest part first: of BART's phantoms the squares are beyond float32.
+    real, imag = np.real(maps).astype(np.float64), np.imag(maps).astype(np.float64)
+    largest = np.maximum(np.abs(real), np.abs(imag)).max(axis=0)
+    scale = np.where(largest > 0, largest, 1)
+    squares = functools.reduce(np.add, (real / scale) ** 2 + (imag / scale) ** 2)
+    norm = scale * np.sqrt(squares)
+    inside = norm[largest > 0]
+    if not (np.abs(inside - 1) > _NORM_TOLERANCE).any():
+        return maps, None
+    intake.note(
+        "coil sensitivity maps were divided by the root of their sum of squares",
+        f"{name} (sum from {inside.min() ** 2:.3g} to {inside.max() ** 2:.3g})",
+    )
+    norm = np.where(largest > 0, norm, 1)
+    return host.assemble(real / norm, imag / norm).astype(np.complex64), norm
+
+
+def acs_lines(name: str, columns: int, mask: np.ndarray | None, asked: int, intake: Intake) -> int:
+    """How many central columns maps are estimated from: all of them must have been acquired.
+
+    An odd number of lines cannot lie evenly about the zero frequency, and formats differ in the
+    side that gets one more, so one line less than asked for will do.
+
+    Args:
+        name: of the slice.
+        columns: of its k-space.
+        mask: [column], the acquired ones; None for all.
+        asked: number of central columns to estimate from.
+        intake: the run's account, which is told where there is one less.
+
+    Returns:
+        The number.
+
+    Raises:
+        UserError: a number that cannot be, or central columns that were not acquired.
+    """
+    if not 2 <= asked <= columns:
+        raise UserError(
+            f"maps of {name} are estimated from {asked} ACS lines of {columns} columns; "
+            f"expected 2 to {columns}; change --acs_lines"
+        )
+    missing = _missing(columns, mask, asked)
+    if missing == 1 and asked > 2 and not _missing(columns, mask, asked - 1):
+        intake.note(f"coil sensitivity maps come from {asked - 1} columns", name)
+        return asked - 1
+    if missing:
+        raise UserError(
+            f"{missing} of the {asked} central columns of {name} were not acquired; expected "
+            "all of them to estimate coil sensitivity maps from; lower --acs_lines"
+        )
+    return asked
+
+
+def _missing(columns: int, mask: np.ndarray | None, acs_lines: int) -> int:
+    """Central columns that were not acquired, those that `mrjax.physics.coils` cuts out."""
+    start = columns // 2 - acs_lines // 2
+    return 0 if mask is None else int(np.count_nonzero(~mask[start : start + acs_lines]))
+
+
+def estimated(kspace: np.ndarray, estimate: str, lines: int) -> np.ndarray:
+    """Maps from the central columns of k-space.
+
+    Args:
+        kspace: [coil row column].
+        estimate: how, one of `ESTIMATES`.
+        lines: number of the columns.
+
+    Returns:
+        Coil sensitivity maps [coil row column].
+
+    Raises:
+        UserError: an unknown estimate.
+    """
+    if estimate not in ESTIMATES:
+        raise UserError(
+            f"unknown estimate of coil sensitivity maps {estimate!r}; expected one of "
+            f"{', '.join(ESTIMATES)}; set --maps"
+        )
+    estimator = coils.from_acs if estimate == "acs" else coils.espirit
+    return estimator(kspace, lines)
