@@ -24,7 +24,7 @@ LITTLE = {
     "xla_cpu_parallel_codegen_split_count": 1,
 }
 OLD_EMITTER = {"xla_cpu_use_fusion_emitters": False}
-"""With both, the gradient of a network compiles in a seventh of the time."""
+"""With both, the gradient of two convolutions in 3-D compiles in 0.11 CPU seconds, not in 0.74."""
 
 _used: list[bool] = []
 """Not empty if this process holds programs that were compiled with little optimisation."""
