@@ -8,9 +8,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from compiled import quickly
 
-jit_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-"""Compiled without optimisation, in half the time: for values compared within a tolerance."""
+jit_quickly = functools.partial(jax.jit, compiler_options=quickly.options(jax))
+"""Compiled without optimisation: for values compared within a tolerance."""
 
 ROOT = Path(__file__).resolve().parents[1]
 
