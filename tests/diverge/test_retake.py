@@ -10,7 +10,7 @@ import optax
 import pytest
 from jax.interpreters import mlir
 
-from mrjax.diverge.retake import comparison, flat, record, report, taking
+from mrjax.diverge.retake import comparison, flat, narrowing, record, report, taking, values
 from mrjax.diverge.retake.record import Node, Record
 from mrjax.diverge.retake.replay import of
 from mrjax.diverge.retake.watched import Watched
@@ -187,16 +187,16 @@ def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
             seen={useful.index(n): tuple(map(record.digest, v)) for n, v in seen.items()},
             inputs=dict.fromkeys(program.inputs, "same"),
         )  # fmt: skip
-        values = {f"{useful.index(n)}_{i}": v for n, m in seen.items() for i, v in enumerate(m)}
-        record.write(tmp_path / name, side, values)
+        arrays = {f"{useful.index(n)}_{i}": v for n, m in seen.items() for i, v in enumerate(m)}
+        record.write(tmp_path / name, side, arrays)
         sides.append(record.read(tmp_path / name))
     assert sides[0].evidence != sides[1].evidence
     found = comparison.compare(*sides)
     assert named(found, sides[0]) == ("operation", "tanh", "forward", "layer")
-    values = comparison.Values(tmp_path / "a", tmp_path / "b")
-    distance = values.distance(found.pair)
+    kept = values.Values(tmp_path / "a", tmp_path / "b")
+    distance = kept.distance(found.pair)
     assert distance is not None and distance.unequal and distance.ulp in (1, 2)
-    said = "\n".join(report.text(report.content(1, sides, found, values)))
+    said = "\n".join(report.text(report.content(1, sides, found, kept)))
     assert "tanh, forward, module layer" in said and "ulp" in said and "update" in said
 
 
@@ -219,6 +219,60 @@ def test_what_was_not_seen_is_named_as_the_piece_it_is():
     assert found.between == ((1, 3), (1, 3))  # the addition rounds, the reshape does not
 
 
+class Looking:
+    """In place of a side's process: it has all results of a step, and shows those asked for."""
+
+    def __init__(self, whole, visible):
+        self.whole, self.visible, self.asked = whole, visible, None
+
+    def looked(self, known, places):
+        self.asked = list(places)
+        more = {p: self.whole[p] for p in places if p in self.visible}
+        return dataclasses.replace(known, seen={**known.seen, **more})
+
+
+@pytest.mark.parametrize(
+    ("visible", "pair", "between", "seen"),
+    [((1,), (1, 1), (1,), 1), ((), (3, 3), (1, 3), 0)],
+)
+def test_a_piece_is_narrowed_down_to_what_can_be_seen(visible, pair, between, seen):
+    known = [made(CHAIN, {0: ("a",), 3: (text,)}, **{"params/w": "w"}) for text in "bd"]
+    sides = [Looking({1: ("x",)}, visible), Looking({1: ("y",)}, visible)]
+    records, found, said = narrowing.narrowed(sides, known)
+    assert [side.asked for side in sides] == [[1], [1]]
+    assert (found.pair, found.between) == (pair, (between, between))
+    assert said == {"operations": [2, 2], "looked": 1, "seen": seen}
+    assert len(records[0].seen) == 2 + seen
+
+
+def test_where_one_operation_is_named_nothing_more_is_looked_at():
+    known = [made(CHAIN, {0: ("a",), 1: (text,), 3: ("d",)}) for text in "bc"]
+    _, found, said = narrowing.narrowed([None, None], known)
+    assert (found.pair, said) == ((1, 1), None)
+
+
+def test_what_a_second_look_shows_is_added_to_the_record(tmp_path):
+    first = dataclasses.replace(made(CHAIN, {0: ("a",)}), blind=(1, 2, 3))
+    record.write(tmp_path, first, {"0_0": np.float32([1])})
+    record.write(tmp_path / "look", made(CHAIN, {3: ("d",)}), {"3_0": np.float32([2])})
+    found = record.add(tmp_path, tmp_path / "look")
+    assert found == record.read(tmp_path)
+    assert (found.seen, found.blind) == ({0: ("a",), 3: ("d",)}, (1, 2))
+    with np.load(tmp_path / record.VALUES) as arrays:
+        assert {name: float(arrays[name][0]) for name in arrays} == {"0_0": 1.0, "3_0": 2.0}
+
+
+def test_inputs_of_what_differs():
+    """The first operation has equal inputs; one that follows it has not, another part has."""
+    nodes = [*CHAIN, node("log", "batch/x", module="other")]
+    sides = [
+        made(nodes, {0: ("a",), 1: (f"{s}1",), 3: (f"{s}3",), 4: (f"{s}4",)}, **{"batch/x": "x"})
+        for s in "ab"
+    ]
+    found = comparison.compare(*sides)
+    assert dict(comparison.given(*sides, found)) == {(1, 1): True, (3, 3): False, (4, 4): True}
+
+
 def test_another_constant_is_an_argument():
     changed = [CHAIN[0], node("add", 0, "= 2"), *CHAIN[2:]]
     ones = [made(nodes, {0: ("a",), 1: (text,)}, **{"params/w": "w"})
@@ -232,16 +286,16 @@ def test_programs_with_other_operations_are_compared_where_they_agree():
     a = made(CHAIN, {0: ("a",), 1: ("b",), 3: ("d",)}, **{"params/w": "w"})
     b = made(longer, {i: (f"{i}",) for i in range(1, 6)} | {0: ("a",)}, **{"params/w": "w"})
     found = comparison.compare(a, b)
-    assert (found.kind, found.pair, found.alone) == ("operation", (1, 3), (0, 2))
+    assert (found.kind, found.pair, found.alone) == ("operation", (1, 3), ((), (1, 2)))
     assert found.between == ((1,), (1, 2, 3))
 
 
 def test_distances():
     one = np.array([1, 0.0, np.nan, -1], np.float32)
     other = np.array([np.nextafter(np.float32(1), np.float32(2)), -0.0, np.nan, -1], np.float32)
-    found = comparison.distance(one, other)
+    found = values.distance(one, other)
     assert (found.unequal, found.ulp, found.usual) == (1, 1, 1.0)
-    across = comparison.distance(np.float32([1e-45]), np.float32([-1e-45]))
+    across = values.distance(np.float32([1e-45]), np.float32([-1e-45]))
     assert across.ulp == 2
-    assert comparison.distance(np.complex64([1 + 1j]), np.complex64([1 + 2j])).elements == 2
-    assert comparison.distance(np.array([1, 2]), np.array([1, 3])).ulp is None
+    assert values.distance(np.complex64([1 + 1j]), np.complex64([1 + 2j])).elements == 2
+    assert values.distance(np.array([1, 2]), np.array([1, 3])).ulp is None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mrjax.diverge.retake.comparison import Distance, distance
 from mrjax.diverge.retake.record import VALUES, Record
+from mrjax.diverge.retake.values import Distance, distance
 
 OUTPUT, GRADIENT = "output", "gradient"
 TOLERANCE = 1000
@@ -30,6 +30,7 @@ class Layer:
         tolerance: relative distance up to which the layer agrees.
         scale: the largest number among all layers of this phase. A gradient that is zero but for
             rounding, as that of a bias before a normalisation, has no norm to compare with.
+        places: of the layer in both records; None where JAX's result could not be seen.
     """
 
     phase: str
@@ -37,6 +38,7 @@ class Layer:
     distance: Distance | None
     tolerance: float
     scale: float
+    places: tuple[int, int] | None
 
     @property
     def share(self) -> float:
@@ -68,11 +70,11 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
         twin: int | None = place
         if ours.framework != theirs.framework:
             twin = counterpart(ours, node.op, node.module, node.types[0])
-        apart, other = None, files[1][f"{place}_0"]
+        apart, places, other = None, None, files[1][f"{place}_0"]
         if twin is not None and f"{twin}_0" in files[0]:
-            apart = distance(files[0][f"{twin}_0"], other)
+            apart, places = distance(files[0][f"{twin}_0"], other), (twin, place)
         tolerance = TOLERANCE * float(np.finfo(other.dtype).eps)
-        found.append(Layer(node.phase, node.module, apart, tolerance, scales[node.phase]))
+        found.append(Layer(node.phase, node.module, apart, tolerance, scales[node.phase], places))
     return found
 
 
@@ -103,18 +105,24 @@ def _gradients(record: Record, module: str) -> Iterator[int]:
             yield from (one for one in makers if record.nodes[one].phase == "backward")
 
 
+def first(layers: Sequence[Layer]) -> Layer | None:
+    """Return the first layer that differs by more than rounding, or else the first by bits."""
+    unequal = [one for one in layers if one.distance and one.distance.unequal]
+    return next((one for one in unequal if not one.agrees), next(iter(unequal), None))
+
+
 def text(layers: Sequence[Layer]) -> Iterator[str]:
     """Say which layer differs first, by bits and beyond rounding."""
     known = [one for one in layers if one.distance is not None]
     hidden = len(layers) - len(known)
     if hidden:
         yield f"{hidden} of {len(layers)} layers could not be seen in JAX without a change of bits."
-    first = next((one for one in known if one.distance and one.distance.unequal), None)
+    unequal = next((one for one in known if one.distance and one.distance.unequal), None)
     beyond = next((one for one in known if not one.agrees), None)
-    if first is None:
+    if unequal is None:
         yield f"All {len(known)} layers that were compared are equal bit for bit."
         return
-    yield f"The first layer with unequal bits: {_named(first)}"
+    yield f"The first layer with unequal bits: {_named(unequal)}"
     if beyond is None:
         worst = max(known, key=lambda one: one.share)
         yield (
