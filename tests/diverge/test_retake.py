@@ -194,7 +194,7 @@ def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
     found = comparison.compare(*sides)
     assert named(found, sides[0]) == ("operation", "tanh", "forward", "layer")
     kept = values.Values(tmp_path / "a", tmp_path / "b")
-    distance = kept.distance(found.pair)
+    distance = kept.distance(found.pair, sides[0].nodes[found.pair[0]].types)
     assert distance is not None and distance.unequal and distance.ulp in (1, 2)
     said = "\n".join(report.text(report.content(1, sides, found, kept)))
     assert "tanh, forward, module layer" in said and "ulp" in said and "update" in said
@@ -299,3 +299,10 @@ def test_distances():
     assert across.ulp == 2
     assert values.distance(np.complex64([1 + 1j]), np.complex64([1 + 2j])).elements == 2
     assert values.distance(np.array([1, 2]), np.array([1, 3])).ulp is None
+
+
+def test_distances_of_a_type_that_numpy_lacks():
+    """A record holds the bits of bfloat16: 1 and the number after it, which is 1/128 larger."""
+    bits = np.array([[0x3F80, 0x3F80]], np.uint16), np.array([[0x3F80, 0x3F81]], np.uint16)
+    found = values.distance(*bits, "bfloat16[1,2]")
+    assert (found.unequal, found.elements, found.ulp, found.largest) == (1, 2, 1, 2**-7)

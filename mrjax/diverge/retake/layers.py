@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mrjax.diverge import distances
 from mrjax.diverge.retake.record import VALUES, Record
-from mrjax.diverge.retake.values import Distance, distance
+from mrjax.diverge.retake.values import Distance, decoded, distance
 
 OUTPUT, GRADIENT = "output", "gradient"
 TOLERANCE = 1000
@@ -63,7 +64,8 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
     files = [np.load(folder / VALUES) for folder in folders]
     scales: dict[str, float] = {}
     for place, node in enumerate(theirs.nodes):
-        largest = float(np.abs(files[1][f"{place}_0"]).max(initial=0))
+        array = decoded(files[1][f"{place}_0"], node.types[0])
+        largest = float(np.abs(array).max(initial=0))
         scales[node.phase] = max(scales.get(node.phase, 0), largest)
     found = []
     for place, node in enumerate(theirs.nodes):
@@ -72,8 +74,9 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
             twin = counterpart(ours, node.op, node.module, node.types[0])
         apart, places, other = None, None, files[1][f"{place}_0"]
         if twin is not None and f"{twin}_0" in files[0]:
-            apart, places = distance(files[0][f"{twin}_0"], other), (twin, place)
-        tolerance = TOLERANCE * float(np.finfo(other.dtype).eps)
+            apart = distance(files[0][f"{twin}_0"], other, node.types[0])
+            places = twin, place
+        tolerance = TOLERANCE * distances.EPSILON[distances.real(node.types[0])]
         found.append(Layer(node.phase, node.module, apart, tolerance, scales[node.phase], places))
     return found
 

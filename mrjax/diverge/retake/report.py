@@ -64,7 +64,10 @@ def content(
 
 def _operation(records: Sequence[Record], found: Found, values: Values) -> dict[str, Any]:
     assert found.pair is not None
-    node, distance = records[0].nodes[found.pair[0]], values.distance(found.pair)
+    node, distance = (
+        records[0].nodes[found.pair[0]],
+        values.distance(found.pair, records[0].nodes[found.pair[0]].types),
+    )
     return {
         "place": found.pair[0] + 1,
         **{name: getattr(node, name) for name in ("op", "phase", "module", "line", "types")},
@@ -100,16 +103,18 @@ def _modules(nodes: Sequence[Node], found: Found, values: Values) -> list[dict[s
             "module": module,
             "differing": sum(pair in differing for pair in pairs),
             "compared": len(pairs),
-            "relative": _last(pairs, differing, values),
+            "relative": _last(nodes, pairs, differing, values),
         }
         for (phase, module), pairs in groups.items()
     ]
 
 
-def _last(pairs: Sequence[Pair], differing: set[Pair], values: Values) -> float | None:
+def _last(
+    nodes: Sequence[Node], pairs: Sequence[Pair], differing: set[Pair], values: Values
+) -> float | None:
     """Relative distance of the last result of a module that differs."""
     last = next((pair for pair in reversed(pairs) if pair in differing), None)
-    found: Distance | None = values.distance(last) if last else None
+    found: Distance | None = values.distance(last, nodes[last[0]].types) if last else None
     return found and found.relative
 
 

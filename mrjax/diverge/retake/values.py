@@ -1,7 +1,7 @@
 """How far the results of a step that was taken again lie apart."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,36 +39,54 @@ class Values:
         """Open the files in the folders of both records."""
         self._files = [np.load(folder / VALUES) for folder in (a, b)]
 
-    def distance(self, pair: Pair) -> Distance | None:
-        """Return the largest distance among the results of an operation; None if not kept."""
-        found = [distance(*one) for one in self._arrays(pair)]
+    def distance(self, pair: Pair, types: Sequence[str]) -> Distance | None:
+        """Return the largest distance among the results of an operation; None if not kept.
+
+        Args:
+            pair: places of the operation.
+            types: of its results.
+        """
+        found = [distance(*arrays, kind) for arrays, kind in self._arrays(pair, types)]
         return max(found, key=lambda one: one.relative, default=None)
 
-    def _arrays(self, pair: Pair) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        number = 0
-        while all(f"{p}_{number}" in f for f, p in zip(self._files, pair, strict=True)):
-            one, other = (f[f"{p}_{number}"] for f, p in zip(self._files, pair, strict=True))
-            yield one, other
-            number += 1
+    def _arrays(self, pair: Pair, types: Sequence[str]) -> Iterator[tuple[list[np.ndarray], str]]:
+        for number, kind in enumerate(types):
+            names = [f"{place}_{number}" for place in pair]
+            if all(name in file for file, name in zip(self._files, names, strict=True)):
+                yield [f[name] for f, name in zip(self._files, names, strict=True)], kind
 
 
-def distance(a: np.ndarray, b: np.ndarray) -> Distance:
-    """Measure how far two arrays of one type and shape lie apart; NaN equals NaN."""
-    a, b = (_real(x) for x in (a, b))
+def distance(a: np.ndarray, b: np.ndarray, kind: str = "") -> Distance:
+    """Measure how far two arrays of one type and shape lie apart; NaN equals NaN.
+
+    Args:
+        a: an array, of a type that NumPy lacks its bits.
+        b: another one.
+        kind: the type, such as ``bfloat16[8]``; "": that of the array.
+    """
+    name = distances.real(kind or a.dtype.name)
+    apart = _ulps(name, a, b)
+    a, b = (_real(decoded(x, kind)) for x in (a, b))
     same = (a == b) | ((a != a) & (b != b))
     wide = [x.astype(np.float64) for x in (a, b)]
     with np.errstate(invalid="ignore", over="ignore"):
         gap = np.where(same, 0, np.abs(wide[0] - wide[1]))
         norm = float(np.linalg.norm(wide[0][np.isfinite(wide[0])]))
-    apart = _ulps(a, b)
     return Distance(
         unequal=int(np.count_nonzero(~same)),
         elements=a.size,
         ulp=None if apart is None else int(apart.max(initial=0)),
-        usual=None if apart is None or same.all() else float(np.median(apart[~same])),
+        usual=None if apart is None or same.all() else float(np.median(apart[~same.ravel()])),
         largest=float(gap.max(initial=0)),
         relative=float(np.linalg.norm(gap)) / norm if norm else float(np.linalg.norm(gap)),
     )
+
+
+def decoded(array: np.ndarray, kind: str) -> np.ndarray:
+    """Return an array of a record; numbers of a type that NumPy lacks as float32."""
+    if distances.real(kind) != "bfloat16":
+        return array
+    return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def _real(x: np.ndarray) -> np.ndarray:
@@ -78,8 +96,8 @@ def _real(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x).reshape(-1).view(f"f{x.dtype.itemsize // 2}")
 
 
-def _ulps(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+def _ulps(name: str, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """Return the units in the last place between each two floats; None for other types."""
-    if a.dtype.kind != "f":
+    if name not in distances.EPSILON:
         return None
-    return distances.ulps(a.dtype.name, *map(distances.bits_of, (a, b))).reshape(a.shape)
+    return distances.ulps(name, *map(distances.bits_of, (a, b)))
