@@ -57,28 +57,22 @@ def training(order=(0, 1, 2), moved=False):
     return step, state, batch, line
 
 
-def taken(one, numbers=None):
-    """The record of a training's step, and its program; of single equations, one at a time."""
+def taken(one):
+    """The record of a training's step."""
     step, state, batch, line = one
     program, leaves = flat.flatten(step, state, batch), jax.tree.leaves((state, batch))
     useful = taking.needed(program)
-    if numbers is None:
-        found = taking.take(program, leaves, line)
-        seen, how = found.seen, found.how
-    else:
-        seen, how = {}, "one by one"
-        for number in useful:
-            seen |= taking.look(program, leaves, line, [number])
+    found = taking.take(program, leaves, line)
     names = program.names()
     return Record(
         step=1,
         framework="jax",
-        how=how,
+        how=found.how,
         evidence=line,
         start={},
         environment=(),
         nodes=tuple(taking.nodes(program, useful)),
-        seen={useful.index(n): tuple(map(record.digest, v)) for n, v in seen.items()},
+        seen={useful.index(n): tuple(map(record.digest, v)) for n, v in found.seen.items()},
         inputs={names[i]: record.digest(np.asarray(a)) for i, a in enumerate(leaves)},
     )
 
@@ -91,6 +85,11 @@ def named(found, one):
 @pytest.fixture(scope="module")
 def reference():
     return taken(training())
+
+
+@pytest.fixture(scope="module")
+def other_order():
+    return taken(training((2, 1, 0)))
 
 
 def test_a_step_taken_again_has_the_bits_of_the_step(reference):
@@ -120,8 +119,8 @@ def test_equal_trainings_do_not_part(reference):
     assert found.compared == len(reference.seen)
 
 
-def test_a_sum_in_another_order_is_named(reference):
-    found = comparison.compare(reference, taken(training((2, 1, 0))))
+def test_a_sum_in_another_order_is_named(reference, other_order):
+    found = comparison.compare(reference, other_order)
     assert found.pair is not None and not found.names
     piece = [reference.nodes[place] for place in found.between[0]]
     assert any((node.op, node.module) == ("add", "pool") for node in piece)
@@ -147,16 +146,34 @@ def test_phases_and_modules(reference):
     assert all("test_retake" not in node.line for node in reference.nodes)
 
 
-def test_all_at_once_finds_what_one_at_a_time_finds():
-    """Brute force: every result alone beside the step, then the first that differs."""
-    ones = training(), training((2, 1, 0))
-    at_once = [taken(one) for one in ones]
-    single = [taken(one, numbers="each") for one in ones]
-    found, wanted = comparison.compare(*at_once), comparison.compare(*single)
-    assert found.pair is not None and wanted.pair is not None
+def first_by_force(ones):
+    """The first operation that differs, each result watched alone beside the step, in order."""
+    programs = [flat.flatten(step, state, batch) for step, state, batch, _ in ones]
+    for place, numbers in enumerate(zip(*map(taking.needed, programs), strict=True)):
+        digests = [
+            [
+                record.digest(array)
+                for values in taking.look(
+                    program, jax.tree.leaves((state, batch)), line, [number]
+                ).values()
+                for array in values
+            ]
+            for program, number, (_, state, batch, line) in zip(
+                programs, numbers, ones, strict=True
+            )
+        ]
+        if all(digests) and digests[0] != digests[1]:
+            return place
+    return None
+
+
+def test_all_at_once_finds_what_one_at_a_time_finds(reference, other_order):
+    found = comparison.compare(reference, other_order)
+    wanted = first_by_force((training(), training((2, 1, 0))))
+    assert found.pair is not None and wanted is not None
     # One at a time more is seen, and the first that differs lies in the piece that was named.
-    piece = comparison.reach(at_once[0].nodes, found.pair[0], {i: (i, i) for i, _ in found.pairs})
-    assert wanted.pair[0] in piece.through
+    piece = comparison.reach(reference.nodes, found.pair[0], {i: (i, i) for i, _ in found.pairs})
+    assert wanted in piece.through
 
 
 def test_a_planted_rounding_is_named_with_its_distance(tmp_path):

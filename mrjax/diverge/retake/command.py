@@ -111,10 +111,11 @@ def _step(asked: int | None, shared: Sequence[int], parted: int | None) -> int |
 
 def _said(both: Sequence[Again], kept: bool) -> Iterator[str]:
     records = [one.taken() for one in both]
-    told = [
-        report.side(name, one.side, found)
+    repeated = [
+        (name, report.side(one.side, found))
         for name, one, found in zip("AB", both, records, strict=True)
     ]
+    told = [f"{name}: {text}" for name, text in repeated]
     yield from told
     later = growth.after(both[0].side, both[1].side, both[0].step)
     if not all(one.how for one in records):
@@ -127,7 +128,7 @@ def _said(both: Sequence[Again], kept: bool) -> Iterator[str]:
     if kept:
         content = found.content | {"later": [dataclasses.asdict(one) for one in later]}
         atomic.write_text(both[0].out.parent / "retake.json", json.dumps(content, indent=1))
-        facts = (*zip("AB", told, strict=True), *found.facts)
+        facts = (*repeated, *found.facts)
         step = dataclasses.replace(found.traced(), facts=facts, said=(*told, *lines))
         yield f"Page: {paged.write(both, step, later)}"
 

@@ -33,11 +33,11 @@ def parted(
     return f"The trainings part at step {step}, first in {ledger.WORDS[first]}."
 
 
-def side(name: str, one: Side, found: Record) -> str:
+def side(one: Side, found: Record) -> str:
     """Say how a side took its step again."""
     differing = f" Differences from then: {listed(found.environment)}." if found.environment else ""
     repeats = "repeats its ledger" if found.how else "does not repeat its ledger"
-    return f"{name}: {one.folder.path} {repeats}; {_HOW[found.how]}.{differing}"
+    return f"{one.folder.path} {repeats}; {_HOW[found.how]}.{differing}"
 
 
 def content(
@@ -157,9 +157,9 @@ def _counts(found: Mapping[str, Any]) -> str:
 def _narrowed(one: Mapping[str, Any]) -> str:
     a, b = one["operations"]
     return (
-        f"At first a piece of {a} operations in A and {b} in B was known to part. A look at "
-        f"{one['looked']} of their results, a few at a time, showed {one['seen']} without a change "
-        "of bits."
+        f"They part in a piece of {a} operations in A and {b} in B. To narrow it down, "
+        f"{one['looked']} more results were asked for; {one['seen']} could be seen without a "
+        "change of bits."
     )
 
 

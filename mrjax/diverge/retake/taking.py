@@ -62,8 +62,9 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
     evidence = of(plain(leaves)[0][1])
     if not same(evidence, wanted):
         return Taken("", evidence, {}, useful)
-    kept = (set(plain.kept()) | _last(program)).intersection(useful)
+    kept = set(plain.kept()).intersection(useful)
     seen = look(program, leaves, wanted, sorted(kept))
+    seen |= look(program, leaves, wanted, sorted(_last(program) - kept))
     return Taken("kept", evidence, seen, [n for n in useful if n not in seen])
 
 
