@@ -57,7 +57,7 @@ def _parameters(a: Side, b: Side, step: int) -> dict[int, Distance]:
         read = [checkpoint.newest(folder, number) for folder in folders]
         leaves = [_flat(one[1]) for one in read if one and one[0] == number]
         if len(leaves) == 2 and leaves[0].shape == leaves[1].shape:
-            found[number] = values.distance(*leaves)
+            found[number] = values.distance(leaves[0], leaves[1])
     return found
 
 

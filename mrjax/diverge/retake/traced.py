@@ -29,12 +29,12 @@ def operations(records: Sequence[Record], found: Found, folders: Sequence[Path])
         found: where they part.
         folders: of the records.
     """
-    same = dict(comparison.given(*records, found))
+    same = dict(comparison.given(records[0], records[1], found))
     pairs: dict[Places, Pair] = {}
     for places in found.pairs:
         given = _INPUTS[same.get(places, True)]
         if found.kind == "argument" and places == found.pair:
-            given = comparison.constants(*records, found)
+            given = comparison.constants(records[0], records[1], found)
         one, other = (
             _operation(place, record.nodes[place], text, record.seen[place])
             for record, place, text in zip(records, places, given, strict=True)

@@ -46,14 +46,17 @@ class Values:
             pair: places of the operation.
             types: of its results.
         """
-        found = [distance(*arrays, kind) for arrays, kind in self._arrays(pair, types)]
+        found = [distance(one, other, kind) for one, other, kind in self._arrays(pair, types)]
         return max(found, key=lambda one: one.relative, default=None)
 
-    def _arrays(self, pair: Pair, types: Sequence[str]) -> Iterator[tuple[list[np.ndarray], str]]:
+    def _arrays(
+        self, pair: Pair, types: Sequence[str]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+        a, b = self._files
         for number, kind in enumerate(types):
-            names = [f"{place}_{number}" for place in pair]
-            if all(name in file for file, name in zip(self._files, names, strict=True)):
-                yield [f[name] for f, name in zip(self._files, names, strict=True)], kind
+            one, other = (f"{place}_{number}" for place in pair)
+            if one in a and other in b:
+                yield a[one], b[other], kind
 
 
 def distance(a: np.ndarray, b: np.ndarray, kind: str = "") -> Distance:
