@@ -133,3 +133,13 @@ def test_growth_over_the_steps(tmp_path):
 def test_growth_without_checkpoints_is_said(tmp_path):
     runs = [side(tmp_path / name, [1], [1]) for name in "ab"]
     assert "--keep_checkpoints=0" in "\n".join(growth.text(growth.after(*runs, 1)))
+
+
+def test_layers_that_were_not_seen_have_a_counterpart(tmp_path):
+    """They can be asked for, and are said to be unknown where this fails."""
+    sides, _, folders = twins(tmp_path, [5, 1e-6])
+    ours = kept(folders[0], {0: [1, 2], 3: [5, 0]}, nodes=sides[0].nodes)
+    assert layers.counterparts(ours, sides[1]) == [0, 2, 3]
+    found = layers.compare(ours, sides[1], folders)
+    assert [one.places for one in found] == [(0, 0), None, (3, 2)]
+    assert "1 of 3 layers could not be seen" in next(layers.text(found))

@@ -148,9 +148,12 @@ def _operations(both: Sequence[Again], records: Sequence[Record]) -> Compared:
 
 def _layers(both: Sequence[Again], records: Sequence[Record]) -> Compared:
     """Compare layer by layer; the second record is one of PyTorch."""
-    folders = [one.out for one in both]
     if records[1].framework != registry.PYTORCH:
-        records, folders = records[::-1], folders[::-1]
+        both, records = both[::-1], records[::-1]
+    # What XLA does not keep in memory may be seen when it is asked for.
+    twins = [place for place in layers.counterparts(records[0], records[1]) if place is not None]
+    records = [both[0].looked(records[0], twins), records[1]]
+    folders = [one.out for one in both]
     found = layers.compare(records[0], records[1], folders)
     lines = list(layers.text(found))
     return Compared(

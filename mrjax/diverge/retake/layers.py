@@ -68,10 +68,9 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
         largest = float(np.abs(array).max(initial=0))
         scales[node.phase] = max(scales.get(node.phase, 0), largest)
     found = []
-    for place, node in enumerate(theirs.nodes):
-        twin: int | None = place
-        if ours.framework != theirs.framework:
-            twin = counterpart(ours, node.op, node.module, node.types[0])
+    for place, (node, twin) in enumerate(
+        zip(theirs.nodes, counterparts(ours, theirs), strict=True)
+    ):
         apart, places, other = None, None, files[1][f"{place}_0"]
         if twin is not None and f"{twin}_0" in files[0]:
             apart = distance(files[0][f"{twin}_0"], other, node.types[0])
@@ -81,8 +80,15 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
     return found
 
 
+def counterparts(ours: Record, theirs: Record) -> list[int | None]:
+    """Return for each layer of PyTorch its place in the other record; None without a counterpart."""
+    if ours.framework == theirs.framework:
+        return list(range(len(theirs.nodes)))
+    return [counterpart(ours, node.op, node.module, node.types[0]) for node in theirs.nodes]
+
+
 def counterpart(record: Record, kind: str, module: str, type_: str) -> int | None:
-    """Return the operation in JAX that makes an output of a module or a gradient; None if unseen.
+    """Return the operation in JAX that makes an output of a module or a gradient; None without one.
 
     The output of a module is the last of its results of that type and shape. The gradient of a
     parameter is what the update of this parameter takes from the backward pass.
@@ -91,8 +97,7 @@ def counterpart(record: Record, kind: str, module: str, type_: str) -> int | Non
     fitting = [p for p in places if record.nodes[p].types == (type_,)]
     if not fitting:
         return None
-    last = fitting[-1] if kind == OUTPUT else fitting[0]
-    return last if last in record.seen else None
+    return fitting[-1] if kind == OUTPUT else fitting[0]
 
 
 def _outputs(record: Record, module: str) -> Iterator[int]:
