@@ -81,7 +81,7 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
 
 
 def counterparts(ours: Record, theirs: Record) -> list[int | None]:
-    """Return for each layer of PyTorch its place in the other record; None without a counterpart."""
+    """Return the place in the other record of each layer of PyTorch; None without a counterpart."""
     if ours.framework == theirs.framework:
         return list(range(len(theirs.nodes)))
     return [counterpart(ours, node.op, node.module, node.types[0]) for node in theirs.nodes]
