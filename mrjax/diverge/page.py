@@ -63,15 +63,14 @@ def section(traced: Traced) -> dict[str, Any]:
     """Return what the page says of one traced step."""
     found = traced.parting
     one = found.operation or found.partner
+    # Of layers that were compared in place of operations, the facts given say all.
+    silent = found.kind == "none" or (found.kind == "module" and bool(traced.facts))
     pairs = [pair for pair in found.pairs if pair[0].made != pair[1].made]
     origins = {id(pair) for pair in found.origins}
     return {
         "step": traced.step,
         "lines": list(traced.said or words.about_trace(traced)),
-        "facts": [
-            *traced.facts,
-            *([] if one is None or found.kind == "none" else _facts(traced)),
-        ],
+        "facts": [*traced.facts, *([] if one is None or silent else _facts(traced))],
         "values": [_values(number, kept) for number, kept in traced.values.items()],
         "tree": tree.grow(traced),
         "rows": [_row(traced, pair, id(pair) in origins) for pair in pairs[:_ROWS]],
