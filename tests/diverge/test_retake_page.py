@@ -1,5 +1,6 @@
 """What the page shows of a step that was taken again: its operations or layers, and the growth."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -95,6 +96,8 @@ def test_layers_within_rounding(tmp_path):
     shown = page.section(step)
     assert [row["given"] for row in shown["rows"]] == ["not recorded", "not recorded"]
     assert step.parting.operation and step.parting.operation.module == "out"
+    told = dataclasses.replace(step, facts=(("Layers", "said"),))
+    assert page.section(told)["facts"] == [("Layers", "said")]
 
 
 def test_a_layer_beyond_rounding_is_the_first(tmp_path):
