@@ -9,8 +9,8 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string(
     "out",
     "",
-    "Folder for diverge.html, diverge.json and figures, of mrjax's own trainings for the records "
-    "of the step taken again and retake.json; empty: none",
+    "Folder for diverge.html, diverge.json and figures, of mrjax's own trainings also for "
+    "retake.json and the records of the step taken again; empty: none",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(

@@ -23,7 +23,7 @@ _EXPONENT = {
 """Bits of the exponent, which are all set in infinity and NaN."""
 _REAL = {"complex64": "float32", "complex128": "float64"}
 _SIZES = {"bool": 1, "bfloat16": 2}
-_EPSILON = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23, "float64": 2**-52}
+EPSILON = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23, "float64": 2**-52}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Distance:
     @property
     def steps(self) -> float | None:
         """`relative` in units of the type's relative precision; None for integers."""
-        epsilon = _EPSILON.get(real(self.type))
+        epsilon = EPSILON.get(real(self.type))
         return None if self.relative is None or epsilon is None else self.relative / epsilon
 
 

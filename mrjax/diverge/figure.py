@@ -126,6 +126,7 @@ def _steps(axes: Any, found: Report) -> None:
     """Draw over the steps how far losses, outputs and updates are apart."""
     series = {
         "|loss of A − loss of B| / |loss of A|": (_losses(found), ".-", "#000000"),
+        "distance of the parameters": (_parameters(found), "D-", "#CC79A7"),
         "distance of the network's output": (_traced(found, "output"), "o", _MARKS["forward"][1]),
         "largest distance in the update": (_traced(found, "update"), "^", _MARKS["update"][1]),
         "share of the tensors that differ": (_leaves(found), ".-", _GREY),
@@ -154,6 +155,10 @@ def _losses(found: Report) -> list[tuple[int, float]]:
         if apart:
             points.append((step, min(max(apart, _LEAST), 1e30)))
     return points
+
+
+def _parameters(found: Report) -> list[tuple[int, float]]:
+    return [(step, max(y, _LEAST)) for step, y in found.parameters.items() if y]
 
 
 def _leaves(found: Report) -> list[tuple[int, float]]:

@@ -1,12 +1,15 @@
 """Where two trainings part, as one HTML file: nothing to load, nothing that runs."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mrjax.diverge import figure, report, tree, words
+from mrjax.diverge.distances import Distance
 from mrjax.diverge.parting import Parting
 from mrjax.diverge.report import Report, Traced
+from mrjax.diverge.traces import NO_DIGEST, Operation
 from mrjax.errors import UserError
 from mrjax.runs import atomic, html
 
@@ -47,20 +50,28 @@ def rendered(found: Report, picture: bytes) -> str:
         names=found.names,
         lines=list(words.about_steps(found.steps)),
         traced=[section(one) for one in found.traced],
+        estimated=any(not one.whole for one in _known(found)),
         image=html.inlined(picture),
     )
+
+
+def _known(found: Report) -> Iterator[Distance]:
+    for traced in found.traced:
+        yield from filter(None, traced.distances.values())
 
 
 def section(traced: Traced) -> dict[str, Any]:
     """Return what the page says of one traced step."""
     found = traced.parting
     one = found.operation or found.partner
+    # Of layers that were compared in place of operations, the facts given say all.
+    silent = found.kind == "none" or (found.kind == "module" and bool(traced.facts))
     pairs = [pair for pair in found.pairs if pair[0].made != pair[1].made]
     origins = {id(pair) for pair in found.origins}
     return {
         "step": traced.step,
-        "lines": list(words.about_trace(traced)),
-        "facts": [] if one is None or found.kind == "none" else _facts(traced),
+        "lines": list(traced.said or words.about_trace(traced)),
+        "facts": [*traced.facts, *([] if one is None or silent else _facts(traced))],
         "values": [_values(number, kept) for number, kept in traced.values.items()],
         "tree": tree.grow(traced),
         "rows": [_row(traced, pair, id(pair) in origins) for pair in pairs[:_ROWS]],
@@ -116,12 +127,18 @@ def _row(traced: Traced, pair: Any, origin: bool) -> dict[str, Any]:
     distance = traced.distances.get(one.number)
     return {
         "one": one,
-        "given": "equal" if one.given == pair[1].given else "unequal",
+        "given": _inputs(one, pair[1]),
         "origin": origin,
         "ulp": "" if distance is None or distance.ulp is None else _ulp(distance),
         "relative": "" if distance is None else _number(distance.relative),
         "share": "" if distance is None else f"{distance.unequal} of {distance.seen}",
     }
+
+
+def _inputs(one: Operation, other: Operation) -> str:
+    if NO_DIGEST in one.given:
+        return NO_DIGEST
+    return "equal" if one.given == other.given else "unequal"
 
 
 def _ulp(distance: Any) -> str:

@@ -28,6 +28,8 @@ class Traced:
             of those with unequal results; None where the traces do not tell.
         inputs: distance of the tensor that differed before any operation; None if not known.
         values: {number in the first trace: tensors}, where both kept them.
+        facts: (name, text) that the page shows beside the first operation.
+        said: the step in words, where these are others than `mrjax.diverge.words` has.
     """
 
     step: int
@@ -35,6 +37,8 @@ class Traced:
     distances: Mapping[int, Distance | None]
     inputs: Distance | None
     values: Mapping[int, tuple[Compared, ...]]
+    facts: tuple[tuple[str, str], ...] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def first(self) -> Distance | None:
@@ -53,11 +57,13 @@ class Report:
         names: of the two run folders.
         steps: what the ledgers say.
         traced: the steps that both traced, in order.
+        parameters: {step: distance of all parameters after it, relative to their norm}.
     """
 
     names: tuple[str, str]
     steps: Steps
     traced: tuple[Traced, ...]
+    parameters: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
 
 def compare(a: Path, b: Path, folders: tuple[Path, Path] | None = None) -> Report:

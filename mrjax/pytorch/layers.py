@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from mrjax.pytorch import weights
@@ -46,7 +48,7 @@ def _watching(network: nn.Module, channels: bool) -> Iterator[Layers]:
         def keep(module: nn.Module, given: Any, output: Any) -> None:
             if isinstance(output, Tensor):
                 axes = output.detach().movedim(1, -1) if channels else output.detach()
-                outputs[name] = np.array(axes.cpu().numpy(), order="C")
+                outputs[name] = _array(axes)
 
         return keep
 
@@ -65,4 +67,12 @@ def _path(name: str) -> str:
 
 
 def _on_host(tensors: dict[str, Tensor]) -> Layers:
-    return {name: np.array(t.cpu().numpy(), order="C") for name, t in tensors.items()}
+    return {name: _array(tensor) for name, tensor in tensors.items()}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """Return a copy on the host; bfloat16, which NumPy lacks, as JAX gives it to NumPy."""
+    host = tensor.cpu()
+    if host.dtype != torch.bfloat16:
+        return np.array(host.numpy(), order="C")
+    return np.array(host.view(torch.int16).numpy(), order="C").view(jnp.bfloat16)

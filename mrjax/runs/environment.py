@@ -122,6 +122,8 @@ def _some(words: list[str]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, frozenset):
+        return _some(sorted(value))
     text = "none" if value is None else str(value).replace("\n", " ")
     return text if len(text) <= 80 else text[:77] + "..."
 

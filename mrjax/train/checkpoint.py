@@ -117,6 +117,11 @@ def newest(
     return None
 
 
+def steps(directory: str | os.PathLike[str]) -> list[int]:
+    """Return the numbers of updates of which there is a checkpoint, damaged or not, in order."""
+    return [int(path.stem.removeprefix("step_")) for path in _files(Path(directory))]
+
+
 def _write(path: Path, step: int, arrays: Mapping[str, np.ndarray]) -> None:
     manifest = {
         "schema_version": 1,

@@ -10,7 +10,7 @@ import optax
 import pytest
 from jax.interpreters import mlir
 
-from mrjax.diverge.retake import comparison, flat, record, report, taking
+from mrjax.diverge.retake import comparison, flat, narrowing, record, report, taking, values
 from mrjax.diverge.retake.record import Node, Record
 from mrjax.diverge.retake.replay import of
 from mrjax.diverge.retake.watched import Watched
@@ -57,28 +57,22 @@ def training(order=(0, 1, 2), moved=False):
     return step, state, batch, line
 
 
-def taken(one, numbers=None):
-    """The record of a training's step, and its program; of single equations, one at a time."""
+def taken(one):
+    """The record of a training's step."""
     step, state, batch, line = one
     program, leaves = flat.flatten(step, state, batch), jax.tree.leaves((state, batch))
     useful = taking.needed(program)
-    if numbers is None:
-        found = taking.take(program, leaves, line)
-        seen, how = found.seen, found.how
-    else:
-        seen, how = {}, "one by one"
-        for number in useful:
-            seen |= taking.look(program, leaves, line, [number])
+    found = taking.take(program, leaves, line)
     names = program.names()
     return Record(
         step=1,
         framework="jax",
-        how=how,
+        how=found.how,
         evidence=line,
         start={},
         environment=(),
         nodes=tuple(taking.nodes(program, useful)),
-        seen={useful.index(n): tuple(map(record.digest, v)) for n, v in seen.items()},
+        seen={useful.index(n): tuple(map(record.digest, v)) for n, v in found.seen.items()},
         inputs={names[i]: record.digest(np.asarray(a)) for i, a in enumerate(leaves)},
     )
 
@@ -91,6 +85,11 @@ def named(found, one):
 @pytest.fixture(scope="module")
 def reference():
     return taken(training())
+
+
+@pytest.fixture(scope="module")
+def other_order():
+    return taken(training((2, 1, 0)))
 
 
 def test_a_step_taken_again_has_the_bits_of_the_step(reference):
@@ -120,8 +119,8 @@ def test_equal_trainings_do_not_part(reference):
     assert found.compared == len(reference.seen)
 
 
-def test_a_sum_in_another_order_is_named(reference):
-    found = comparison.compare(reference, taken(training((2, 1, 0))))
+def test_a_sum_in_another_order_is_named(reference, other_order):
+    found = comparison.compare(reference, other_order)
     assert found.pair is not None and not found.names
     piece = [reference.nodes[place] for place in found.between[0]]
     assert any((node.op, node.module) == ("add", "pool") for node in piece)
@@ -147,16 +146,34 @@ def test_phases_and_modules(reference):
     assert all("test_retake" not in node.line for node in reference.nodes)
 
 
-def test_all_at_once_finds_what_one_at_a_time_finds():
-    """Brute force: every result alone beside the step, then the first that differs."""
-    ones = training(), training((2, 1, 0))
-    at_once = [taken(one) for one in ones]
-    single = [taken(one, numbers="each") for one in ones]
-    found, wanted = comparison.compare(*at_once), comparison.compare(*single)
-    assert found.pair is not None and wanted.pair is not None
+def first_by_force(ones):
+    """The first operation that differs, each result watched alone beside the step, in order."""
+    programs = [flat.flatten(step, state, batch) for step, state, batch, _ in ones]
+    for place, numbers in enumerate(zip(*map(taking.needed, programs), strict=True)):
+        digests = [
+            [
+                record.digest(array)
+                for values in taking.look(
+                    program, jax.tree.leaves((state, batch)), line, [number]
+                ).values()
+                for array in values
+            ]
+            for program, number, (_, state, batch, line) in zip(
+                programs, numbers, ones, strict=True
+            )
+        ]
+        if all(digests) and digests[0] != digests[1]:
+            return place
+    return None
+
+
+def test_all_at_once_finds_what_one_at_a_time_finds(reference, other_order):
+    found = comparison.compare(reference, other_order)
+    wanted = first_by_force((training(), training((2, 1, 0))))
+    assert found.pair is not None and wanted is not None
     # One at a time more is seen, and the first that differs lies in the piece that was named.
-    piece = comparison.reach(at_once[0].nodes, found.pair[0], {i: (i, i) for i, _ in found.pairs})
-    assert wanted.pair[0] in piece.through
+    piece = comparison.reach(reference.nodes, found.pair[0], {i: (i, i) for i, _ in found.pairs})
+    assert wanted in piece.through
 
 
 def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
@@ -187,16 +204,16 @@ def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
             seen={useful.index(n): tuple(map(record.digest, v)) for n, v in seen.items()},
             inputs=dict.fromkeys(program.inputs, "same"),
         )  # fmt: skip
-        values = {f"{useful.index(n)}_{i}": v for n, m in seen.items() for i, v in enumerate(m)}
-        record.write(tmp_path / name, side, values)
+        arrays = {f"{useful.index(n)}_{i}": v for n, m in seen.items() for i, v in enumerate(m)}
+        record.write(tmp_path / name, side, arrays)
         sides.append(record.read(tmp_path / name))
     assert sides[0].evidence != sides[1].evidence
     found = comparison.compare(*sides)
     assert named(found, sides[0]) == ("operation", "tanh", "forward", "layer")
-    values = comparison.Values(tmp_path / "a", tmp_path / "b")
-    distance = values.distance(found.pair)
+    kept = values.Values(tmp_path / "a", tmp_path / "b")
+    distance = kept.distance(found.pair, sides[0].nodes[found.pair[0]].types)
     assert distance is not None and distance.unequal and distance.ulp in (1, 2)
-    said = "\n".join(report.text(report.content(1, sides, found, values)))
+    said = "\n".join(report.text(report.content(1, sides, found, kept)))
     assert "tanh, forward, module layer" in said and "ulp" in said and "update" in said
 
 
@@ -219,6 +236,60 @@ def test_what_was_not_seen_is_named_as_the_piece_it_is():
     assert found.between == ((1, 3), (1, 3))  # the addition rounds, the reshape does not
 
 
+class Looking:
+    """In place of a side's process: it has all results of a step, and shows those asked for."""
+
+    def __init__(self, whole, visible):
+        self.whole, self.visible, self.asked = whole, visible, None
+
+    def looked(self, known, places):
+        self.asked = list(places)
+        more = {p: self.whole[p] for p in places if p in self.visible}
+        return dataclasses.replace(known, seen={**known.seen, **more})
+
+
+@pytest.mark.parametrize(
+    ("visible", "pair", "between", "seen"),
+    [((1,), (1, 1), (1,), 1), ((), (3, 3), (1, 3), 0)],
+)
+def test_a_piece_is_narrowed_down_to_what_can_be_seen(visible, pair, between, seen):
+    known = [made(CHAIN, {0: ("a",), 3: (text,)}, **{"params/w": "w"}) for text in "bd"]
+    sides = [Looking({1: ("x",)}, visible), Looking({1: ("y",)}, visible)]
+    records, found, said = narrowing.narrowed(sides, known)
+    assert [side.asked for side in sides] == [[1], [1]]
+    assert (found.pair, found.between) == (pair, (between, between))
+    assert said == {"operations": [2, 2], "looked": 1, "seen": seen}
+    assert len(records[0].seen) == 2 + seen
+
+
+def test_where_one_operation_is_named_nothing_more_is_looked_at():
+    known = [made(CHAIN, {0: ("a",), 1: (text,), 3: ("d",)}) for text in "bc"]
+    _, found, said = narrowing.narrowed([None, None], known)
+    assert (found.pair, said) == ((1, 1), None)
+
+
+def test_what_a_second_look_shows_is_added_to_the_record(tmp_path):
+    first = dataclasses.replace(made(CHAIN, {0: ("a",)}), blind=(1, 2, 3))
+    record.write(tmp_path, first, {"0_0": np.float32([1])})
+    record.write(tmp_path / "look", made(CHAIN, {3: ("d",)}), {"3_0": np.float32([2])})
+    found = record.add(tmp_path, tmp_path / "look")
+    assert found == record.read(tmp_path)
+    assert (found.seen, found.blind) == ({0: ("a",), 3: ("d",)}, (1, 2))
+    with np.load(tmp_path / record.VALUES) as arrays:
+        assert {name: float(arrays[name][0]) for name in arrays} == {"0_0": 1.0, "3_0": 2.0}
+
+
+def test_inputs_of_what_differs():
+    """The first operation has equal inputs; one that follows it has not, another part has."""
+    nodes = [*CHAIN, node("log", "batch/x", module="other")]
+    sides = [
+        made(nodes, {0: ("a",), 1: (f"{s}1",), 3: (f"{s}3",), 4: (f"{s}4",)}, **{"batch/x": "x"})
+        for s in "ab"
+    ]
+    found = comparison.compare(*sides)
+    assert dict(comparison.given(*sides, found)) == {(1, 1): True, (3, 3): False, (4, 4): True}
+
+
 def test_another_constant_is_an_argument():
     changed = [CHAIN[0], node("add", 0, "= 2"), *CHAIN[2:]]
     ones = [made(nodes, {0: ("a",), 1: (text,)}, **{"params/w": "w"})
@@ -232,16 +303,23 @@ def test_programs_with_other_operations_are_compared_where_they_agree():
     a = made(CHAIN, {0: ("a",), 1: ("b",), 3: ("d",)}, **{"params/w": "w"})
     b = made(longer, {i: (f"{i}",) for i in range(1, 6)} | {0: ("a",)}, **{"params/w": "w"})
     found = comparison.compare(a, b)
-    assert (found.kind, found.pair, found.alone) == ("operation", (1, 3), (0, 2))
+    assert (found.kind, found.pair, found.alone) == ("operation", (1, 3), ((), (1, 2)))
     assert found.between == ((1,), (1, 2, 3))
 
 
 def test_distances():
     one = np.array([1, 0.0, np.nan, -1], np.float32)
     other = np.array([np.nextafter(np.float32(1), np.float32(2)), -0.0, np.nan, -1], np.float32)
-    found = comparison.distance(one, other)
+    found = values.distance(one, other)
     assert (found.unequal, found.ulp, found.usual) == (1, 1, 1.0)
-    across = comparison.distance(np.float32([1e-45]), np.float32([-1e-45]))
+    across = values.distance(np.float32([1e-45]), np.float32([-1e-45]))
     assert across.ulp == 2
-    assert comparison.distance(np.complex64([1 + 1j]), np.complex64([1 + 2j])).elements == 2
-    assert comparison.distance(np.array([1, 2]), np.array([1, 3])).ulp is None
+    assert values.distance(np.complex64([1 + 1j]), np.complex64([1 + 2j])).elements == 2
+    assert values.distance(np.array([1, 2]), np.array([1, 3])).ulp is None
+
+
+def test_distances_of_a_type_that_numpy_lacks():
+    """A record holds the bits of bfloat16: 1 and the number after it, which is 1/128 larger."""
+    bits = np.array([[0x3F80, 0x3F80]], np.uint16), np.array([[0x3F80, 0x3F81]], np.uint16)
+    found = values.distance(*bits, "bfloat16[1,2]")
+    assert (found.unequal, found.elements, found.ulp, found.largest) == (1, 2, 1, 2**-7)

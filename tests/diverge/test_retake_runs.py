@@ -1,5 +1,6 @@
 """`diverge` of mrjax's own runs, from command lines to the operation that is named."""
 
+import dataclasses
 import json
 import shutil
 
@@ -7,6 +8,9 @@ import pytest
 from experiments_helpers import call, refused
 from micro_runs import micro
 from programs_here import here
+
+from mrjax.diverge.retake import command, layers, record, sides
+from mrjax.diverge.retake.again import Again
 
 BREAST = [*micro("breast"), "--fold=0", "--steps=3", "--checkpoint_every=1"]
 
@@ -51,11 +55,19 @@ def test_another_programs_folder_is_compared_by_its_ledger(runs, tmp_path):
     assert "trace_at" in said
 
 
-def test_the_form_of_convolutions_is_named(runs, tmp_path):
-    """Both sides in processes of their own; the step is the second, from its checkpoint."""
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def parted(runs, tmp_path_factory):
+    """What is said of two forms of convolution, and the folder of the page.
+
+    Both sides are processes of their own; the step is the second, from its checkpoint.
+    """
+    out = tmp_path_factory.mktemp("out") / "page"
     flags = (str(runs / "a"), str(runs / "lax"), f"--out={out}")
-    said = call("network", "diverge", *flags).stdout
+    return call("network", "diverge", *flags).stdout, out
+
+
+def test_the_form_of_convolutions_is_named(parted):
+    said, out = parted
     assert said.count("repeats its ledger") == 2
     found = json.loads((out / "retake.json").read_text())
     assert found["kind"] == "operation" and found["differing"] > 0
@@ -67,12 +79,50 @@ def test_the_form_of_convolutions_is_named(runs, tmp_path):
     assert not {one for one in first if one[0] == "forward"}
 
 
-def test_a_ledger_that_is_not_repeated_ends_in_one_line_and_no_operation(runs, tmp_path):
-    for name in ("a", "lax"):
-        shutil.copytree(runs / name, tmp_path / name)
-    path = tmp_path / "a" / "ledger.jsonl"
-    lines = [json.loads(line) for line in (runs / "a" / "ledger.jsonl").read_text().splitlines()]
-    lines[0]["grads"] = "0" * 15 + "1"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    said = call("network", "diverge", str(tmp_path / "a"), str(tmp_path / "lax")).stdout
-    assert "a does not repeat its ledger" in said and "The first operation" not in said
+def test_the_page_shows_the_step_and_how_the_difference_grows(parted):
+    said, out = parted
+    assert said.splitlines()[-1] == f"Page: {out / 'diverge.html'}"
+    text = (out / "diverge.html").read_text()
+    found = json.loads((out / "retake.json").read_text())
+    assert all(one in text for one in ("repeats its ledger", found["operation"]["op"], "2 of "))
+    assert (out / "growth.png").exists() and (out / "growth.pdf").exists()
+    later = {one["step"]: one["parameters"] for one in found["later"]}
+    assert list(later) == [found["step"], 3] and later[3]["relative"] > 0
+    traced = json.loads((out / "diverge.json").read_text())["traced"][0]
+    assert traced["operation"]["number"] == found["operation"]["place"]
+    assert traced["distance"]["ulp"] == found["operation"]["distance"]["ulp"]
+
+
+def test_the_twin_in_pytorch_agrees_layer_by_layer(runs, parted):
+    """The step of PyTorch is taken in this process, that of JAX was taken for the page."""
+    pytest.importorskip("torch", reason="needs torch, the twin's framework")
+    from mrjax.diverge.retake import pytorch
+
+    here("pytorch", "--task=breast", *BREAST, f"--workdir={runs / 'torch'}")
+    ours, folder = record.read(parted[1] / "a"), runs / "torch_step"
+    twin = sides.read(runs / "torch")
+    assert twin is not None
+    record.write(folder, *pytorch.taken(twin, ours.step))
+    theirs = record.read(folder)
+    assert theirs.how == "all"
+    found = layers.compare(ours, theirs, [parted[1] / "a", folder])
+    assert {one.phase for one in found} == {"forward", "backward"}
+    seen = [one for one in found if one.distance is not None]
+    assert len(seen) > len(found) / 2 and all(one.agrees for one in seen)
+
+
+def test_a_ledger_that_is_not_repeated_names_no_operation(runs, parted, monkeypatch, tmp_path):
+    taken = {name: record.read(parted[1] / name) for name in "ab"}
+    taken["a"] = dataclasses.replace(taken["a"], how="")
+    monkeypatch.setattr(Again, "taken", lambda self: taken[self.out.name])
+    both = command.known(runs / "a", runs / "lax")
+    assert both is not None
+    said = "\n".join(command.run(*both, command.Asked(out=str(tmp_path / "out"))))
+    assert "a does not repeat its ledger" in said and "lax repeats its ledger" in said
+    assert "The first" not in said and not (tmp_path / "out" / "retake.json").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(runs, tmp_path):
+    (tmp_path / "file").touch()
+    flags = (str(runs / "a"), str(runs / "lax"), f"--out={tmp_path / 'file' / 'page'}")
+    refused(here("network", "diverge", *flags, check=False), "--out=", "choose another")

@@ -9,7 +9,12 @@ from mrjax import command
 from mrjax.diverge.retake import child
 
 VALUES = flags.FlagValues()
-flags.DEFINE_list("look", [], "Operations to look at; empty: all", flag_values=VALUES)
+flags.DEFINE_list(
+    "look",
+    [],
+    "Places of the operations to look at; empty: as many as possible",
+    flag_values=VALUES,
+)
 
 
 def act(values: flags.FlagValues, folder: str, step: str, out: str) -> int:

@@ -3,23 +3,22 @@
 import contextlib
 import dataclasses
 import json
-import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mrjax import children
-from mrjax.diverge.retake import comparison, layers, record, report, sides
+from mrjax.diverge.report import Traced
+from mrjax.diverge.retake import again, growth, layers, narrowing, paged, report, sides, traced
+from mrjax.diverge.retake.again import Again
 from mrjax.diverge.retake.record import Record
 from mrjax.diverge.retake.sides import Side
-from mrjax.errors import RunFailed, UserError
+from mrjax.diverge.retake.values import Values
+from mrjax.errors import UserError
 from mrjax.runs import atomic, ledger
 from mrjax.tasks import registry
 
 STARTS = {"init": "the initial weights", "data": "the data"}
-_REFUSED = 2
 
 
 class Asked(NamedTuple):
@@ -28,12 +27,28 @@ class Asked(NamedTuple):
     Attributes:
         step: to take again; None: the first that differs.
         pythons: interpreters of both sides; "": this one.
-        out: folder for the records; "": they are not kept.
+        out: folder for the page and the records; "": they are not kept.
     """
 
     step: int | None = None
     pythons: tuple[str, str] = ("", "")
     out: str = ""
+
+
+class Compared(NamedTuple):
+    """What the comparison of two records gave.
+
+    Attributes:
+        content: of ``retake.json``.
+        lines: of text.
+        facts: (name, text) for the page.
+        traced: makes the step in the form of the page.
+    """
+
+    content: dict[str, Any]
+    lines: list[str]
+    facts: list[tuple[str, str]]
+    traced: Callable[[], Traced]
 
 
 def known(a: Path, b: Path) -> tuple[Side, Side] | None:
@@ -76,14 +91,13 @@ def run(a: Side, b: Side, asked: Asked) -> Iterator[str]:
         yield "They are of different networks, so no step is taken again."
         return
     for python in filter(None, asked.pythons):
-        _check(python)
+        again.check(python)
     with _folder(asked.out) as out:
-        records = [
-            _again(side, step, out / name, python)
+        both = [
+            Again(side, step, out / name, python)
             for side, name, python in zip((a, b), "ab", asked.pythons, strict=True)
         ]
-        yield from _said(step, (a, b), records, out)
-        yield from report.later(lines, step)
+        yield from _said(both, bool(asked.out))
 
 
 def _step(asked: int | None, shared: Sequence[int], parted: int | None) -> int | None:
@@ -95,62 +109,72 @@ def _step(asked: int | None, shared: Sequence[int], parted: int | None) -> int |
     return parted if asked is None else asked
 
 
-def _said(step: int, both: Sequence[Side], records: Sequence[Record], out: Path) -> Iterator[str]:
-    faithful = True
-    for name, side, one in zip("AB", both, records, strict=True):
-        yield report.side(name, side, one)
-        faithful = faithful and bool(one.how)
-    if not faithful:
+def _said(both: Sequence[Again], kept: bool) -> Iterator[str]:
+    records = [one.taken() for one in both]
+    repeated = [
+        (name, report.side(one.side, found))
+        for name, one, found in zip("AB", both, records, strict=True)
+    ]
+    told = [f"{name}: {text}" for name, text in repeated]
+    yield from told
+    later = growth.after(both[0].side, both[1].side, both[0].step)
+    if not all(one.how for one in records):
+        yield from growth.text(later)
         return
-    if any(one.framework == registry.PYTORCH for one in records):
-        yield from _layers(step, records, [out / "a", out / "b"])
-        return
-    found = comparison.compare(*records)
-    values = comparison.Values(out / "a", out / "b")
-    content = report.content(step, records, found, values)
-    atomic.write_text(out / "retake.json", json.dumps(content, indent=1))
-    yield from report.text(content)
+    pytorch = any(one.framework == registry.PYTORCH for one in records)
+    found = (_layers if pytorch else _operations)(both, records)
+    lines = [*found.lines, *growth.text(later)]
+    yield from lines
+    if kept:
+        content = found.content | {"later": [dataclasses.asdict(one) for one in later]}
+        atomic.write_text(both[0].out.parent / "retake.json", json.dumps(content, indent=1))
+        facts = (*repeated, *found.facts)
+        step = dataclasses.replace(found.traced(), facts=facts, said=(*told, *lines))
+        yield f"Page: {paged.write(both, step, later)}"
 
 
-def _layers(step: int, records: Sequence[Record], folders: Sequence[Path]) -> Iterator[str]:
+def _operations(both: Sequence[Again], records: Sequence[Record]) -> Compared:
+    """Compare operation by operation."""
+    folders = [one.out for one in both]
+    records, found, narrowed = narrowing.narrowed(both, records)
+    content = report.content(both[0].step, records, found, Values(*folders), narrowed)
+    return Compared(
+        content=content,
+        lines=list(report.text(content)),
+        facts=report.facts(content),
+        traced=lambda: traced.operations(records, found, folders),
+    )
+
+
+def _layers(both: Sequence[Again], records: Sequence[Record]) -> Compared:
     """Compare layer by layer; the second record is one of PyTorch."""
     if records[1].framework != registry.PYTORCH:
-        records, folders = records[::-1], folders[::-1]
+        both, records = both[::-1], records[::-1]
+    # What XLA does not keep in memory may be seen when it is asked for.
+    twins = [place for place in layers.counterparts(records[0], records[1]) if place is not None]
+    records = [both[0].looked(records[0], twins), records[1]]
+    folders = [one.out for one in both]
     found = layers.compare(records[0], records[1], folders)
-    content = {"step": step, "layers": [dataclasses.asdict(one) for one in found]}
-    atomic.write_text(folders[0].parent / "retake.json", json.dumps(content, indent=1))
-    yield from layers.text(found)
+    lines = list(layers.text(found))
+    return Compared(
+        content={"step": both[0].step, "layers": [dataclasses.asdict(one) for one in found]},
+        lines=lines,
+        facts=[("Layers", line) for line in lines],
+        traced=lambda: traced.compared(records, found, folders),
+    )
 
 
 @contextlib.contextmanager
 def _folder(out: str) -> Iterator[Path]:
-    if out:
-        yield Path(out)
+    if not out:
+        with tempfile.TemporaryDirectory(prefix="mrjax-retake-") as folder:
+            yield Path(folder)
         return
-    with tempfile.TemporaryDirectory(prefix="mrjax-retake-") as folder:
-        yield Path(folder)
-
-
-def _check(python: str) -> None:
-    if shutil.which(python) is None:
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
         raise UserError(
-            f"{python} is no program; expected a Python with the requirements of mrjax; "
-            "correct --python_a or --python_b"
-        )
-
-
-def _again(side: Side, step: int, out: Path, python: str) -> Record:
-    """Take a step again in a process of its own."""
-    sys.stderr.write(f"{side.folder.path}: takes step {step} again\n")
-    command = [
-        *(python or sys.executable, "-m", "mrjax.diverge.retake"),
-        *(str(side.folder.path.absolute()), str(step), str(out.absolute())),
-    ]
-    said: list[str] = []
-    ended = children.run(command, side.environ, said.append)
-    if ended.code == _REFUSED:
-        raise UserError(ended.last.removeprefix("error: "))
-    if ended.code:
-        last = ended.last.removeprefix("error: ") or f"exit code {ended.code}"
-        raise RunFailed(f"{side.folder.path}, step {step}: {last}")
-    return record.read(out)
+            f"--out={out} cannot be made ({error.strerror}); expected a folder for the page and "
+            "the records; choose another"
+        ) from error
+    yield Path(out)

@@ -2,13 +2,9 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
-
-from mrjax.diverge import distances
-from mrjax.diverge.retake.record import VALUES, Node, Record
+from mrjax.diverge.retake.record import Node, Record
 
 Pair = tuple[int, int]
 """Places of one operation in the two records."""
@@ -37,6 +33,8 @@ class Found:
         differing: those with unequal results, in order.
         alone: operations of each side that have no counterpart.
         pairs: all operations compared.
+        hidden: operations that both sides have between the inputs seen and the result, without
+            those whose results both show.
     """
 
     kind: str
@@ -45,8 +43,9 @@ class Found:
     between: tuple[tuple[int, ...], tuple[int, ...]]
     compared: int
     differing: tuple[Pair, ...]
-    alone: tuple[int, int]
+    alone: tuple[tuple[int, ...], tuple[int, ...]]
     pairs: tuple[Pair, ...]
+    hidden: tuple[Pair, ...] = ()
 
 
 def compare(a: Record, b: Record) -> Found:
@@ -58,26 +57,58 @@ def compare(a: Record, b: Record) -> Found:
     aligned = align(a.nodes, b.nodes)
     pairs = [(i, j) for i, j in aligned if i in a.seen and j in b.seen]
     differing = tuple((i, j) for i, j in pairs if a.seen[i] != b.seen[j])
-    alone = (len(a.nodes) - len(aligned), len(b.nodes) - len(aligned))
+    paired = _places(aligned)
+    alone = (_without(a.nodes, paired[0]), _without(b.nodes, paired[1]))
     rest = (len(pairs), differing, alone, tuple(pairs))
     if not differing:
         return Found("none", None, (), ((), ()), *rest)
-    first = differing[0]
-    reached = [
-        reach(record.nodes, place, {pair[side]: pair for pair in pairs})
-        for side, (record, place) in enumerate(zip((a, b), first, strict=True))
-    ]
+    first, seen = differing[0], _places(pairs)
+    reached = [reach(r.nodes, p, places) for r, p, places in zip((a, b), first, seen, strict=True)]
     names = sorted(reached[0].names | reached[1].names)
     unequal = tuple(name for name in names if a.inputs.get(name) != b.inputs.get(name))
     between = (_rounding(a.nodes, reached[0].through), _rounding(b.nodes, reached[1].through))
     kind = "operation"
     if unequal:
         kind = "input"
-    elif _arguments(a.nodes, between[0]) != _arguments(b.nodes, between[1]) and (
+    elif _constants(a.nodes, between[0]) != _constants(b.nodes, between[1]) and (
         _ops(a.nodes, between[0]) == _ops(b.nodes, between[1])
     ):
         kind = "argument"
-    return Found(kind, first, unequal, between, *rest)
+    inside = [(i, j) for i, j in aligned if i in between[0] or j in between[1]]
+    hidden = tuple(pair for pair in inside if pair[0] not in seen[0])
+    return Found(kind, first, unequal, between, *rest, hidden)
+
+
+def given(a: Record, b: Record, found: Found) -> Iterator[tuple[Pair, bool]]:
+    """Yield each operation with unequal results, and whether its inputs are equal.
+
+    Args:
+        a: a record.
+        b: another one.
+        found: where the two part.
+    """
+    seen, apart = _places(found.pairs), set(found.differing)
+    for pair in found.differing:
+        ways = [reach(r.nodes, p, s) for r, p, s in zip((a, b), pair, seen, strict=True)]
+        names = ways[0].names | ways[1].names
+        before = {seen[side][p] for side, way in enumerate(ways) for p in way.before}
+        same = all(a.inputs.get(name) == b.inputs.get(name) for name in names)
+        yield pair, same and not before & apart
+
+
+def constants(a: Record, b: Record, found: Found) -> tuple[str, str]:
+    """Return the constants of each side in the piece that parts."""
+    one, other = (
+        ", ".join(_constants(record.nodes, places)) or "none"
+        for record, places in zip((a, b), found.between, strict=True)
+    )
+    return one, other
+
+
+def _places(pairs: Iterable[Pair]) -> tuple[dict[int, Pair], dict[int, Pair]]:
+    """Return the pairs by their places on each side."""
+    pairs = list(pairs)
+    return {pair[0]: pair for pair in pairs}, {pair[1]: pair for pair in pairs}
 
 
 def align(a: Sequence[Node], b: Sequence[Node]) -> list[Pair]:
@@ -108,7 +139,7 @@ class Reached:
     through: frozenset[int]
 
 
-def reach(nodes: Sequence[Node], place: int, seen: dict[int, Pair]) -> Reached:
+def reach(nodes: Sequence[Node], place: int, seen: Mapping[int, Pair]) -> Reached:
     """Walk back from an operation to the nearest results that are seen."""
     names: set[str] = set()
     before: set[int] = set()
@@ -125,89 +156,19 @@ def reach(nodes: Sequence[Node], place: int, seen: dict[int, Pair]) -> Reached:
     return Reached(frozenset(names), frozenset(before), frozenset(through))
 
 
+def _without(nodes: Sequence[Node], paired: Mapping[int, Pair]) -> tuple[int, ...]:
+    return tuple(place for place in range(len(nodes)) if place not in paired)
+
+
 def _rounding(nodes: Sequence[Node], places: frozenset[int]) -> tuple[int, ...]:
     """Return those operations that can round; all of them if none can."""
     found = tuple(p for p in sorted(places) if nodes[p].op not in EXACT)
     return found or tuple(sorted(places))
 
 
-def _arguments(nodes: Sequence[Node], places: Sequence[int]) -> list[str]:
+def _constants(nodes: Sequence[Node], places: Sequence[int]) -> list[str]:
     return sorted(str(one) for p in places for one in nodes[p].inputs if str(one).startswith("= "))
 
 
 def _ops(nodes: Sequence[Node], places: Sequence[int]) -> list[str]:
     return [nodes[p].op for p in places]
-
-
-@dataclasses.dataclass(frozen=True)
-class Distance:
-    """How far two results lie apart.
-
-    Attributes:
-        unequal: number of elements that differ.
-        elements: number of elements.
-        ulp: largest distance in units in the last place; None where a result is not of floats.
-        usual: median of this distance over the elements that differ.
-        largest: largest absolute difference.
-        relative: norm of the difference over the norm of the first.
-    """
-
-    unequal: int
-    elements: int
-    ulp: int | None
-    usual: float | None
-    largest: float
-    relative: float
-
-
-class Values:
-    """The results of two records."""
-
-    def __init__(self, a: Path, b: Path) -> None:
-        """Open the files in the folders of both records."""
-        self._files = [np.load(folder / VALUES) for folder in (a, b)]
-
-    def distance(self, pair: Pair) -> Distance | None:
-        """Return the largest distance among the results of an operation; None if not kept."""
-        found = [distance(*one) for one in self._arrays(pair)]
-        return max(found, key=lambda one: one.relative, default=None)
-
-    def _arrays(self, pair: Pair) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        number = 0
-        while all(f"{p}_{number}" in f for f, p in zip(self._files, pair, strict=True)):
-            one, other = (f[f"{p}_{number}"] for f, p in zip(self._files, pair, strict=True))
-            yield one, other
-            number += 1
-
-
-def distance(a: np.ndarray, b: np.ndarray) -> Distance:
-    """Measure how far two arrays of one type and shape lie apart; NaN equals NaN."""
-    a, b = (_real(x) for x in (a, b))
-    same = (a == b) | ((a != a) & (b != b))
-    wide = [x.astype(np.float64) for x in (a, b)]
-    with np.errstate(invalid="ignore", over="ignore"):
-        gap = np.where(same, 0, np.abs(wide[0] - wide[1]))
-        norm = float(np.linalg.norm(wide[0][np.isfinite(wide[0])]))
-    apart = _ulps(a, b)
-    return Distance(
-        unequal=int(np.count_nonzero(~same)),
-        elements=a.size,
-        ulp=None if apart is None else int(apart.max(initial=0)),
-        usual=None if apart is None or same.all() else float(np.median(apart[~same])),
-        largest=float(gap.max(initial=0)),
-        relative=float(np.linalg.norm(gap)) / norm if norm else float(np.linalg.norm(gap)),
-    )
-
-
-def _real(x: np.ndarray) -> np.ndarray:
-    """Return complex numbers as pairs of real ones."""
-    if not np.iscomplexobj(x):
-        return x
-    return np.ascontiguousarray(x).reshape(-1).view(f"f{x.dtype.itemsize // 2}")
-
-
-def _ulps(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-    """Return the units in the last place between each two floats; None for other types."""
-    if a.dtype.kind != "f":
-        return None
-    return distances.ulps(a.dtype.name, *map(distances.bits_of, (a, b))).reshape(a.shape)

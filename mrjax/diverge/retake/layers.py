@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mrjax.diverge.retake.comparison import Distance, distance
+from mrjax.diverge import distances
 from mrjax.diverge.retake.record import VALUES, Record
+from mrjax.diverge.retake.values import Distance, decoded, distance
 
 OUTPUT, GRADIENT = "output", "gradient"
 TOLERANCE = 1000
@@ -30,6 +31,7 @@ class Layer:
         tolerance: relative distance up to which the layer agrees.
         scale: the largest number among all layers of this phase. A gradient that is zero but for
             rounding, as that of a bias before a normalisation, has no norm to compare with.
+        places: of the layer in both records; None where JAX's result could not be seen.
     """
 
     phase: str
@@ -37,6 +39,7 @@ class Layer:
     distance: Distance | None
     tolerance: float
     scale: float
+    places: tuple[int, int] | None
 
     @property
     def share(self) -> float:
@@ -61,23 +64,31 @@ def compare(ours: Record, theirs: Record, folders: Sequence[Path]) -> list[Layer
     files = [np.load(folder / VALUES) for folder in folders]
     scales: dict[str, float] = {}
     for place, node in enumerate(theirs.nodes):
-        largest = float(np.abs(files[1][f"{place}_0"]).max(initial=0))
+        array = decoded(files[1][f"{place}_0"], node.types[0])
+        largest = float(np.abs(array).max(initial=0))
         scales[node.phase] = max(scales.get(node.phase, 0), largest)
     found = []
-    for place, node in enumerate(theirs.nodes):
-        twin: int | None = place
-        if ours.framework != theirs.framework:
-            twin = counterpart(ours, node.op, node.module, node.types[0])
-        apart, other = None, files[1][f"{place}_0"]
+    for place, (node, twin) in enumerate(
+        zip(theirs.nodes, counterparts(ours, theirs), strict=True)
+    ):
+        apart, places, other = None, None, files[1][f"{place}_0"]
         if twin is not None and f"{twin}_0" in files[0]:
-            apart = distance(files[0][f"{twin}_0"], other)
-        tolerance = TOLERANCE * float(np.finfo(other.dtype).eps)
-        found.append(Layer(node.phase, node.module, apart, tolerance, scales[node.phase]))
+            apart = distance(files[0][f"{twin}_0"], other, node.types[0])
+            places = twin, place
+        tolerance = TOLERANCE * distances.EPSILON[distances.real(node.types[0])]
+        found.append(Layer(node.phase, node.module, apart, tolerance, scales[node.phase], places))
     return found
 
 
+def counterparts(ours: Record, theirs: Record) -> list[int | None]:
+    """Return the place in the other record of each layer of PyTorch; None without a counterpart."""
+    if ours.framework == theirs.framework:
+        return list(range(len(theirs.nodes)))
+    return [counterpart(ours, node.op, node.module, node.types[0]) for node in theirs.nodes]
+
+
 def counterpart(record: Record, kind: str, module: str, type_: str) -> int | None:
-    """Return the operation in JAX that makes an output of a module or a gradient; None if unseen.
+    """Return the operation in JAX that makes an output of a module or a gradient; None without one.
 
     The output of a module is the last of its results of that type and shape. The gradient of a
     parameter is what the update of this parameter takes from the backward pass.
@@ -86,8 +97,7 @@ def counterpart(record: Record, kind: str, module: str, type_: str) -> int | Non
     fitting = [p for p in places if record.nodes[p].types == (type_,)]
     if not fitting:
         return None
-    last = fitting[-1] if kind == OUTPUT else fitting[0]
-    return last if last in record.seen else None
+    return fitting[-1] if kind == OUTPUT else fitting[0]
 
 
 def _outputs(record: Record, module: str) -> Iterator[int]:
@@ -103,18 +113,24 @@ def _gradients(record: Record, module: str) -> Iterator[int]:
             yield from (one for one in makers if record.nodes[one].phase == "backward")
 
 
+def first(layers: Sequence[Layer]) -> Layer | None:
+    """Return the first layer that differs by more than rounding, or else the first by bits."""
+    unequal = [one for one in layers if one.distance and one.distance.unequal]
+    return next((one for one in unequal if not one.agrees), next(iter(unequal), None))
+
+
 def text(layers: Sequence[Layer]) -> Iterator[str]:
     """Say which layer differs first, by bits and beyond rounding."""
     known = [one for one in layers if one.distance is not None]
     hidden = len(layers) - len(known)
     if hidden:
         yield f"{hidden} of {len(layers)} layers could not be seen in JAX without a change of bits."
-    first = next((one for one in known if one.distance and one.distance.unequal), None)
+    unequal = next((one for one in known if one.distance and one.distance.unequal), None)
     beyond = next((one for one in known if not one.agrees), None)
-    if first is None:
+    if unequal is None:
         yield f"All {len(known)} layers that were compared are equal bit for bit."
         return
-    yield f"The first layer with unequal bits: {_named(first)}"
+    yield f"The first layer with unequal bits: {_named(unequal)}"
     if beyond is None:
         worst = max(known, key=lambda one: one.share)
         yield (

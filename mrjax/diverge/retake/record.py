@@ -47,7 +47,8 @@ class Record:
         step: number of the step.
         framework: ``jax`` or ``pytorch``.
         how: ``all`` (every result was seen at once), ``kept`` (those that the compiled step has in
-            memory), or ``""`` (the step could not be taken with any result seen).
+            memory), ``look`` (some that were asked for), or ``""`` (the step could not be taken
+            with any result seen).
         evidence: loss and digests of the step as it was taken again, as in a ledger.
         start: digests of the job: `init`, `order`, `data`.
         environment: differences from the recorded environment.
@@ -84,6 +85,25 @@ def read(folder: Path) -> Record:
     seen = {int(k): tuple(v) for k, v in content.pop("seen").items()}
     lists = {name: tuple(content.pop(name)) for name in ("environment", "blind")}
     return Record(nodes=tuple(Node(**n) for n in nodes), seen=seen, **lists, **content)
+
+
+def add(folder: Path, more: Path) -> Record:
+    """Add the results that the record in another folder shows to a record of the same step.
+
+    Args:
+        folder: of the record, which is written anew.
+        more: the other folder.
+    """
+    record, other = read(folder), read(more)
+    arrays: dict[str, np.ndarray] = {}
+    for place in (folder, more):
+        with np.load(place / VALUES) as archive:
+            arrays |= {name: archive[name] for name in archive.files}
+    seen = {**record.seen, **other.seen}
+    blind = tuple(place for place in record.blind if place not in seen)
+    found = dataclasses.replace(record, seen=seen, blind=blind)
+    write(folder, found, arrays)
+    return found
 
 
 def digest(array: np.ndarray) -> str:

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mrjax.diverge.retake.comparison import Distance, Found, Pair, Values
+from mrjax.diverge.retake.comparison import Found, Pair
 from mrjax.diverge.retake.record import Node, Record
 from mrjax.diverge.retake.sides import Side
+from mrjax.diverge.retake.values import Distance, Values
 from mrjax.runs import ledger
 from mrjax.runs.text import aligned, listed
 
@@ -32,15 +33,21 @@ def parted(
     return f"The trainings part at step {step}, first in {ledger.WORDS[first]}."
 
 
-def side(name: str, one: Side, found: Record) -> str:
+def side(one: Side, found: Record) -> str:
     """Say how a side took its step again."""
     differing = f" Differences from then: {listed(found.environment)}." if found.environment else ""
     repeats = "repeats its ledger" if found.how else "does not repeat its ledger"
-    return f"{name}: {one.folder.path} {repeats}; {_HOW[found.how]}.{differing}"
+    return f"{one.folder.path} {repeats}; {_HOW[found.how]}.{differing}"
 
 
-def content(step: int, records: Sequence[Record], found: Found, values: Values) -> dict[str, Any]:
-    """Return what was found as JSON."""
+def content(
+    step: int,
+    records: Sequence[Record],
+    found: Found,
+    values: Values,
+    narrowed: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what was found as JSON; `narrowed` is that of `mrjax.diverge.retake.narrowing`."""
     return {
         "step": step,
         "kind": found.kind,
@@ -49,14 +56,18 @@ def content(step: int, records: Sequence[Record], found: Found, values: Values) 
         "compared": found.compared,
         "differing": len(found.differing),
         "operations": [len(one.nodes) for one in records],
-        "alone": list(found.alone),
+        "alone": list(map(len, found.alone)),
+        "narrowed": narrowed,
         "modules": _modules(records[0].nodes, found, values),
     }
 
 
 def _operation(records: Sequence[Record], found: Found, values: Values) -> dict[str, Any]:
     assert found.pair is not None
-    node, distance = records[0].nodes[found.pair[0]], values.distance(found.pair)
+    node, distance = (
+        records[0].nodes[found.pair[0]],
+        values.distance(found.pair, records[0].nodes[found.pair[0]].types),
+    )
     return {
         "place": found.pair[0] + 1,
         **{name: getattr(node, name) for name in ("op", "phase", "module", "line", "types")},
@@ -92,32 +103,64 @@ def _modules(nodes: Sequence[Node], found: Found, values: Values) -> list[dict[s
             "module": module,
             "differing": sum(pair in differing for pair in pairs),
             "compared": len(pairs),
-            "relative": _last(pairs, differing, values),
+            "relative": _last(nodes, pairs, differing, values),
         }
         for (phase, module), pairs in groups.items()
     ]
 
 
-def _last(pairs: Sequence[Pair], differing: set[Pair], values: Values) -> float | None:
+def _last(
+    nodes: Sequence[Node], pairs: Sequence[Pair], differing: set[Pair], values: Values
+) -> float | None:
     """Relative distance of the last result of a module that differs."""
     last = next((pair for pair in reversed(pairs) if pair in differing), None)
-    found: Distance | None = values.distance(last) if last else None
+    found: Distance | None = values.distance(last, nodes[last[0]].types) if last else None
     return found and found.relative
 
 
 def text(found: Mapping[str, Any]) -> Iterator[str]:
     """Say what was found."""
-    a, b = found["operations"]
-    alone = sum(found["alone"])
-    only = f"; {alone} operations are on one side only" if alone else ""
-    yield (
-        f"Step {found['step']}: {found['compared']} results compared, of {a} and {b} operations"
-        f"{only}; {found['differing']} differ."
-    )
+    yield f"Step {found['step']}: {_counts(found)}"
+    if found["narrowed"]:
+        yield _narrowed(found["narrowed"])
     yield _SENTENCES[found["kind"]].format(inputs=listed(found["inputs"]))
     if found["operation"]:
         yield from _named(found["operation"])
     yield from _growth(found["modules"])
+
+
+def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the page says of the step beside its first operation."""
+    rows = [("Compared", _counts(found))]
+    if found["narrowed"]:
+        rows.append(("Narrowed down", _narrowed(found["narrowed"])))
+    if found["inputs"]:
+        rows.append(("Inputs that differ", listed(found["inputs"])))
+    if not found["operation"]:
+        return [*rows, ("Cause", _SENTENCES[found["kind"]])]
+    for name, ops in zip("AB", found["operation"]["together"], strict=True):
+        if ops:
+            rows.append((f"{name} computes it together with", listed(ops)))
+    return rows
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    a, b = found["operations"]
+    alone = sum(found["alone"])
+    only = f"; {alone} operations are on one side only" if alone else ""
+    return (
+        f"{found['compared']} results compared, of {a} and {b} operations{only}; "
+        f"{found['differing']} differ."
+    )
+
+
+def _narrowed(one: Mapping[str, Any]) -> str:
+    a, b = one["operations"]
+    return (
+        f"They part in a piece of {a} operations in A and {b} in B. To narrow it down, "
+        f"{one['looked']} more results were asked for; {one['seen']} could be seen without a "
+        "change of bits."
+    )
 
 
 _SENTENCES = {
@@ -172,29 +215,3 @@ def _growth(modules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from aligned(rows)
     if len(parted) > _SHOWN:
         yield f"  and {len(parted) - _SHOWN} more"
-
-
-def later(lines: Sequence[Mapping[int, Mapping[str, Any]]], step: int) -> Iterator[str]:
-    """Say how the losses part after a step, at steps that double."""
-    apart = losses(lines, step)
-    if apart and not any(gap for _, gap in apart):
-        yield f"The losses are equal at all {len(apart)} steps from there on."
-        return
-    shown = [apart[i] for i in _doubling(len(apart))]
-    if shown:
-        said = ", ".join(f"step {number}: {gap:.2g}" for number, gap in shown)
-        yield f"Difference of the losses: {said}."
-
-
-def losses(lines: Sequence[Mapping[int, Mapping[str, Any]]], step: int) -> list[tuple[int, float]]:
-    """Return (step, difference of the losses) from a step on, where both are recorded."""
-    shared = [s for s in lines[0] if s in lines[1] and s >= step]
-    pairs = [(s, [float.fromhex(one[s]["loss_hex"]) for one in lines]) for s in shared]
-    return [(s, abs(a - b)) for s, (a, b) in pairs]
-
-
-def _doubling(count: int) -> list[int]:
-    places = [0] if count else []
-    while places and places[-1] * 2 + 1 < count:
-        places.append(places[-1] * 2 + 1)
-    return sorted({*places, *([count - 1] if count else [])})

@@ -1,6 +1,7 @@
 """Take one step of a training again in this process, and record what can be seen of it."""
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from mrjax.numerics.trees import named_leaves
 
 LARGEST = 4 << 30
 """Bytes of results that are kept at a time."""
+TRIES = 32
+"""Groups of results that are looked at, where not all can be seen at once."""
 _METHOD = "."
 """Flax names the scope of a method ``Class.method``; a module's name has no such point."""
 
@@ -42,7 +45,8 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
     """Take the step with as many of its results seen as leave its bits unchanged.
 
     First all results are made outputs of the compiled step. Where this changes what XLA fuses, and
-    so the bits, only those results are that the unchanged step has in memory anyway.
+    so the bits, only those results are that the unchanged step has in memory anyway; the new state
+    is always among them.
 
     Args:
         program: the step.
@@ -58,35 +62,40 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
     evidence = of(plain(leaves)[0][1])
     if not same(evidence, wanted):
         return Taken("", evidence, {}, useful)
-    kept = sorted(set(plain.kept()) & set(useful))
-    seen = {}
-    for group in _groups(program, kept):
-        seen |= _halved(program, group, leaves, wanted, 4)
+    kept = set(plain.kept()).intersection(useful)
+    seen = look(program, leaves, wanted, sorted(kept))
+    seen |= look(program, leaves, wanted, sorted(_last(program) - kept))
     return Taken("kept", evidence, seen, [n for n in useful if n not in seen])
 
 
 def look(
     program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any], numbers: Sequence[int]
 ) -> Seen:
-    """Return the results of a few equations, of those that can be seen without a change of bits."""
-    return _halved(program, list(numbers), leaves, wanted, 8)
+    """Return the results of some equations, of those that can be seen without a change of bits.
+
+    Where a group of results changes bits, its halves are looked at, up to `TRIES` groups in all,
+    since each is compiled.
+    """
+    waiting = deque(_groups(program, numbers))
+    seen: Seen = {}
+    for _ in range(TRIES):
+        if not waiting:
+            break
+        group = waiting.popleft()
+        evidence, found = _run(program, group, leaves)
+        if same(evidence, wanted):
+            seen |= found
+        elif len(group) > 1:
+            half = len(group) // 2
+            waiting += [group[:half], group[half:]]
+    return seen
 
 
-def _halved(
-    program: Program, group: list[int], leaves: Sequence[Any], wanted: Mapping[str, Any], depth: int
-) -> Seen:
-    """Watch a group; where this changes bits, watch its halves."""
-    if not group:
-        return {}
-    evidence, seen = _run(program, group, leaves)
-    if same(evidence, wanted):
-        return seen
-    if len(group) == 1 or not depth:
-        return {}
-    half = len(group) // 2
-    halves = (_halved(program, part, leaves, wanted, depth - 1) for part in
-              (group[:half], group[half:]))  # fmt: skip
-    return {n: values for found in halves for n, values in found.items()}
+def _last(program: Program) -> set[int]:
+    """Return the equations that make the new state."""
+    state = jax.tree.unflatten(program.tree, program.outputs)[0]
+    made = {operand for operand in jax.tree.leaves(state) if isinstance(operand, int)}
+    return {n for n, one in enumerate(program.equations) if made.intersection(one.made)}
 
 
 def _groups(program: Program, numbers: Iterable[int]) -> Iterator[list[int]]:
