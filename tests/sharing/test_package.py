@@ -341,7 +341,7 @@ def test_the_packed_network_is_that_of_the_run(tmp_path, name):
         again = ("--steps=0", f"--from_run={source}", f"--workdir={source}_again")
         here(program, *flags, *micro(task), *again)
     for wanted in ("params", "predictions"):
-        found = {digests(path)[wanted] for path in (run, f"{run}_again", f"{folder}_again")}
+        found = {digests(tmp_path / path)[wanted] for path in ("run", "run_again", "package_again")}
         assert len(found) == 1, wanted
 
 
