@@ -72,6 +72,8 @@ def tell_tale(folder: Path, dataset: str) -> Path:
             "data_dir": "telldata" if dataset == "synthetic" else f"{home}/telldata",
             "from_run": "../tellrun",
             "xla_autotune_file": "telltune.txt",
+            "coordinator": "tellhost:1234",
+            "keep_checkpoints": 7,
             "dataset": dataset,
             "a_flag_of_later_code": f"{home}/telldata",
         },
@@ -129,6 +131,7 @@ def test_nothing_names_the_makers_machine(tmp_path, dataset):
     assert kept["OMP_NUM_THREADS"] == "4" and "CUDA_VISIBLE_DEVICES" not in kept
     assert made.environment["backend"]["xla_flags_seen"] == KEPT
     assert made.environment["resumed_with"][0]["variables"]["OMP_NUM_THREADS"] == "4"
+    assert not {"coordinator", "keep_checkpoints", "workdir", "data_dir"} & set(made.settings)
     assert made.fine_tuned and made.settings["dataset"] == dataset
 
 
@@ -173,7 +176,8 @@ def test_settings_that_are_free_text_are_known():
             for field in dataclasses.fields(kind):
                 if field.type in (str, "str") and not field.metadata["choices"]:
                     found.add(field.name)
-    assert found == {"data_dir", "from_run", "xla_autotune_file", "workdir", "accept"}
+    names = {"data_dir", "from_run", "xla_autotune_file", "workdir", "coordinator", "accept"}
+    assert found == names
     assert not set(cleaned.NO_FILE) & found - {"accept"}
 
 

@@ -3,16 +3,15 @@
 What is not known to be harmless is left out: a package is public, and cannot be called back.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mrjax.config import fields
 from mrjax.sharing.package.source import Source
 
 NO_FILE = ("preset", "accept")
-"""Settings of free text that name no file."""
-_MACHINE_ONLY = ("workdir", "keep_checkpoints", "resume", "allow_mixed")
+"""Settings outside the digest, or of free text, that say how to repeat the run and name nothing."""
 _ENVIRONMENT = ("schema_version", "python", "system", "cpu", "variables", "code", "backend",
                 "packages")  # fmt: skip
 _HARMLESS = ("schema_version", "python", "cpu", "code", "packages")
@@ -40,20 +39,20 @@ def settings(source: Source, kind: type) -> dict[str, Any]:
         source: the run.
         kind: class of its configuration.
     """
-    known = {name: value for name, (value, _) in fields.kinds(kind).items()}
     return {
         name: value
         for name, value in sorted(source.settings.items())
-        if name not in _MACHINE_ONLY and not _names_a_file(name, value, kind, known)
+        if name in NO_FILE or _is_public(value, kind.__dataclass_fields__.get(name))
     }
 
 
-def _names_a_file(name: str, value: Any, kind: type, known: Mapping[str, type]) -> bool:
-    """Whether a setting is free text that could name a file; unknown text is such."""
-    if not isinstance(value, str) and known.get(name) is not str:
+def _is_public(value: Any, field: dataclasses.Field | None) -> bool:
+    """Whether a setting can change a result and is no free text, which could name a file."""
+    if field is None:  # of older or later code
+        return not isinstance(value, str)
+    if not field.metadata["digest"]:
         return False
-    field = kind.__dataclass_fields__.get(name)
-    return name not in NO_FILE and not (field and field.metadata["choices"])
+    return field.type not in (str, "str") or bool(field.metadata["choices"])
 
 
 def flags(text: str, kept: Mapping[str, Any]) -> str:

@@ -85,7 +85,8 @@ def small(config: RunConfig, run: Path) -> RunConfig:
     values: dict[str, Any] = {
         "from_run": str(run), "steps": 0, "dataset": "synthetic", "data_dir": "", "unit": "",
         "accept": "", "resample": False, "xla_autotune": "auto", "xla_autotune_file": "",
-        "platform": "cpu", "devices": 1, "device_index": 0, "n_test": 1, "n_train": 1,
+        "platform": "cpu", "devices": 1, "device_index": 0, "processes": 1,
+        "coordinator": "", "process_id": None, "n_test": 1, "n_train": 1,
         "fold": None, "n_patients": 1, "slices": 1, "field_strength": 0.0, "echo_time": 0.0,
         "maps": "acs", "preset": "demo", "perturb_init": 0, "repetition": 0,
         **dict.fromkeys((f"seed_{name}" for name in ("data", "noise", "mask", "fold")), 0),
