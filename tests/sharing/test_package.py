@@ -78,6 +78,15 @@ def tell_tale(folder: Path, dataset: str) -> Path:
             "a_flag_of_later_code": f"{home}/telldata",
         },
     )
+    _tell_flags(run, home, dataset)
+    machine = _tell_machine(home)
+    change(run / "environment.json", **machine)
+    change(run / "environment.json", resumed_with=[machine])
+    _tell_subjects(run, home, dataset)
+    return run
+
+
+def _tell_flags(run: Path, home: str, dataset: str) -> None:
     flags = (run / "flags.txt").read_text()
     lines = (
         f"--data_dir={home}/telldata",
@@ -86,6 +95,9 @@ def tell_tale(folder: Path, dataset: str) -> Path:
     )
     flags = flags.replace("--dataset=synthetic", f"--dataset={dataset}")
     (run / "flags.txt").write_text("\n".join([flags.strip(), *lines]) + "\n")
+
+
+def _tell_machine(home: str) -> dict:
     variables = {
         "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} {KEPT[0]} {KEPT[1]}",
         "JAX_COMPILATION_CACHE_DIR": "tellcache",
@@ -94,7 +106,7 @@ def tell_tale(folder: Path, dataset: str) -> Path:
         "OMP_NUM_THREADS": "4",
     }
     seen = ["--xla_dump_to=telldump", f"--xla_a={home}", *KEPT]
-    machine = {
+    return {
         "system": {"host": "tellhost.example.org"},
         "variables": variables,
         "backend": {
@@ -103,8 +115,9 @@ def tell_tale(folder: Path, dataset: str) -> Path:
         },
         "tellname": home,
     }  # fmt: skip
-    change(run / "environment.json", **machine)
-    change(run / "environment.json", resumed_with=[machine])
+
+
+def _tell_subjects(run: Path, home: str, dataset: str) -> None:
     account = {"found": 4, "training": 1, "held_out": 2, "notes": ["in ppm: tellnote"]}
     left = [{"name": "tellpatient", "reason": f"no mask in {home}"}]
     names = json.loads((run / "result.json").read_bytes())["subjects"]
@@ -114,7 +127,6 @@ def tell_tale(folder: Path, dataset: str) -> Path:
         subjects=[f"tellpatient_{name}" for name in names] if dataset != "synthetic" else names,
         extra={"free": "tellnote"},
     )
-    return run
 
 
 @pytest.mark.parametrize("dataset", ["synthetic", "fastmri"])
