@@ -26,6 +26,16 @@ says where two recorded trainings part: the first step and quantity, the first o
 inputs and unequal results, and how far these are apart. mrjax's own trainings take the step in
 which they part again, each with its own flags; of other trainings the step must have been traced
 (Recorder(..., trace_at=[STEP])). With --out, a page shows the modules and how the difference grows.
+
+    python -m experiments.network verify DIR --digest=HEX --retrain=20 --receipt=receipt.json
+
+checks a package: its files, the digest that its author printed, the output for its test input, and
+with --retrain its training steps against its ledger. Exit code 0: all that was asked for passed; 1:
+damaged, or other results than to be expected; 3: something could not be checked.
+
+    python -m experiments.network environment DIR --output=requirements.txt
+
+writes the exact versions of the software that trained the network of a package.
 """
 
 import sys
@@ -38,6 +48,8 @@ VERBS = {
     "package": Verb("mrjax.sharing.commands.package", ("RUN",)),
     "prove": Verb("mrjax.prove.command"),
     "diverge": Verb("mrjax.diverge.asked", ("A", "B")),
+    "verify": Verb("mrjax.sharing.commands.verify", ("DIR",)),
+    "environment": Verb("mrjax.sharing.commands.environment", ("DIR",)),
 }
 
 
