@@ -13,7 +13,7 @@ from programs_here import here
 from mrjax.runs import ledger
 from mrjax.runs.package import content, layout, tensors
 from mrjax.sharing import package
-from mrjax.sharing.verify import child, verdict
+from mrjax.sharing.verify import child, program, verdict
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def cwd(tmp_path, monkeypatch):
-    """Results are kept below the working directory."""
-    monkeypatch.chdir(tmp_path)
+def place(tmp_path, monkeypatch):
+    """A folder for what is kept, in place of one below the working directory."""
+    monkeypatch.setattr(program, "RUNS", tmp_path / "kept")
     return tmp_path
 
 
@@ -46,26 +46,27 @@ def forged(made, folder, **files: bytes):
     return package.read(folder)
 
 
-def test_a_package_is_applied_and_trained_again_and_gets_a_receipt(made, cwd):
-    copy = shutil.copytree(made.folder, cwd / "else" / "where")
-    flags = (f"--digest={made.digest}", "--retrain=all", "--receipt=receipt.json")
+def test_a_package_is_applied_and_trained_again_and_gets_a_receipt(made, place):
+    copy = shutil.copytree(made.folder, place / "else" / "where")
+    file = place / "receipt.json"
+    flags = (f"--digest={made.digest}", "--retrain=all", f"--receipt={file}")
     done = here("network", "verify", str(copy), *flags)
     assert done.stdout.splitlines()[-1] == f"verified {made.digest} (not asked for: signature)"
-    receipt = json.loads((cwd / "receipt.json").read_text())
+    receipt = json.loads(file.read_text())
     assert receipt["verified"] and receipt["package"] == made.digest
     assert set(outcomes(receipt).values()) == {"passed", "not asked for"}
     own = receipt.pop("digest")
     text = json.dumps(receipt, sort_keys=True, separators=(",", ":"))
     assert hashlib.sha256(text.encode()).hexdigest() == own and own in done.stdout
-    assert str(cwd) not in text
-    kept = cwd / "runs" / "verify" / made.digest[:12]
+    assert str(place) not in text
+    kept = place / "kept" / made.digest[:12]
     assert str(kept) in done.stdout
     output = np.load(kept / verdict.INFERENCE / child.OUTPUT)
     np.testing.assert_array_equal(output, made.test_output)
     assert ledger.read(kept / verdict.RETRAINING / child.LEDGER) == made.ledger
 
 
-def test_forged_results_do_not_reproduce(made, cwd):
+def test_forged_results_do_not_reproduce(made, place):
     """A fitting manifest does not help a forger."""
     lines = [dict(line) for line in made.ledger]
     lines[1]["grads"] = "0" * 16
@@ -74,26 +75,26 @@ def test_forged_results_do_not_reproduce(made, cwd):
     output.flat[7] += np.float32(1)
     other = forged(
         made,
-        cwd / "forged",
+        place / "forged",
         **{
             layout.LEDGER: text.encode(),
             layout.TEST_OUTPUT: tensors.dump({layout.OUTPUT: output}),
         },
     )
-    flags = ("--retrain=2", "--receipt=receipt.json")
+    flags = ("--retrain=2", f"--receipt={place / 'receipt.json'}")
     done = here("network", "verify", str(other.folder), *flags, check=False)
     assert done.returncode == 1
     assert "1 of 4096 elements differ" in done.stdout and "more than rounding" in done.stdout
     assert "ledger.jsonl, step 2: the gradients differ" in done.stdout
-    found = outcomes(json.loads((cwd / "receipt.json").read_text()))
+    found = outcomes(json.loads((place / "receipt.json").read_text()))
     assert found["files"] == "passed" and found["inference"] == found["retraining"] == "failed"
 
 
-def test_what_needs_another_machine_does_not_run(made, cwd):
+def test_what_needs_another_machine_does_not_run(made, place):
     """It is no failure of the package, and no success."""
     config = json.loads((made.folder / layout.CONFIG).read_bytes())
     config["settings"]["of_the_future"] = 1
-    other = forged(made, cwd / "newer", **{layout.CONFIG: layout.readable(config)})
+    other = forged(made, place / "newer", **{layout.CONFIG: layout.readable(config)})
     done = here("network", "verify", str(other.folder), check=False)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "inference: not made. It does not run here" in done.stdout
