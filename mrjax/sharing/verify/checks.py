@@ -155,11 +155,13 @@ def signature(folder: Path, public_key: str) -> Finding:
 
 def _verified(folder: Path, key: Path) -> Finding:
     """Ask model-signing."""
-    from model_signing import verifying  # type: ignore[import-not-found]
-
     try:
+        from model_signing import verifying  # type: ignore[import-not-found]
+
         config = verifying.Config().use_elliptic_key_verifier(public_key=key)
         config.verify(folder / MANIFEST, folder / SIGNATURE)
+    except ImportError as error:
+        return Finding(SIGNED, NOT_MADE, f"model-signing is not installed whole: {error}.")
     except Exception as error:  # it raises its own and its libraries' kinds
         return Finding(SIGNED, FAILED, f"{SIGNATURE}: {' '.join(str(error).split())}")
     return Finding(SIGNED, PASSED, f"{MANIFEST} was signed with the private key of {key.name}.")
