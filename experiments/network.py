@@ -7,6 +7,12 @@ FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variational
 without running any code in it. DIR becomes, or is, a run folder: an imported network is judged by
 python -m experiments.varnet --preset=paper --steps=0 --from_run=DIR. Both need PyTorch.
 
+    python -m experiments.network package RUN --output=DIR [--license=NAME] [--sign_key=FILE]
+
+makes a folder in the layout of the Hugging Face Hub from a run folder: weights, settings, ledger,
+environment, a test input with its output, and a manifest whose digest stands for all of it. No file
+names the maker's machine. --from_run=DIR of every task takes such a folder in place of a run's.
+
     python -m experiments.network prove --task=qsm --python=OTHER
 
 trains and applies a network under every pair of settings of this machine (instruction set, threads,
@@ -20,6 +26,16 @@ says where two recorded trainings part: the first step and quantity, the first o
 inputs and unequal results, and how far these are apart. mrjax's own trainings take the step in
 which they part again, each with its own flags; of other trainings the step must have been traced
 (Recorder(..., trace_at=[STEP])). With --out, a page shows the modules and how the difference grows.
+
+    python -m experiments.network verify DIR --digest=HEX --retrain=20 --receipt=receipt.json
+
+checks a package: its files, the digest that its author printed, the output for its test input, and
+with --retrain its training steps against its ledger. Exit code 0: all that was asked for passed; 1:
+damaged, or other results than to be expected; 3: something could not be checked.
+
+    python -m experiments.network environment DIR --output=requirements.txt
+
+writes the exact versions of the software that trained the network of a package.
 """
 
 import sys
@@ -29,8 +45,11 @@ from mrjax.command.verbs import Verb
 from mrjax.sharing.commands import exchange
 
 VERBS = {
+    "package": Verb("mrjax.sharing.commands.package", ("RUN",)),
     "prove": Verb("mrjax.prove.command"),
     "diverge": Verb("mrjax.diverge.asked", ("A", "B")),
+    "verify": Verb("mrjax.sharing.commands.verify", ("DIR",)),
+    "environment": Verb("mrjax.sharing.commands.environment", ("DIR",)),
 }
 
 

@@ -127,7 +127,7 @@ def test_blocks_of_pages_are_bash(page):
 def test_the_values_of_the_readmes_flags_are_taken():
     """Flags of trainings, with their values, give a configuration that may run."""
     tried = [(main, words) for main, words in called(README) if main in registry.TASKS]
-    assert len(tried) == 4
+    assert len(tried) == 5
     for main, words in tried:
         config_class, presets = registry.program(main, "")
         values = command.parse(config_class, presets, words)

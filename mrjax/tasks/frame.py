@@ -189,6 +189,7 @@ def _lead(
             inputs = registry.module(experiment, "inputs")
             compared = unchanged.said(path, config, lambda: {"": inputs.data(config)})
             records.say(f"already finished: {path} (nothing was run{compared})")
+            sys.stdout.write(records.outputs(path))
             return 0
         team.every(_GO)
         _check_same(config, team, job)
@@ -207,7 +208,7 @@ def _lead(
         result.write(folder.path, content | {"digests": {**job.digests, **of_outputs}})
     if judged.table:
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
-    sys.stdout.write(f"finished: {folder.path}\n")
+    sys.stdout.write(f"finished: {folder.path}\n{records.outputs(path)}")
     return 0
 
 

@@ -52,6 +52,22 @@ def opened(
     )
 
 
+def outputs(path: Path) -> str:
+    """Return the lines with which a finished run ends: digests of its network and predictions.
+
+    They have all their digits, so that two people can compare trainings by what they see.
+
+    Args:
+        path: the run folder.
+
+    Raises:
+        UserError: its result cannot be read.
+    """
+    found = result.read(path)["digests"]
+    words = {"network": found["params"], "predictions": found["predictions"]}
+    return "".join(f"{word:<13}{digest}\n" for word, digest in words.items())
+
+
 class Clock:
     """Seconds of wall time by phase of `mrjax.runs.result`; phases that did not run take 0."""
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def assert_same_bits(found: Path, expected: Path) -> None:
         assert contents(ours / "predictions") == contents(theirs / "predictions")
 
 
+def ended_with(done: subprocess.CompletedProcess, run: Path) -> bool:
+    """Whether the last two lines are the digests of a run's network and predictions."""
+    words = [tuple(line.split()) for line in done.stdout.splitlines()[-2:]]
+    found = digests(run)
+    return words == [("network", found["params"]), ("predictions", found["predictions"])]
+
+
 def test_a_repeatable_run_says_so_and_by_what(program, base):
     assert all(path.stat().st_size > 5e3 for path in base.rglob("*.png"))
     for folder in {base, *trainings(base)}:
@@ -101,13 +109,14 @@ def test_a_finished_run_returns_at_once_and_says_so(program, base, tmp_path, mon
     monkeypatch.setattr(children, "run", child_here)
     workdir = tmp_path / "finished"
     flags = (*COMMANDS[program], *[REPEATABLE[program]] * (program == "pytorch"))
-    here(*flags, f"--workdir={workdir}")
+    assert ended_with(here(*flags, f"--workdir={workdir}"), base)
     assert_same_bits(workdir, base)
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
     written = (COMMANDS[program][0], f"--flagfile={workdir / 'flags.txt'}")
     for words in (flags, written):
         done = here(*words, f"--workdir={workdir}")
         assert "already finished" in done.stderr
+        assert ended_with(done, base)
     assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
 
 

@@ -104,12 +104,13 @@ def run(config: Config, flags_text: str) -> int:
                 path, config, lambda: agreement.present_data(path, names, breast.patients(config))
             )
             records.say(f"already finished: {path} (nothing was run{compared})")
+            sys.stdout.write(records.outputs(path))
             return 0
         signal = _run_all(folder, planned, config.allow_mixed, stop)
         if signal:
             return records.stopped(signal)
         text = summary.write(folder, config, [child.name for child in planned])
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(f"{text}\n{records.outputs(path)}")
     return 0
 
 
