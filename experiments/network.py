@@ -20,6 +20,11 @@ says where two recorded trainings part: the first step and quantity, the first o
 inputs and unequal results, and how far these are apart. mrjax's own trainings take the step in
 which they part again, each with its own flags; of other trainings the step must have been traced
 (Recorder(..., trace_at=[STEP])). With --out, a page shows the modules and how the difference grows.
+
+    python -m experiments.network predict DIR --input=FILE --output=FILE
+
+applies the trained network in the run folder DIR to one file: to a local field (with --unit and
+--mask), to k-space, or to a dynamic series; the result lies on the grid of the file.
 """
 
 import sys
@@ -31,7 +36,10 @@ from mrjax.sharing.commands import exchange
 VERBS = {
     "prove": Verb("mrjax.prove.command"),
     "diverge": Verb("mrjax.diverge.asked", ("A", "B")),
+    "predict": Verb("mrjax.sharing.commands.predict", ("DIR",)),
 }
+ON_DEVICES = ("predict",)
+"""Commands that plan an environment of JAX themselves, as trainings do."""
 
 
 def main(argv: list[str]) -> None:
@@ -40,5 +48,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__" and command.alone("experiments.network"):
-    command.on_host()
+    if sys.argv[1:2] not in [[name] for name in ON_DEVICES]:
+        command.on_host()
     main(sys.argv[1:])
