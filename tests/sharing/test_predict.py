@@ -1,5 +1,7 @@
 """`experiments.network predict`: one local field to its map, on the field's own grid."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,22 @@ def test_a_field_stored_with_other_axes_is_the_same_field(axes, network, head, e
     assert "".join(nib.aff2axcodes(found.affine)) == axes
     np.testing.assert_allclose(found.affine, field.affine, atol=1e-5)
     np.testing.assert_array_equal(nib.as_closest_canonical(found).get_fdata(), expected)
+
+
+def test_a_network_of_other_files_gets_the_axes_of_the_file(network, head, expected, tmp_path):
+    theirs = tmp_path / "net"
+    shutil.copytree(network, theirs)
+    record = json.loads((theirs / "config.json").read_text())
+    record["config"] |= {"dataset": "nifti", "data_dir": "gone"}
+    (theirs / "config.json").write_text(json.dumps(record))
+    done = predict(theirs, tmp_path, *save(tmp_path, input=head[0], mask=head[1]), "--unit=ppm")
+    assert "this field keeps its own (R, A, S)" in done.stderr
+    np.testing.assert_array_equal(np.asarray(read(tmp_path).dataobj), expected)
+    mirror = np.array([[0, -1], [1, 1], [2, 1]])
+    files = save(tmp_path, input=head[0].as_reoriented(mirror), mask=head[1].as_reoriented(mirror))
+    done = predict(theirs, tmp_path, *files, "--unit=ppm", "--overwrite")
+    assert "this field keeps its own (L, A, S)" in done.stderr
+    assert not np.array_equal(nib.as_closest_canonical(read(tmp_path)).get_fdata(), expected)
 
 
 def test_scaled_integers_are_the_numbers_they_stand_for(network, head, tmp_path):

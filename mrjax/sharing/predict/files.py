@@ -17,16 +17,13 @@ class Asked(NamedTuple):
         input: file to read.
         output: file to write.
         flags: flag -> value, of those that were given.
+        trained_on: where the subjects came from that the network was trained with.
     """
 
     input: Path
     output: Path
     flags: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The input in messages."""
-        return self.input.name
+    trained_on: str = ""
 
 
 def check(asked: Asked, endings: Sequence[str]) -> None:

@@ -38,7 +38,8 @@ def run(folder: Path, flags: Mapping[str, Any]) -> int:
     """
     network = networks.read(folder)
     takes = _takes(network.task)
-    asked = Asked(Path(flags["input"]), Path(flags["output"]), flags)
+    trained_on = str(network.settings.get("dataset", ""))
+    asked = Asked(Path(flags["input"]), Path(flags["output"]), flags, trained_on)
     _check_flags(network.task, takes, flags)
     files.check(asked, takes.ENDINGS)
     machine = {name: flags[name] for name in networks.MACHINE if name in flags}

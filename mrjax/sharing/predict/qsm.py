@@ -46,16 +46,13 @@ def write(path: Path, asked: Asked, inputs: Inputs, outputs: Sequence[np.ndarray
 
 
 def _subject(asked: Asked, config: Config, account: Intake) -> QsmSubject:
-    """The field with its axes turned to the right, the front and the top, as in training.
-
-    A network knows nothing of mirrors, so one field stored with other axes would give another map.
-    """
+    """The field in the axes that the network knows."""
     physics = {"field_strength": config.field_strength, "echo_time": config.echo_time}
     scale = nifti.ppm_per_unit(config.unit, **physics)
     field = _one_volume(nifti_file.read(asked.input), asked.flags)
     frame = frames.scanner(field.path, field.header, field.raw, account)
     mask = _mask(field, asked, account)
-    turn, affine, _ = places.upright(frame.affine, field.volume.shape)
+    turn, affine = _axes(frame.affine, field, asked, account)
     turned = frames.Frame(frame.name, frame.code, affine)
     values, inside = (nib.orientations.apply_orientation(v, turn) for v in (field.volume, mask))
     one = border.checked_subject(
@@ -70,6 +67,25 @@ def _subject(asked: Asked, config: Config, account: Intake) -> QsmSubject:
     border.check_spread(one, spread.field_units(config.unit, **physics), account)
     grid = dataclasses.replace(field.grid, turned=turn)
     return dataclasses.replace(one, affine=affine, grid=grid)
+
+
+def _axes(
+    affine: np.ndarray, field: nifti_file.File, asked: Asked, account: Intake
+) -> tuple[np.ndarray, np.ndarray]:
+    """How the axes are turned (nibabel's orientation), and the affine of the turned field.
+
+    A network knows nothing of mirrors, so a field gives another map where its axes run another way.
+    They are turned to the right, the front and the top, as those of synthetic brains; but NIfTI
+    files are trained with as they are.
+    """
+    turn, turned, _ = places.upright(affine, field.volume.shape)
+    if asked.trained_on != "nifti":
+        return turn, turned
+    account.note(
+        "the network was trained with NIfTI files in the axes that they have, so this field keeps "
+        f"its own ({', '.join(nib.aff2axcodes(affine))}); with other axes its map would be another"
+    )
+    return np.array([[axis, 1] for axis in range(3)]), affine
 
 
 def _one_volume(file: nifti_file.File, flags: Mapping[str, Any]) -> nifti_file.File:
