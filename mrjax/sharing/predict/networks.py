@@ -17,7 +17,7 @@ _OF_THE_TRAINING = (
     *("steps", "dataset", "data_dir", "unit", "field_strength", "echo_time", "accept", "resample"),
     *("n_test", "fold", "from_run", "workdir", "resume", "allow_mixed", "keep_checkpoints"),
     *("platform", "device_index", "devices", "cpu_threads", "xla_cpu_isa"),
-    *("xla_autotune", "xla_autotune_file"),
+    *("xla_autotune", "xla_autotune_file", "processes", "coordinator", "process_id"),
 )
 """Settings that describe the data, the machine or the folder of a training, not its network."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -69,7 +70,8 @@ def engine(
         some = slabs.planes_for(field.shape[1:4], built.config.width, planes)
         if not some:
             return predict(state.params, state.batch_stats, jnp.asarray(field))
-        by_planes = built.predictor_by_planes(normalisation, some, devices[0])
+        own = next(d for d in devices if d.process_index == jax.process_index())
+        by_planes = built.predictor_by_planes(normalisation, some, own)
         return by_planes(state.params, state.batch_stats, field)
 
     learning = None
