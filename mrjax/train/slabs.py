@@ -31,7 +31,7 @@ _MOST_WHOLE = 2**32
 It is a constant: if it depended on the memory that is free, so would the bits of native runs.
 """
 _BYTES = 170
-"""Memory of a whole volume for each voxel and each feature of the first level, as measured."""
+"""Memory of a whole volume for each voxel and each feature of the first level: an estimate."""
 
 
 def planes_for(shape: Sequence[int], width: int, asked: int | None = None) -> int:
