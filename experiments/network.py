@@ -36,6 +36,11 @@ damaged, or other results than to be expected; 3: something could not be checked
     python -m experiments.network environment DIR --output=requirements.txt
 
 writes the exact versions of the software that trained the network of a package.
+
+    python -m experiments.network predict DIR --input=FILE --output=FILE
+
+applies the trained network in the run folder DIR to one file: to a local field (with --unit and
+--mask), to k-space, or to a dynamic series; the result lies on the grid of the file.
 """
 
 import sys
@@ -50,7 +55,10 @@ VERBS = {
     "diverge": Verb("mrjax.diverge.asked", ("A", "B")),
     "verify": Verb("mrjax.sharing.commands.verify", ("DIR",)),
     "environment": Verb("mrjax.sharing.commands.environment", ("DIR",)),
+    "predict": Verb("mrjax.sharing.commands.predict", ("DIR",)),
 }
+ON_DEVICES = ("predict",)
+"""Commands that plan an environment of JAX themselves, as trainings do."""
 
 
 def main(argv: list[str]) -> None:
@@ -59,5 +67,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__" and command.alone("experiments.network"):
-    command.on_host()
+    if sys.argv[1:2] not in [[name] for name in ON_DEVICES]:
+        command.on_host()
     main(sys.argv[1:])

@@ -212,8 +212,15 @@ def _lead(
     return 0
 
 
-def _check_finite(predictions: Mapping[str, np.ndarray]) -> None:
-    """Refuse to give a digest to an output that is not finite."""
+def check_finite(predictions: Mapping[str, np.ndarray]) -> None:
+    """Refuse an output that is not finite.
+
+    Args:
+        predictions: subject -> output of the network.
+
+    Raises:
+        RunFailed: a value is NaN or infinite.
+    """
     for name, output in predictions.items():
         wrong = output.size - np.count_nonzero(np.isfinite(output))
         if wrong:
@@ -260,7 +267,7 @@ def _judge(job: Job, folder: RunFolder, state: Any, clock: records.Clock) -> Jud
     others = job.classical()
     clock.lap("classical")
     judged = job.judge(folder, outputs, others)
-    _check_finite(judged.predictions)
+    check_finite(judged.predictions)
     return judged
 
 

@@ -11,6 +11,6 @@ from mrjax.tasks import frame
 def test_an_output_that_is_no_number_has_no_digest(value):
     fine = np.zeros((3, 2), np.float32)
     broken = np.array([0, value, value, 1])
-    frame._check_finite({"brain0": fine})
+    frame.check_finite({"brain0": fine})
     with pytest.raises(RunFailed, match="output for brain1 is not finite in 2 of 4 values"):
-        frame._check_finite({"brain0": fine, "brain1": broken})
+        frame.check_finite({"brain0": fine, "brain1": broken})

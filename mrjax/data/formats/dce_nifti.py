@@ -63,7 +63,7 @@ def dce_nifti(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
         )
     masks = {key: _mask_key(key) for key in series}
     _account(data_dir, files, {*series, *masks.values()}, intake)
-    return [_patient(path, files.get(masks[key]), data_dir, intake) for key, path in series.items()]
+    return [read(path, files.get(masks[key]), data_dir, intake) for key, path in series.items()]
 
 
 def _mask_key(key: tuple[Path, str]) -> tuple[Path, str]:
@@ -124,7 +124,18 @@ def write_volume(path: Path, volume: np.ndarray, patient: DcePatient) -> None:
     nib.save(image, path)
 
 
-def _patient(path: Path, mask: Path | None, root: Path, intake: Intake) -> DcePatient:
+def read(path: Path, mask: Path | None, root: Path, intake: Intake) -> DcePatient:
+    """Read one series.
+
+    Args:
+        path: of the series, below `root`.
+        mask: of the breast, on its grid, or None.
+        root: folder from which the patient's name begins.
+        intake: the run's account.
+
+    Raises:
+        UserError: no times, or a series or mask that cannot be used.
+    """
     file = nifti_file.read(path)
     frame = frames.anatomical(path, file.header, file.raw, intake)
     turn, affine, _ = places.upright(frame.affine, file.volume.shape[:3])

@@ -75,7 +75,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     account.use(train, test, "patients")
     known = None
     if config.from_run:
-        initial, tuned, known = _load(config, built)
+        initial, tuned, known = load(config, built)
     else:
         initial = trained.Weights(built.initial_params(), None)
         tuned = classical.tune(train, config.shrink)
@@ -112,7 +112,19 @@ def data(config: Config) -> unchanged.Digests:
     return unchanged.Digests(agreement.of_patients(train, test), agreement.of_geometry(train, test))
 
 
-def _load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold, Domain | None]:
+def load(config: Config, built: model.Model) -> tuple[trained.Weights, Threshold, Domain | None]:
+    """Read the network of --from_run.
+
+    Args:
+        config: configuration, with the run folder and the wanted architecture.
+        built: a model of that architecture.
+
+    Returns:
+        Weights, threshold, and the domain where it is recorded.
+
+    Raises:
+        UserError: there is no finished fold, or its network has another architecture.
+    """
     child = crossval.child_name(0, 0)
     if os.path.isdir(Path(config.from_run, child)):  # noqa: PTH112 is_dir() raises for odd paths
         raise UserError(

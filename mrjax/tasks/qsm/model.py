@@ -1,9 +1,11 @@
 """The network of a QSM run with its loss, optimiser and initial state."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PyTree
 
 from mrjax import losses
@@ -15,6 +17,8 @@ from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.physics import dipole
 from mrjax.tasks.build import TaskModel, arithmetic_of, leaf_shapes, master_dtype
 from mrjax.tasks.qsm.config import Config
+from mrjax.train import slabs
+from mrjax.train.progress import Share
 from mrjax.train.step import LossFunction
 
 
@@ -73,16 +77,50 @@ class Model(TaskModel[Config, UNet]):
 
     def predictor(self, constants: Normalisation) -> Callable[[PyTree, PyTree, Array], Array]:
         """Return the jitted map (params, batch_stats, field) -> chi, both in ppm."""
-        ar, dtype = self.arithmetic, master_dtype(self.config)
 
         @jax.jit
         def predict(params: PyTree, stats: PyTree, field: Array) -> Array:
-            inputs = standardise(ar, field.astype(dtype), constants.field_mean, constants.field_std)
-            variables = {"params": params, "batch_stats": stats}
-            output = jnp.asarray(self.net.apply(variables, inputs, False), dtype)
-            return restore(ar, output, constants.chi_mean, constants.chi_std)
+            return self._predicted(self.arithmetic, self.net, constants, params, stats, field)
 
         return predict
+
+    def predictor_by_planes(
+        self, constants: Normalisation, planes: int, device: Any
+    ) -> Callable[[PyTree, PyTree, np.ndarray], np.ndarray]:
+        """Return the same map for large volumes, with a bounded memory; it shows its progress.
+
+        Args:
+            constants: normalisation of the training subjects.
+            planes: that are computed at a time, even.
+            device: where they are computed.
+
+        Returns:
+            The map, see `mrjax.train.slabs`.
+        """
+
+        def predict(params: PyTree, stats: PyTree, field: np.ndarray) -> np.ndarray:
+            variables = {"params": params, "batch_stats": stats}
+            whole = slabs.products(self.net, variables, field.shape)
+            with Share(whole) as share, jax.default_device(jax.devices("cpu")[0]):
+                ar: Any = slabs.Slabs(self.arithmetic, planes, device, share.add)
+                net = self.net.clone(arithmetic=ar)
+                return self._predicted(ar, net, constants, params, stats, field)
+
+        return predict
+
+    def _predicted(
+        self,
+        ar: Arithmetic,
+        net: UNet,
+        constants: Normalisation,
+        params: PyTree,
+        stats: PyTree,
+        field: Any,
+    ) -> Any:
+        dtype = master_dtype(self.config)
+        inputs = standardise(ar, field.astype(dtype), constants.field_mean, constants.field_std)
+        output: Any = net.apply({"params": params, "batch_stats": stats}, inputs, False)
+        return restore(ar, output.astype(dtype), constants.chi_mean, constants.chi_std)
 
 
 def build(config: Config, platform: str) -> Model:

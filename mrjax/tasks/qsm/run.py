@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +15,8 @@ from mrjax.tasks.job import Apply, Outputs, SubjectJob
 from mrjax.tasks.qsm import classical, domain, model
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.inputs import Inputs
-from mrjax.train import infer
+from mrjax.train import infer, slabs
+from mrjax.train.step import State
 
 
 class Job(SubjectJob[Config, Inputs]):
@@ -50,10 +52,28 @@ class Job(SubjectJob[Config, Inputs]):
         return domain.passage(self.config, self.inputs.domain, one)
 
 
-def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEngine:
-    """Return the network in JAX."""
+def engine(
+    devices: Sequence[Any], built: model.Model, inputs: Inputs, planes: int | None = None
+) -> JaxEngine:
+    """Return the network in JAX.
+
+    Args:
+        devices: the devices that share each batch.
+        built: the model.
+        inputs: subjects, constants and weights.
+        planes: of a held-out volume that are computed at a time; 0: all; None: by its size.
+    """
     normalisation = inputs.constants.normalisation
     predict = built.predictor(normalisation)
+
+    def predictor(state: State, field: np.ndarray) -> Any:
+        some = slabs.planes_for(field.shape[1:4], built.config.width, planes)
+        if not some:
+            return predict(state.params, state.batch_stats, jnp.asarray(field))
+        own = next(d for d in devices if d.process_index == jax.process_index())
+        by_planes = built.predictor_by_planes(normalisation, some, own)
+        return by_planes(state.params, state.batch_stats, field)
+
     learning = None
     if inputs.train:
         loss = built.loss_function(normalisation, inputs.train[0])
@@ -63,5 +83,5 @@ def engine(devices: Sequence[Any], built: model.Model, inputs: Inputs) -> JaxEng
         arithmetic=built.arithmetic,
         state=built.initial_state(inputs.initial),
         learning=learning,
-        predictor=lambda state, field: predict(state.params, state.batch_stats, jnp.asarray(field)),
+        predictor=predictor,
     )
