@@ -14,7 +14,6 @@ from mrjax.runs import digests, jsonfile, result
 from mrjax.runs import ledger as ledgers
 from mrjax.runs.jsonfile import is_count, is_finite
 from mrjax.runs.package import layout, tensors
-from mrjax.tasks.registry import TASKS
 
 FRAMEWORKS = ("jax", "pytorch")
 RESULT = ("steps", "subjects", "metrics", "baselines", "digests", "data", "origin")
@@ -45,7 +44,8 @@ def config(content: bytes) -> dict[str, Any]:
     _require(set(found) == set(CONFIG), f"the keys {', '.join(CONFIG)}")
     version = layout.SCHEMA_VERSION
     _require(found["schema_version"] == version, f"schema_version {version}")
-    _require(_is_one(found["task"], tuple(TASKS)), f"task as one of {', '.join(TASKS)}")
+    tasks = tuple(layout.INPUTS)
+    _require(_is_one(found["task"], tasks), f"task as one of {', '.join(tasks)}")
     _require(_is_one(found["framework"], FRAMEWORKS), f"framework as {' or '.join(FRAMEWORKS)}")
     _require(_is_one(found["level"], result.LEVELS), f"level as one of {', '.join(result.LEVELS)}")
     _require(type(found["fine_tuned"]) is bool, "fine_tuned as true or false")

@@ -270,7 +270,7 @@ def _environment(environment: Mapping[str, Any]) -> list[str]:
         "Python": environment.get("python"),
         "operating system": environment.get("system", {}).get("os"),
         "processor": environment.get("cpu", {}).get("model"),
-        "device": backend.get("device_kind"),
+        "kind of device": backend.get("device_kind"),
         "code of mrjax (sha256)": environment.get("code", {}).get("sources"),
         **versions,
     }
