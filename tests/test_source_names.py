@@ -25,7 +25,7 @@ OTHER_MEANINGS = {
                "a column of tables, a difference that no flag makes, an argument of torch"),
     "software": ({STUDY}, "a difference between two runs that no flag makes"),
     "devices": ({"config", "prove", "sharing", STUDY}, "a field of a configuration and its unit"),
-    "dtype": ({"diverge", "numerics", "recorder", "runs", "sharing", "speed"},
+    "dtype": ({"diverge", "numerics", "recorder", "sharing", "speed", "tasks"},
               "a field of a configuration and of arrays"),
     "numerics": ({"diverge", "experiments", "pytorch", "sharing", "speed"},
                  "a field of a configuration"),
@@ -34,7 +34,7 @@ OTHER_MEANINGS = {
                    "a field of a configuration, a factor, a counter of raw data"),
     "deterministic": ({"check"}, "the name of a run of the check"),
     "isa": ({"prove"}, "a factor of a proof"),
-    "ulp": ({"diverge"}, "the unit of a distance between two numbers"),
+    "ulp": ({"diverge", "sharing"}, "the unit of a distance between two numbers"),
 }  # fmt: skip
 """Source -> the parts of mrjax in which its name means something else too, and what it means."""
 

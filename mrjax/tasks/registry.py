@@ -36,6 +36,10 @@ class Task:
             folder itself.
         compiles: whether torch.compile computes its step correctly.
         formats: whether its tensors have memory formats in PyTorch (``--channels_last``).
+        inputs: names of the arrays that its network gets.
+        constants: constant of a network, without its domain -> names of its numbers.
+        tags: words by which people look for such networks.
+        normalised: how the input of a network is brought to its scale, in words.
     """
 
     title: str
@@ -48,6 +52,10 @@ class Task:
     network: str = ""
     compiles: bool = True
     formats: bool = True
+    inputs: Sequence[str] = ()
+    constants: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    tags: Sequence[str] = ()
+    normalised: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -62,6 +70,15 @@ TASKS: dict[str, Task] = {
         output="susceptibility [ppm]",
         sizes=("width", "levels", "window", "patch", "batch_size"),
         grows={"volume": ("patch", 8)},
+        inputs=("field",),
+        constants={
+            "normalisation": ("field_mean", "field_std", "chi_mean", "chi_std"),
+            "tuned": ("tkd_threshold", "l2_weight"),
+        },
+        tags=("quantitative-susceptibility-mapping", "image-reconstruction"),
+        normalised="The network gets the local field minus its mean, divided by its standard "
+        "deviation; its output is multiplied by the standard deviation of the susceptibility, plus "
+        "its mean.",
     ),
     "varnet": Task(
         title="parallel imaging with the variational network",
@@ -72,6 +89,11 @@ TASKS: dict[str, Task] = {
         # without a warning.
         compiles=False,
         formats=False,
+        inputs=("kspace", "maps", "mask"),
+        constants={"tuned": ("iterations", "weight")},
+        tags=("parallel-imaging", "image-reconstruction"),
+        normalised="Each slice is divided by the largest magnitude of its zero-filled image; no "
+        "constant of the training set is needed.",
     ),
     "breast": Task(
         title="breast masks with a U-Net",
@@ -81,6 +103,11 @@ TASKS: dict[str, Task] = {
         single={"fold": 0},
         whole="crossval",
         network="/repetition_000/fold_00",
+        inputs=("image",),
+        constants={"threshold": ("channel", "low", "high")},
+        tags=("breast", "image-segmentation"),
+        normalised="The images of each patient are divided by a scale of the patient's own; no "
+        "constant of the training set is needed by the network.",
     ),
 }
 """Name -> task."""

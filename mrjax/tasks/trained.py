@@ -8,9 +8,10 @@ import numpy as np
 
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
-from mrjax.runs import jsonfile, package
+from mrjax.runs import jsonfile
 from mrjax.runs.atomic import write_json
 from mrjax.runs.folder import RunFolder
+from mrjax.tasks import package
 from mrjax.train import checkpoint
 
 CONSTANTS = "constants.json"

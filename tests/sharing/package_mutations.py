@@ -20,8 +20,8 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 from packages_here import OLDER, files_of, put, quick  # noqa: E402
 
 from mrjax.errors import UserError  # noqa: E402
-from mrjax.runs.package import content, layout  # noqa: E402
 from mrjax.sharing import package  # noqa: E402
+from mrjax.tasks.package import content, layout  # noqa: E402
 
 Files = dict[str, bytes]
 LONGEST = 5.0

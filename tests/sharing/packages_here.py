@@ -7,9 +7,10 @@ from unittest import mock
 
 import numpy as np
 
-from mrjax.runs.package import layout, tensors
 from mrjax.sharing import package
 from mrjax.sharing.package import example
+from mrjax.tasks import registry
+from mrjax.tasks.package import layout, tensors
 
 OLDER = Path(__file__).parents[1] / "data" / "run_3fc6757" / "baseline" / "000"
 """A run of the variational network by older code: without packages, without domain."""
@@ -18,7 +19,8 @@ OLDER = Path(__file__).parents[1] / "data" / "run_3fc6757" / "baseline" / "000"
 def stand_in(run: Path, task: str = "varnet") -> dict[str, bytes]:
     """Test input and output of the right names, without a network."""
     rng = np.random.default_rng(0)
-    values = {name: rng.standard_normal((1, 2, 3)).astype("f4") for name in layout.INPUTS[task]}
+    names = registry.TASKS[task].inputs
+    values = {name: rng.standard_normal((1, 2, 3)).astype("f4") for name in names}
     output = {layout.OUTPUT: np.ones((1, 2), np.complex64)}
     return {layout.TEST_INPUT: tensors.dump(values), layout.TEST_OUTPUT: tensors.dump(output)}
 

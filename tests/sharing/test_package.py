@@ -20,11 +20,11 @@ from mrjax.config import RunConfig
 from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
 from mrjax.runs import atomic, environment
-from mrjax.runs.package import layout, schema
 from mrjax.sharing import package
 from mrjax.sharing.package import cleaned, example, packed
 from mrjax.tasks import registry
 from mrjax.tasks.breast.classical import Threshold
+from mrjax.tasks.package import layout, schema
 from mrjax.tasks.qsm.classical import Tuned as TunedQsm
 from mrjax.tasks.varnet import exchange
 from mrjax.tasks.varnet.classical import Tuned
@@ -56,7 +56,7 @@ def test_the_same_run_gives_the_same_bytes_from_every_place(tmp_path):
     one, other = (files_of(found.folder) for found in made)
     assert one == other and set(one) == {*layout.FILES, layout.MANIFEST}
     assert made[0].digest == made[1].digest and set(made[0].test_inputs) == {
-        *layout.INPUTS["varnet"]
+        *registry.TASKS["varnet"].inputs
     }
     assert made[0].test_output.dtype == np.complex64
 
@@ -196,11 +196,10 @@ def test_settings_that_are_free_text_are_known():
 def test_constants_are_those_of_the_tasks():
     kinds = {"normalisation": Normalisation, "threshold": Threshold}
     tuned = {"qsm": TunedQsm, "varnet": Tuned}
-    for task, groups in schema.CONSTANTS.items():
+    for task, groups in [(k, t.constants) for k, t in registry.TASKS.items()]:
         for group, names in groups.items():
             kind = tuned[task] if group == "tuned" else kinds[group]
             assert tuple(field.name for field in dataclasses.fields(kind)) == names
-    assert set(schema.CONSTANTS) == set(layout.INPUTS) == set(registry.TASKS)
 
 
 def documented(title: str) -> list[str]:
@@ -219,7 +218,7 @@ def test_the_page_lists_what_a_package_holds(tmp_path):
     assert {name.split(".")[0] for name in fields} == set(schema.CONFIG)
     within = {name.split(".")[1] for name in fields if name.startswith("result.")}
     assert within == set(schema.RESULT) >= set(made.result)
-    for names in layout.INPUTS.values():
+    for names in [task.inputs for task in registry.TASKS.values()]:
         assert all(f"`{name}` (" in PAGE for name in names)
 
 
@@ -351,7 +350,9 @@ def test_the_packed_network_is_that_of_the_run(tmp_path, name):
     assert (made.task, made.framework) == (task, result(run)["framework"])
     assert made.exact == ("--numerics=reproducible" in flags)
     assert made.constants["domain"] and made.environment["packages"]
-    assert set(made.test_inputs) == set(layout.INPUTS[task]) and np.ptp(np.abs(made.test_output))
+    assert set(made.test_inputs) == set(registry.TASKS[task].inputs) and np.ptp(
+        np.abs(made.test_output)
+    )
     assert packed.configuration(made).experiment == task
     for source in (run, folder):
         again = ("--steps=0", f"--from_run={source}", f"--workdir={source}_again")
@@ -376,6 +377,6 @@ def test_from_run_refuses_what_is_not_its_network(tmp_path):
 
 
 def test_the_stand_in_has_the_names_of_the_format():
-    for task, names in layout.INPUTS.items():
+    for task, names in [(k, t.inputs) for k, t in registry.TASKS.items()]:
         made = stand_in(Path(), task)
         assert names and set(made) == {layout.TEST_INPUT, layout.TEST_OUTPUT}

@@ -17,9 +17,10 @@ from helpers import ROOT
 from packages_here import OLDER, files_of, put, quick
 
 from mrjax.errors import UserError
-from mrjax.runs import package as format_of
-from mrjax.runs.package import content, folder, layout, tensors
 from mrjax.sharing import package
+from mrjax.tasks import package as format_of
+from mrjax.tasks import registry
+from mrjax.tasks.package import content, folder, layout, tensors
 
 MOST_MEGABYTES = 500
 
@@ -225,7 +226,7 @@ def test_the_memory_of_a_reader_is_bounded(there):
     count = layout.LIMITS[layout.LEDGER] // (len(line) + 17)
     lines = b"".join(b'{"step":%d,%b\n' % (i, line[1:]) for i in range(1, count))
     floats = (layout.LIMITS[layout.TEST_INPUT] - 1000) // 12
-    values = {name: np.ones(floats, "f4") for name in layout.INPUTS["varnet"]}
+    values = {name: np.ones(floats, "f4") for name in registry.TASKS["varnet"].inputs}
     output = {layout.OUTPUT: np.ones(3 * floats, "f4")}
     forge(
         there,
@@ -241,7 +242,7 @@ def test_the_memory_of_a_reader_is_bounded(there):
     code = (
         "import sys\n"
         "from mrjax.errors import UserError\n"
-        "from mrjax.runs import package\n"
+        "from mrjax.tasks import package\n"
         "try:\n    package.read(sys.argv[1])\n"
         "except UserError as error:\n    print(error)\n"
         "status = open('/proc/self/status').read()\n"

@@ -6,9 +6,9 @@ import pytest
 from packages_here import OLDER, files_of, quick
 
 from mrjax.errors import UserError
-from mrjax.runs.package import layout
 from mrjax.sharing import package
 from mrjax.sharing.package import signing
+from mrjax.tasks.package import layout
 
 
 def keys(folder: Path) -> tuple[Path, Path]:

@@ -11,9 +11,9 @@ from micro_runs import micro
 from programs_here import here
 
 from mrjax.runs import ledger
-from mrjax.runs.package import content, layout, tensors
 from mrjax.sharing import package
 from mrjax.sharing.verify import child, program, verdict
+from mrjax.tasks.package import content, layout, tensors
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from sharing.packages_here import OLDER, files_of, put, quick
 
 from mrjax.errors import UserError
 from mrjax.runs import digests
-from mrjax.runs.package import content, layout
 from mrjax.sharing.verify import checks, program
 from mrjax.sharing.verify.findings import FAILED, NOT_ASKED, NOT_MADE, PASSED, code
+from mrjax.tasks.package import content, layout
 
 MUTATIONS = int(os.environ.get("MRJAX_DAMAGED", "150"))
 

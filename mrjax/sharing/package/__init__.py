@@ -2,7 +2,7 @@
 
 ``writing`` makes a package from a run folder: ``source`` says which runs can be packed, ``cleaned``
 takes the maker's machine out, ``example`` makes the test input and output, ``card`` writes the page
-for readers. `mrjax.runs.package` has the format and reads it.
+for readers. `mrjax.tasks.package` has the format and reads it.
 """
 
 from mrjax.sharing.package.packed import Package, configuration, read

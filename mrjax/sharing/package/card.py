@@ -75,7 +75,7 @@ def _head(config: Mapping[str, Any], licence: str) -> list[str]:
     check_licence(licence)
     tags = ["mri", "reproducibility", config["framework"], config["task"]]
     lists = {
-        "tags": [*tags, *words.TAGS[config["task"]]],
+        "tags": [*tags, *registry.TASKS[config["task"]].tags],
         "metrics": list(config["result"]["metrics"]),
     }
     lines = ["---", "library_name: mrjax", f"license: {json.dumps(licence)}"]
@@ -196,7 +196,7 @@ def _scale(config: Mapping[str, Any]) -> list[str]:
         for name, value in values.items()
     ]
     table = _table(("constant", "meaning", "value"), rows)
-    return [words.NORMALISED[config["task"]], "", *table]
+    return [registry.TASKS[config["task"]].normalised, "", *table]
 
 
 def _domain(config: Mapping[str, Any]) -> list[str]:

@@ -20,8 +20,8 @@ from mrjax import children
 from mrjax.config import RunConfig
 from mrjax.errors import RunFailed, UserError
 from mrjax.runs import environment
-from mrjax.runs.package import layout, tensors
 from mrjax.tasks import registry
+from mrjax.tasks.package import layout, tensors
 
 EDGE = 16
 """Least edge of the synthetic subject [voxels]."""
@@ -73,7 +73,9 @@ def make(run: Path, folder: Path) -> None:
     config = small(theirs, run)
     config.check()
     inputs, output = _applied(config)
-    named = inputs if isinstance(inputs, Mapping) else {layout.INPUTS[found.task][0]: inputs}
+    named = (
+        inputs if isinstance(inputs, Mapping) else {registry.TASKS[found.task].inputs[0]: inputs}
+    )
     if output.dtype == np.complex128:  # which the format does not have, nor a run's predictions
         output = output.astype(np.complex64)
     for name, arrays in zip(_NAMES, (named, {layout.OUTPUT: output}), strict=True):
@@ -90,22 +92,10 @@ def small(config: RunConfig, run: Path) -> RunConfig:
         "fold": None, "n_patients": 1, "slices": 1, "field_strength": 0.0, "echo_time": 0.0,
         "maps": "acs", "preset": "demo", "perturb_init": 0, "repetition": 0,
         **dict.fromkeys((f"seed_{name}" for name in ("data", "noise", "mask", "fold")), 0),
-        **_sizes(config),
+        **registry.module(config.experiment, "config").smallest(config, EDGE),
     }  # fmt: skip
     known = {field.name for field in dataclasses.fields(config)}
     return dataclasses.replace(config, **{k: v for k, v in values.items() if k in known})
-
-
-def _sizes(config: RunConfig) -> dict[str, int]:
-    """The least sizes that a network allows."""
-    of: Any = config
-    if config.experiment == "varnet":
-        edge = max(2 * EDGE, of.window + 1)
-        return {"rows": edge, "columns": edge, "coils": min(of.coils, 4), "acs_lines": edge // 4}
-    edge = max(EDGE, of.multiple)
-    if config.experiment == "qsm":
-        return {"volume": edge, "patch": edge}
-    return {"rows": edge * of.shrink, "columns": edge * of.shrink}
 
 
 def _applied(config: Any) -> tuple[Any, np.ndarray]:

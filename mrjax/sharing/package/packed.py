@@ -10,8 +10,7 @@ import numpy as np
 
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
-from mrjax.runs import package
-from mrjax.tasks import registry
+from mrjax.tasks import package, registry
 from mrjax.tasks.trained import Weights
 
 
@@ -60,7 +59,7 @@ class Package:
 
 
 def read(folder: str | os.PathLike[str]) -> Package:
-    """Read a package and check every file of it, see `mrjax.runs.package.read`.
+    """Read a package and check every file of it, see `mrjax.tasks.package.read`.
 
     Raises:
         UserError: the folder holds no whole package; one line names the file and the field.

@@ -8,7 +8,7 @@ import importlib.util
 from pathlib import Path
 
 from mrjax.errors import UserError
-from mrjax.runs.package import layout
+from mrjax.tasks.package import layout
 
 _ADVICE = "make one with openssl ecparam -name prime256v1 -genkey -noout -out FILE"
 

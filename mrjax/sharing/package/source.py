@@ -10,9 +10,9 @@ import numpy as np
 from mrjax.errors import UserError
 from mrjax.runs import digests, jsonfile, result
 from mrjax.runs.folder import RunFolder
-from mrjax.runs.package import is_package
-from mrjax.runs.package.schema import FRAMEWORKS
 from mrjax.tasks import registry, trained
+from mrjax.tasks.package import is_package
+from mrjax.tasks.package.schema import FRAMEWORKS
 
 _ADVICE = "name a run folder of mrjax"
 _KINDS = ("params/", "batch_stats/")

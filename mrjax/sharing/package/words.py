@@ -2,12 +2,6 @@
 
 from collections.abc import Mapping
 
-TAGS: Mapping[str, tuple[str, ...]] = {
-    "qsm": ("quantitative-susceptibility-mapping", "image-reconstruction"),
-    "varnet": ("parallel-imaging", "image-reconstruction"),
-    "breast": ("breast", "image-segmentation"),
-}
-"""Task -> tags beside those of every card."""
 CONSTANTS: Mapping[str, tuple[str, str]] = {
     "normalisation.field_mean": ("mean local field of the training subjects", "ppm"),
     "normalisation.field_std": ("standard deviation of this field", "ppm"),
@@ -22,15 +16,6 @@ CONSTANTS: Mapping[str, tuple[str, str]] = {
     "threshold.high": ("first higher intensity that it does not", ""),
 }
 """Constant of a network -> what it is, and its unit."""
-NORMALISED: Mapping[str, str] = {
-    "qsm": "The network gets the local field minus its mean, divided by its standard deviation; "
-    "its output is multiplied by the standard deviation of the susceptibility, plus its mean.",
-    "varnet": "Each slice is divided by the largest magnitude of its zero-filled image; no "
-    "constant of the training set is needed.",
-    "breast": "The images of each patient are divided by a scale of the patient's own; no constant "
-    "of the training set is needed by the network.",
-}
-"""Task -> how the input of a network is brought to its scale."""
 DOMAIN: Mapping[str, tuple[str, str]] = {
     "voxel_size": ("edges of the voxels, axis by axis", "mm"),
     "b0_direction": ("direction of B0 in the axes of the subjects", ""),

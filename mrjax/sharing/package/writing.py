@@ -11,11 +11,11 @@ from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic, ledger
-from mrjax.runs.package import layout, schema, tensors
-from mrjax.runs.package.content import manifest_of
 from mrjax.sharing.package import card, cleaned, example, packed, signing, source
 from mrjax.sharing.package.packed import Package
 from mrjax.sharing.package.source import Source
+from mrjax.tasks.package import layout, schema, tensors
+from mrjax.tasks.package.content import manifest_of
 
 LICENCE = "apache-2.0"
 

@@ -141,3 +141,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "momentum": 0.99,
     },
 }
+
+
+def smallest(config: Config, edge: int) -> dict[str, int]:
+    """Return the settings of the smallest synthetic subject that a network takes.
+
+    Args:
+        config: configuration of the network.
+        edge: length that no edge should be below [voxels].
+    """
+    edge = max(edge, config.multiple) * config.shrink
+    return {"rows": edge, "columns": edge}

@@ -161,3 +161,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "coils": 15,
     },
 }
+
+
+def smallest(config: Config, edge: int) -> dict[str, int]:
+    """Return the settings of the smallest synthetic subject that a network takes.
+
+    Args:
+        config: configuration of the network.
+        edge: length that no edge should be below [voxels].
+    """
+    edge = max(2 * edge, config.window + 1)
+    coils = min(config.coils, 4)
+    return {"rows": edge, "columns": edge, "coils": coils, "acs_lines": edge // 4}

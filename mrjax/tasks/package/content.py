@@ -11,9 +11,9 @@ import numpy as np
 
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile
-from mrjax.runs.package import folder as folders
-from mrjax.runs.package import layout, schema
-from mrjax.runs.package.folder import refusal
+from mrjax.tasks.package import folder as folders
+from mrjax.tasks.package import layout, schema
+from mrjax.tasks.package.folder import refusal
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ A package is a run folder cut down to what a stranger needs; `mrjax/sharing/READ
 files. ``layout`` names them, ``folder`` opens them, ``tensors`` and ``content`` understand them.
 """
 
-from mrjax.runs.package.content import Content, is_package, read
-from mrjax.runs.package.layout import SCHEMA_VERSION
+from mrjax.tasks.package.content import Content, is_package, read
+from mrjax.tasks.package.layout import SCHEMA_VERSION
 
 __all__ = ["SCHEMA_VERSION", "Content", "is_package", "read"]

@@ -39,12 +39,6 @@ TOP = frozenset(name for name in (*FILES, MANIFEST) if "/" not in name) | {TEST}
 
 OUTPUT = "output"
 """Name of the one array of the test output."""
-INPUTS: Mapping[str, tuple[str, ...]] = {
-    "qsm": ("field",),
-    "varnet": ("kspace", "maps", "mask"),
-    "breast": ("image",),
-}
-"""Task -> names of the arrays of the test input."""
 
 
 def canonical(content: Any) -> bytes:

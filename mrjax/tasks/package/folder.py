@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mrjax.errors import UserError
-from mrjax.runs.package.layout import (
+from mrjax.tasks.package.layout import (
     FILES,
     LARGEST_MANIFEST,
     LARGEST_SIGNATURE,

@@ -13,7 +13,8 @@ from mrjax.config.mirrors import text as flag_text
 from mrjax.runs import digests, jsonfile, result
 from mrjax.runs import ledger as ledgers
 from mrjax.runs.jsonfile import is_count, is_finite
-from mrjax.runs.package import layout, tensors
+from mrjax.tasks.package import layout, tensors
+from mrjax.tasks.registry import TASKS
 
 FRAMEWORKS = ("jax", "pytorch")
 RESULT = ("steps", "subjects", "metrics", "baselines", "digests", "data", "origin")
@@ -21,15 +22,6 @@ CONFIG = ("schema_version", "task", "framework", "level", "settings", "fine_tune
           "constants", "result", "test")  # fmt: skip
 COUNTS = ("found", "training", "held_out")
 ORIGIN = "origin"
-CONSTANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "qsm": {
-        "normalisation": ("field_mean", "field_std", "chi_mean", "chi_std"),
-        "tuned": ("tkd_threshold", "l2_weight"),
-    },
-    "varnet": {"tuned": ("iterations", "weight")},
-    "breast": {"threshold": ("channel", "low", "high")},
-}
-"""Task -> constant -> its numbers."""
 DOMAIN = "domain"
 TEST = ("source", "exact")
 _LONGEST_LINE = 512
@@ -44,7 +36,7 @@ def config(content: bytes) -> dict[str, Any]:
     _require(set(found) == set(CONFIG), f"the keys {', '.join(CONFIG)}")
     version = layout.SCHEMA_VERSION
     _require(found["schema_version"] == version, f"schema_version {version}")
-    tasks = tuple(layout.INPUTS)
+    tasks = tuple(TASKS)
     _require(_is_one(found["task"], tasks), f"task as one of {', '.join(tasks)}")
     _require(_is_one(found["framework"], FRAMEWORKS), f"framework as {' or '.join(FRAMEWORKS)}")
     _require(_is_one(found["level"], result.LEVELS), f"level as one of {', '.join(result.LEVELS)}")
@@ -124,7 +116,7 @@ def leaves(content: bytes, settings: Mapping[str, Any]) -> dict[str, np.ndarray]
 
 def inputs(content: bytes, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Read ``test/input.safetensors``."""
-    found, names = tensors.load(content), layout.INPUTS[settings["task"]]
+    found, names = tensors.load(content), TASKS[settings["task"]].inputs
     _require(set(found) == set(names), f"the arrays {', '.join(names)}")
     _check_finite(found)
     return found
@@ -153,7 +145,7 @@ def _check_settings(settings: Any) -> None:
 
 def _check_constants(task: str, constants: Any) -> None:
     _require(isinstance(constants, dict), "constants as an object")
-    for name, numbers in CONSTANTS[task].items():
+    for name, numbers in TASKS[task].constants.items():
         found = constants.get(name)
         good = isinstance(found, dict) and set(found) == set(numbers)
         _require(good, f"constants.{name} with {', '.join(numbers)}")
@@ -164,7 +156,7 @@ def _check_constants(task: str, constants: Any) -> None:
     _require(isinstance(domain, dict), f"constants.{DOMAIN} as an object")
     for name, values in domain.items():
         _require(_fits(name, values), f"a value of constants.{DOMAIN}.{name}")
-    rest = set(constants) - set(CONSTANTS[task]) - {DOMAIN, "inputs"}
+    rest = set(constants) - set(TASKS[task].constants) - {DOMAIN, "inputs"}
     _require(not rest, "no other constants")
 
 
