@@ -158,7 +158,8 @@ def _run_child(child: Child, shown: set[str]) -> int | None:
     argv = [line for line in configs.to_flags(child.config).splitlines() if line[0] != "#"]
     named = configs.digest_fields(type(child.config))
     free = [f.name for f in dataclasses.fields(child.config) if f.name not in named]
-    argv += [configs.to_argument(name, getattr(child.config, name)) for name in free]
+    values = {name: getattr(child.config, name) for name in free}
+    argv += [configs.to_argument(name, v) for name, v in values.items() if v is not None]
     log = Path(f"{child.config.workdir}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     # The log is written line by line, because this process may be killed.
