@@ -17,6 +17,8 @@ os.environ["JAX_ENABLE_X64"] = "1"
 # (3,) + (2, 3) is an error: a silent broadcast between ranks is usually a wrong axis.
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "1"
+# scikit-learn sets it when it is imported, which one test of a process would do for the next.
+os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "True")
 # A stored executable is a source of variation of its own; runs record that there is none.
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
