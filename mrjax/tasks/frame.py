@@ -208,7 +208,7 @@ def _lead(
         result.write(folder.path, content | {"digests": {**job.digests, **of_outputs}})
     if judged.table:
         sys.stdout.write(records.table(judged.table, judged.subjects) + "\n")
-    sys.stdout.write(f"finished: {folder.path}\n{records.outputs(path)}")
+    sys.stdout.write(f"{records.outputs(path)}finished: {folder.path}\n")
     return 0
 
 

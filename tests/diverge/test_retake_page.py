@@ -66,7 +66,7 @@ def test_what_is_on_one_side_only_is_on_the_page(tmp_path):
     found = traced.operations(sides, comparison.compare(*sides), [tmp_path / "a", tmp_path / "b"])
     shown = page.section(found)
     assert shown["alone"] == [[], ["sin, forward, module out, operation 2 (mrjax/x.py:9)"]]
-    assert dict(shown["facts"])["Number in B"] == "5"
+    assert "5 in B" in dict(shown["facts"])["Number"]
 
 
 def twins(tmp_path, second):

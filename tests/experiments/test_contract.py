@@ -76,8 +76,9 @@ def assert_same_bits(found: Path, expected: Path) -> None:
 
 
 def ended_with(done: subprocess.CompletedProcess, run: Path) -> bool:
-    """Whether the last two lines are the digests of a run's network and predictions."""
-    words = [tuple(line.split()) for line in done.stdout.splitlines()[-2:]]
+    """Whether the last lines are the digests of a run's network and predictions."""
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("finished: ")]
+    words = [tuple(line.split()) for line in lines[-2:]]
     found = digests(run)
     return words == [("network", found["params"]), ("predictions", found["predictions"])]
 

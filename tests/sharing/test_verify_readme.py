@@ -26,4 +26,4 @@ def test_the_readme_shows_the_digits_that_its_command_prints(tmp_path, monkeypat
     assert [line.split()[0] for line in lines] == ["network", "predictions"]
     words = (program.removeprefix("experiments."), *flags, f"--workdir={tmp_path / 'run'}")
     done = call(*words, anew=True)  # without optimisation these hundred steps take longer
-    assert done.stdout.splitlines()[-2:] == lines
+    assert done.stdout.splitlines()[-3:] == [*lines, f"finished: {tmp_path / 'run'}"]
