@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int32, PyTree, UInt64
 
 from mrjax.numerics.arithmetic import Arithmetic
 from mrjax.numerics.fingerprint import fingerprint
+from mrjax.numerics.stored import stored
 from mrjax.train import finite
 
 Batch = Mapping[str, Array]
@@ -125,6 +126,10 @@ def make_step(
             new, skipped = _keep_if_overflown(sound, new, state), ~sound
         broken = finite.first(tensors(batch, grads, new))
         kept = {"params": new.params, "batch_stats": new.batch_stats}
+        # XLA would compute the weights a second time for their digest, in one kernel with it and
+        # rounded otherwise; the digest would be that of weights which nobody has.
+        kept, grads = jax.tree.map(stored, (kept, grads))
+        new = new._replace(**kept)
         evidence = Evidence(
             loss=loss,
             params=fingerprint(kept),

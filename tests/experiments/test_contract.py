@@ -11,6 +11,9 @@ from micro_runs import FOLDS, micro
 from programs_here import child_here, here
 
 from mrjax import children
+from mrjax.runs import ledger
+from mrjax.runs.digests import fingerprint, hex64
+from mrjax.train import checkpoint
 
 JAX = ("qsm", "varnet", "breast")
 COMMANDS = {
@@ -119,6 +122,14 @@ def test_a_finished_run_returns_at_once_and_says_so(program, base, tmp_path, mon
         assert "already finished" in done.stderr
         assert ended_with(done, base)
     assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
+
+
+def test_the_ledger_ends_with_the_digest_of_the_saved_weights(base):
+    for folder in trainings(base):
+        step, leaves = checkpoint.newest(folder / "checkpoints")
+        kept = {k: v for k, v in leaves.items() if k.startswith(("params/", "batch_stats/"))}
+        last = list(ledger.read(folder / "ledger.jsonl"))[-1]
+        assert (last["step"], last["params"]) == (step, hex64(fingerprint(kept)))
 
 
 def test_a_trained_network_infers_the_same_images_again(program, base, tmp_path):
