@@ -20,6 +20,11 @@ says where two recorded trainings part: the first step and quantity, the first o
 inputs and unequal results, and how far these are apart. mrjax's own trainings take the step in
 which they part again, each with its own flags; of other trainings the step must have been traced
 (Recorder(..., trace_at=[STEP])). With --out, a page shows the modules and how the difference grows.
+
+    python -m experiments.network export DIR --format=stablehlo --output=PATH
+
+writes the network of the run folder DIR for programs that know nothing of mrjax: stablehlo (jax),
+state_dict (PyTorch), monai (a MONAI Bundle) or bioimageio (a bioimage.io model).
 """
 
 import sys
@@ -31,6 +36,7 @@ from mrjax.sharing.commands import exchange
 VERBS = {
     "prove": Verb("mrjax.prove.command"),
     "diverge": Verb("mrjax.diverge.asked", ("A", "B")),
+    "export": Verb("mrjax.sharing.commands.export", ("DIR",)),
 }
 
 

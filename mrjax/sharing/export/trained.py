@@ -1,0 +1,123 @@
+"""The trained network that is to be exported, with an input to test the copies with."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mrjax.config import RunConfig
+from mrjax.data.pipeline import Normalisation
+from mrjax.errors import UserError
+from mrjax.runs import jsonfile
+from mrjax.runs.folder import RunFolder
+from mrjax.sharing.export import example
+from mrjax.tasks import registry, trained
+
+_ADVICE = "name the run folder of a trained network"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes:
+        task: key of `registry.TASKS`.
+        config: settings of its training, as a run in JAX has them.
+        weights: parameters and running statistics.
+        constants: content of ``checkpoints/constants.json``.
+        digest: sha256 of its parameters, from result.json.
+        inputs: name -> array of a test input, as the task gives it to its network on the host:
+            `field` (1, x, y, z, 1) [ppm]; `image` (1, row, column, 3); or `kspace` and `maps`
+            (1, coil, row, column), complex, with `mask` (1, column).
+    """
+
+    task: str
+    config: Any
+    weights: trained.Weights
+    constants: Mapping[str, Any]
+    digest: str
+    inputs: Mapping[str, np.ndarray]
+
+    @property
+    def multiple(self) -> int:
+        """Number by which each spatial axis of an input must be divisible."""
+        return getattr(self.config, "multiple", 1)
+
+    def arguments(self) -> tuple[Normalisation, ...]:
+        """Return what the task's `predictor` takes."""
+        if self.task != "qsm":
+            return ()
+        return (Normalisation(**self.constants["normalisation"]),)
+
+    def output(self, config: RunConfig | None = None) -> np.ndarray:
+        """Return the network's output for the test input, computed by JAX on this processor.
+
+        Args:
+            config: settings to compute with; None: those of the training.
+        """
+        built = registry.module(self.task, "model").build(config or self.config, "cpu")
+        state = built.initial_state(self.weights)
+        predict = built.predictor(*self.arguments())
+        if self.task == "varnet":
+            return np.asarray(predict(state.params, self.inputs))
+        (image,) = self.inputs.values()
+        return np.asarray(predict(state.params, state.batch_stats, jax.numpy.asarray(image)))
+
+
+def settings(folder: Path) -> tuple[str, RunConfig]:
+    """Read the task and the settings of a finished run. Computes nothing.
+
+    Args:
+        folder: run folder.
+
+    Returns:
+        The task, and its configuration; of a run in PyTorch, without PyTorch's switches.
+
+    Raises:
+        UserError: the folder holds no finished run of a task of mrjax.
+    """
+    run = RunFolder(folder)
+    if not run.finished:
+        raise UserError(
+            f"{folder} holds no finished run (no result.json); expected the run folder of a "
+            f"trained network; {_ADVICE}"
+        )
+    result = jsonfile.read(run.result, "the result of a run", _ADVICE)
+    record = jsonfile.read(run.config, "the record of a run", _ADVICE)
+    task, values = result.get("experiment"), record.get("config")
+    if task not in registry.TASKS or not isinstance(values, dict):
+        raise UserError(
+            f"{folder} is a run of {task}; expected one of {', '.join(registry.TASKS)}; {_ADVICE}"
+        )
+    cls = registry.module(task, "config").Config
+    names = {field.name for field in dataclasses.fields(cls)}
+    return task, cls(**{name: value for name, value in values.items() if name in names})
+
+
+def read(folder: Path) -> Trained:
+    """Read a trained network.
+
+    Args:
+        folder: run folder; of a cross-validation, that of one fold.
+
+    Returns:
+        The network, with a test input of random numbers: those of the training may show a patient.
+
+    Raises:
+        UserError: the folder holds no trained network of a task of mrjax.
+    """
+    task, config = settings(folder)
+    built = registry.module(task, "model").build(config, "cpu")
+    weights, constants = trained.load(task, config, str(folder), (), built.shapes)
+    result = jsonfile.read(RunFolder(folder).result, "the result of a run", _ADVICE)
+    return Trained(
+        task=task,
+        config=config,
+        weights=weights,
+        constants=constants,
+        digest=str(result.get("digests", {}).get("params", "")),
+        inputs=example.draw(task, config, constants),
+    )
