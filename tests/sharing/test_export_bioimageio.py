@@ -12,8 +12,8 @@ pytest.importorskip("torch")
 if importlib.util.find_spec("bioimageio") is None:
     pytest.skip("bioimageio.core is not installed (bioimageio-package)", allow_module_level=True)
 
-from mrjax.sharing.export import bioimageio, folder, trained  # noqa: E402
-from mrjax.sharing.export.about import Asked  # noqa: E402
+from mrjax.sharing.export import bioimageio, folder, trained
+from mrjax.sharing.export.about import Asked
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from mrjax.sharing.export import example, folder, trained
 from mrjax.sharing.export.about import Asked
 
 pytest.importorskip("flatbuffers", reason="flatbuffers is not installed (share-extra)")
-from mrjax.sharing.export import stablehlo  # noqa: E402
+from mrjax.sharing.export import stablehlo
 
 SIZE = {"qsm": (16, 18, 20), "breast": (16, 20), "varnet": (2, 20, 26)}
 

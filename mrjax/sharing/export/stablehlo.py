@@ -4,9 +4,10 @@ The program computes in the arithmetic of the training. Its weights are argument
 compiler could compute with them in advance, by other roundings.
 """
 
+import contextlib
 import dataclasses
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,22 +129,42 @@ def _program(found: Trained, any_size: bool) -> tuple[RunConfig, export.Exported
     """Return the program, and the settings that it computes with.
 
     Some forms of convolution are chosen by the lengths of an image, which a program for any size
-    does not know. The library's own convolution then takes their place, which rounds differently
-    unless the arithmetic is order-free.
+    does not know. The library's own convolution then takes their place. It rounds differently,
+    unless the arithmetic is order-free; but then only a CPU's library is exact.
     """
     config = found.config
     try:
-        return config, _exported(found, config, any_size)
+        return config, _exported(found, config, any_size, PLATFORMS)
     except jax.errors.InconclusiveDimensionOperation:
         config = dataclasses.replace(config, conv_form="lax")
-        return config, _exported(found, config, any_size)
+        exact = config.numerics == "reproducible"
+        return config, _exported(found, config, any_size, PLATFORMS[:1] if exact else PLATFORMS)
 
 
-def _exported(found: Trained, config: RunConfig, any_size: bool) -> export.Exported:
+def _exported(
+    found: Trained, config: RunConfig, any_size: bool, platforms: Sequence[str]
+) -> export.Exported:
     weights = {k: jax.ShapeDtypeStruct(v.shape, v.dtype) for k, v in _weights(found).items()}
-    with jax.default_matmul_precision(config.matmul_precision):
+    with jax.default_matmul_precision(config.matmul_precision), _without_places():
         function = jax.jit(_function(found, config))
-        return export.export(function, platforms=PLATFORMS)(weights, _inputs(found, any_size))
+        return export.export(function, platforms=platforms)(weights, _inputs(found, any_size))
+
+
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """Keep the names of files of this machine, and who called whom, out of the program."""
+    wanted = {
+        "jax_include_full_tracebacks_in_locations": False,
+        "jax_hlo_source_file_canonicalization_regex": ".*",
+    }
+    before = {name: getattr(jax.config, name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            jax.config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 def _inputs(found: Trained, any_size: bool) -> dict[str, jax.ShapeDtypeStruct]:
@@ -152,7 +173,7 @@ def _inputs(found: Trained, any_size: bool) -> dict[str, jax.ShapeDtypeStruct]:
     if any_size:
         for shape in shapes.values():
             shape[1:-1] = [f"{found.multiple}*{axis}" for axis in "xyz"[: len(shape) - 2]]
-    texts = [f"({','.join(shape)},)" for shape in shapes.values()]
+    texts = [",".join(shape) for shape in shapes.values()]
     scope = export.SymbolicScope()
     return {
         name: jax.ShapeDtypeStruct(export.symbolic_shape(text, scope=scope), array.dtype)
