@@ -64,8 +64,9 @@ def read_signature(folder: Path) -> bytes | None:
         UserError: it is no ordinary file, or too large.
     """
     with _failures(folder), _opened(folder) as top:
-        if SIGNATURE not in os.listdir(top):
-            return None
+        with os.scandir(top) as entries:
+            if all(entry.name != SIGNATURE for entry in entries):
+                return None
         return _read(folder, top, SIGNATURE, LARGEST_SIGNATURE)
 
 

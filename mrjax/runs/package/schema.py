@@ -18,8 +18,8 @@ from mrjax.tasks.registry import TASKS
 
 FRAMEWORKS = ("jax", "pytorch")
 RESULT = ("steps", "subjects", "metrics", "baselines", "digests", "data", "origin")
-CONFIG = ("schema_version", "task", "framework", "level", "settings", "digest", "constants",
-          "result", "test")  # fmt: skip
+CONFIG = ("schema_version", "task", "framework", "level", "settings", "fine_tuned", "digest",
+          "constants", "result", "test")  # fmt: skip
 COUNTS = ("found", "training", "held_out")
 ORIGIN = "origin"
 CONSTANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -48,6 +48,7 @@ def config(content: bytes) -> dict[str, Any]:
     _require(_is_one(found["task"], tuple(TASKS)), f"task as one of {', '.join(TASKS)}")
     _require(_is_one(found["framework"], FRAMEWORKS), f"framework as {' or '.join(FRAMEWORKS)}")
     _require(_is_one(found["level"], result.LEVELS), f"level as one of {', '.join(result.LEVELS)}")
+    _require(type(found["fine_tuned"]) is bool, "fine_tuned as true or false")
     _require(_is_hex(found["digest"]), "digest as 64 hex digits")
     _check_settings(found["settings"])
     _check_constants(found["task"], found["constants"])

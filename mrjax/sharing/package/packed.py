@@ -25,6 +25,7 @@ class Package:
         framework: what trained it, ``jax`` or ``pytorch``.
         level: level of reproducibility of its training.
         settings: flag -> value, of its training; flags that name the maker's files are left out.
+        fine_tuned: whether the training began with another trained network.
         constants: what the weights need to be used, with the domain, as JSON.
         weights: parameters and batch statistics by leaf path.
         result: `metrics`, `baselines`, `digests`, `steps`, `subjects`, and where they are known
@@ -44,6 +45,7 @@ class Package:
     framework: str
     level: str
     settings: Mapping[str, Any]
+    fine_tuned: bool
     constants: Mapping[str, Any]
     weights: Weights
     result: Mapping[str, Any]
@@ -72,6 +74,7 @@ def read(folder: str | os.PathLike[str]) -> Package:
         framework=config["framework"],
         level=config["level"],
         settings=config["settings"],
+        fine_tuned=config["fine_tuned"],
         constants=config["constants"],
         weights=Weights(params, stats),
         result=config["result"],

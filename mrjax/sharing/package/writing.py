@@ -35,6 +35,7 @@ def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
         UserError: no package can be made from the run, or the folder cannot be written.
         RunFailed: the network fails on the test input.
     """
+    card.check_licence(licence)
     _check_output(run, output)
     found = source.read(run)
     files = _files(found, example.made(run), licence)
@@ -78,6 +79,7 @@ def _config(found: Source, kept: Mapping[str, Any]) -> dict[str, Any]:
         "framework": found.framework,
         "level": found.result["level"],
         "settings": dict(kept),
+        "fine_tuned": bool(found.settings.get("from_run")),
         "digest": found.digest,
         "constants": dict(found.constants),
         "result": _result(found),
@@ -86,7 +88,7 @@ def _config(found: Source, kept: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(found: Source) -> dict[str, Any]:
-    """What the run found; subjects of files get numbers, as their names may be those of patients."""
+    """What the run found; subjects of files get numbers, as their names may be patients'."""
     whole = found.result
     result = {name: whole[name] for name in ("steps", "metrics", "baselines", "digests")}
     names = whole["subjects"]
