@@ -12,7 +12,7 @@ import numpy as np
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile
 from mrjax.runs.package import folder as folders
-from mrjax.runs.package import layout, schema, tensors
+from mrjax.runs.package import layout, schema
 from mrjax.runs.package.folder import refusal
 
 T = TypeVar("T")
@@ -83,24 +83,14 @@ def read(folder: str | os.PathLike[str]) -> Content:
             raise refusal(path / name, "is nested too deeply", "a few levels") from error
 
     config = parsed(layout.CONFIG, schema.config)
-    leaves = parsed(layout.WEIGHTS, tensors.load)
-    parsed(layout.WEIGHTS, lambda _: schema.check_leaves(leaves, config))
-    inputs = parsed(layout.TEST_INPUT, tensors.load)
-    parsed(layout.TEST_INPUT, lambda _: schema.check_inputs(inputs, config))
-    output = parsed(layout.TEST_OUTPUT, tensors.load)
-    parsed(layout.TEST_OUTPUT, lambda _: schema.check_output(output))
-    return Content(
-        folder=path,
-        config=config,
-        leaves=leaves,
-        flags=parsed(layout.FLAGS, lambda text: schema.flags(text, config)),
-        ledger=parsed(layout.LEDGER, schema.ledger),
-        environment=parsed(layout.ENVIRONMENT, schema.environment),
-        test_inputs=inputs,
-        test_output=output[layout.OUTPUT],
-        card=parsed(layout.CARD, schema.text),
-        manifest=manifest,
-    )
+    flags = parsed(layout.FLAGS, lambda text: schema.flags(text, config))
+    environment = parsed(layout.ENVIRONMENT, schema.environment)
+    card = parsed(layout.CARD, schema.text)
+    ledger = parsed(layout.LEDGER, schema.ledger)
+    inputs = parsed(layout.TEST_INPUT, lambda text: schema.inputs(text, config))
+    output = parsed(layout.TEST_OUTPUT, schema.output)
+    leaves = parsed(layout.WEIGHTS, lambda text: schema.leaves(text, config))
+    return Content(path, config, leaves, flags, ledger, environment, inputs, output, card, manifest)
 
 
 def manifest_of(files: Mapping[str, bytes]) -> bytes:

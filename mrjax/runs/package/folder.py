@@ -24,7 +24,6 @@ from mrjax.runs.package.layout import (
 
 ADVICE = "get the package again from its maker"
 _SAFE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PIECE = 2**20
 
 
 def refusal(where: Path | str, wrong: str, expected: str, advice: str = ADVICE) -> UserError:
@@ -150,11 +149,12 @@ def _check(where: Path, status: os.stat_result, limit: int) -> None:
 
 
 def _bytes(descriptor: int, size: int) -> bytes:
-    """Read `size` bytes, or one more if the file has grown."""
-    content = bytearray()
-    while len(content) <= size:
-        piece = os.read(descriptor, min(_PIECE, size + 1 - len(content)))
+    """Read `size` bytes, or one more if the file has grown; one piece is not copied."""
+    pieces, missing = [], size + 1
+    while missing:
+        piece = os.read(descriptor, missing)
         if not piece:
             break
-        content += piece
-    return bytes(content)
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)

@@ -23,11 +23,11 @@ LIMITS: Mapping[str, int] = {
     CONFIG: _MEBIBYTE,
     ENVIRONMENT: _MEBIBYTE,
     FLAGS: _MEBIBYTE // 16,
-    LEDGER: 32 * _MEBIBYTE,
+    LEDGER: 12 * _MEBIBYTE,
     # The loader holds the bytes and the arrays at the same time.
-    WEIGHTS: 200 * _MEBIBYTE,
-    TEST_INPUT: 16 * _MEBIBYTE,
-    TEST_OUTPUT: 16 * _MEBIBYTE,
+    WEIGHTS: 160 * _MEBIBYTE,
+    TEST_INPUT: 8 * _MEBIBYTE,
+    TEST_OUTPUT: 8 * _MEBIBYTE,
 }
 """Name of a file that the manifest lists -> most bytes that it may have."""
 LARGEST_MANIFEST = _MEBIBYTE // 16

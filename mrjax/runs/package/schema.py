@@ -13,7 +13,7 @@ from mrjax.config.mirrors import text as flag_text
 from mrjax.runs import digests, jsonfile, result
 from mrjax.runs import ledger as ledgers
 from mrjax.runs.jsonfile import is_count, is_finite
-from mrjax.runs.package import layout
+from mrjax.runs.package import layout, tensors
 from mrjax.tasks.registry import TASKS
 
 FRAMEWORKS = ("jax", "pytorch")
@@ -102,7 +102,7 @@ def ledger(content: bytes) -> list[dict[str, Any]]:
         _require(record["loss"] is None or is_finite(record["loss"]), f"a loss ({number})")
         ledgers.check(layout.LEDGER, record, previous)
         previous = record["step"]
-        found.append(record)
+        found.append({name: record[name] for name in LEDGER})  # with one copy of each name
     return found
 
 
@@ -111,26 +111,31 @@ def text(content: bytes) -> str:
     return content.decode("utf-8")
 
 
-def check_leaves(leaves: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> None:
-    """Check weights: their names, types and digest."""
-    for name, leaf in leaves.items():
+def leaves(content: bytes, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Read ``model.safetensors``: weights whose digest is that of ``config.json``."""
+    found = tensors.load(content)
+    for name, leaf in found.items():
         good = name.startswith(("params/", "batch_stats/")) and leaf.dtype.kind == "f"
         _require(good and "\n" not in name, "params/ and batch_stats/ of float32 or float64")
     wanted = settings["result"]["digests"]["params"]
-    _require(digests.content(leaves) == wanted, "the weights of digests.params in config.json")
+    _require(digests.content(found) == wanted, "the weights of digests.params in config.json")
+    return found
 
 
-def check_inputs(inputs: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> None:
-    """Check the test input."""
-    names = layout.INPUTS[settings["task"]]
-    _require(set(inputs) == set(names), f"the arrays {', '.join(names)}")
-    _check_finite(inputs)
+def inputs(content: bytes, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Read ``test/input.safetensors``."""
+    found, names = tensors.load(content), layout.INPUTS[settings["task"]]
+    _require(set(found) == set(names), f"the arrays {', '.join(names)}")
+    _check_finite(found)
+    return found
 
 
-def check_output(output: Mapping[str, np.ndarray]) -> None:
-    """Check the test output."""
-    _require(set(output) == {layout.OUTPUT}, f"the array {layout.OUTPUT}")
-    _check_finite(output)
+def output(content: bytes) -> np.ndarray:
+    """Read ``test/output.safetensors``."""
+    found = tensors.load(content)
+    _require(set(found) == {layout.OUTPUT}, f"the array {layout.OUTPUT}")
+    _check_finite(found)
+    return found[layout.OUTPUT]
 
 
 def _check_finite(arrays: Mapping[str, np.ndarray]) -> None:

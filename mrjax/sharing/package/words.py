@@ -24,7 +24,7 @@ CONSTANTS: Mapping[str, tuple[str, str]] = {
 """Constant of a network -> what it is, and its unit."""
 NORMALISED: Mapping[str, str] = {
     "qsm": "The network gets the local field minus its mean, divided by its standard deviation; "
-    "its output is multiplied by the standard deviation of the susceptibility, whose mean is added.",
+    "its output is multiplied by the standard deviation of the susceptibility, plus its mean.",
     "varnet": "Each slice is divided by the largest magnitude of its zero-filled image; no "
     "constant of the training set is needed.",
     "breast": "The images of each patient are divided by a scale of the patient's own; no constant "
