@@ -10,7 +10,7 @@ from typing import Any
 from mrjax.config import fields
 from mrjax.sharing.package.source import Source
 
-_NO_FILE = ("preset", "accept")
+NO_FILE = ("preset", "accept")
 """Settings of free text that name no file."""
 _MACHINE_ONLY = ("workdir", "keep_checkpoints", "resume", "allow_mixed")
 _ENVIRONMENT = ("schema_version", "python", "system", "cpu", "variables", "code", "backend",
@@ -50,7 +50,7 @@ def _names_a_file(name: str, value: Any, kind: type, known: Mapping[str, type]) 
     if not isinstance(value, str) and known.get(name) is not str:
         return False
     field = kind.__dataclass_fields__.get(name)
-    return name not in _NO_FILE and not (field and field.metadata["choices"])
+    return name not in NO_FILE and not (field and field.metadata["choices"])
 
 
 def flags(text: str, kept: Mapping[str, Any]) -> str:

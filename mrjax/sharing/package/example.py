@@ -69,7 +69,7 @@ def make(run: Path, folder: Path) -> None:
     from mrjax.sharing.package import packed, source
 
     found = source.read(run)
-    theirs = packed.configured(found.task, _without_files(found.settings), str(run))
+    theirs = packed.configured(found.task, found.settings, str(run))
     config = small(theirs, run)
     config.check()
     inputs, output = _applied(config)
@@ -78,15 +78,11 @@ def make(run: Path, folder: Path) -> None:
         (folder / Path(name).name).write_bytes(tensors.dump(arrays))
 
 
-def _without_files(settings: Mapping[str, Any]) -> dict[str, Any]:
-    left = ("xla_autotune_file", "data_dir", "xla_autotune", "from_run", "resample")
-    return {name: value for name, value in settings.items() if name not in left}
-
-
 def small(config: RunConfig, run: Path) -> RunConfig:
     """Return the configuration of an inference with a run's network on one small subject."""
     values: dict[str, Any] = {
-        "from_run": str(run), "steps": 0, "dataset": "synthetic", "unit": "", "accept": "",
+        "from_run": str(run), "steps": 0, "dataset": "synthetic", "data_dir": "", "unit": "",
+        "accept": "", "resample": False, "xla_autotune": "auto", "xla_autotune_file": "",
         "platform": "cpu", "devices": 1, "device_index": 0, "n_test": 1, "n_train": 1,
         "fold": None, "n_patients": 1, "slices": 1, "field_strength": 0.0, "echo_time": 0.0,
         "maps": "acs", "preset": "demo", "perturb_init": 0, "repetition": 0,

@@ -90,19 +90,19 @@ def read(folder: str | os.PathLike[str]) -> Package:
 
 
 def configuration(found: Package) -> RunConfig:
-    """Return the settings of a package as the configuration of its program.
+    """Return the settings of a package as the configuration of its program, not yet checked.
 
     Settings that the package lacks get their defaults: flags that name files, and flags that are
     younger than the package.
 
     Raises:
-        UserError: the package has a setting that this version of mrjax does not know or allow.
+        UserError: the package has a setting that this version of mrjax does not know.
     """
     return configured(found.task, found.settings, str(found.folder))
 
 
 def configured(task: str, settings: Mapping[str, Any], where: str) -> RunConfig:
-    """Return settings as the configuration of their program.
+    """Return settings as the configuration of their program, not yet checked.
 
     Args:
         task: of the network.
@@ -110,18 +110,16 @@ def configured(task: str, settings: Mapping[str, Any], where: str) -> RunConfig:
         where: they come from, for messages.
 
     Raises:
-        UserError: a setting is not known or not allowed.
+        UserError: a setting is not known.
     """
     kind = kind_of(task, settings)
     try:
-        config = kind(**settings)
+        return kind(**settings)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{where} has settings that this version of mrjax does not know ({error}); expected "
             f"those of {kind.__name__} of {task}; use the version that wrote it"
         ) from error
-    config.check()
-    return config
 
 
 def kind_of(task: str, settings: Mapping[str, Any]) -> type[RunConfig]:
