@@ -7,6 +7,11 @@ FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variational
 without running any code in it. DIR becomes, or is, a run folder: an imported network is judged by
 python -m experiments.varnet --preset=paper --steps=0 --from_run=DIR. Both need PyTorch.
 
+    python -m experiments.network package RUN --output=DIR
+
+makes a folder in the layout of the Hugging Face Hub from a run folder: weights, settings, ledger,
+environment, a test input with its output, and a manifest whose digest stands for all of it.
+
     python -m experiments.network prove --task=qsm --python=OTHER
 
 trains and applies a network under every pair of settings of this machine (instruction set, threads,
@@ -34,6 +39,7 @@ from mrjax.command.verbs import Verb
 from mrjax.sharing.commands import exchange
 
 VERBS = {
+    "package": Verb("mrjax.sharing.commands.package", ("RUN",)),
     "prove": Verb("mrjax.prove.command"),
     "diverge": Verb("mrjax.diverge.asked", ("A", "B")),
     "export": Verb("mrjax.sharing.commands.export", ("DIR",)),

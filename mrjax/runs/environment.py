@@ -4,6 +4,7 @@
 `differences` compares whatever entries there are by value, and needs no entry in particular.
 """
 
+import importlib.metadata
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ _VARIABLES = re.compile(
 _SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY).*")
 # Entries that cannot change a number, such as the host, or which of several equal cards was used.
 _IMMATERIAL = re.compile(
-    r"schema_version|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
+    r"schema_version|packages\..*|system\.(host|os)|cpu\.logical|code\.(commit|diff)|resumed_with\b.*"
     r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC"
     r"|TORCHINDUCTOR_CACHE_DIR|TRITON_CACHE_DIR"
     r"|XLA_(PYTHON_)?CLIENT_(PREALLOCATE|MEM_FRACTION))"
@@ -57,9 +58,20 @@ def capture(backend_facts: Mapping[str, Any], code_root: str | os.PathLike[str])
         "variables": _variables(os.environ),
         "code": code.state(Path(code_root)),
         "backend": dict(backend_facts),
+        "packages": packages(),
     }
     # Bytes of a variable that are no text would make the record one that cannot be read again.
     return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def packages() -> dict[str, str]:
+    """Return name -> version of every installed package; of two, the one that is imported."""
+    found: dict[str, str] = {}
+    for package in importlib.metadata.distributions():
+        name = re.sub(r"[-_.]+", "-", package.name or "").lower()
+        if name and package.version:  # A damaged folder has none.
+            found.setdefault(name, package.version)
+    return dict(sorted(found.items()))
 
 
 def restored(record: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
@@ -79,8 +91,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     These are differences in code, Python, everything that the backend says, the CPU with the
     features by which numerical code paths are chosen, thread count, libc, and variables. Other
     entries are not compared: host name, operating system build, which of several equal cards was
-    used, how much of its memory was reserved beforehand, flags that only say where files lie, and
-    the commit, as the digest of the sources is compared.
+    used, how much of its memory was reserved beforehand, flags that only say where files lie,
+    packages beside those whose versions the backend names, and the commit, as the digest of the
+    sources is compared.
 
     Args:
         old: the environment recorded.

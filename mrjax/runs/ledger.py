@@ -116,7 +116,7 @@ def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     records = list(jsonl.read(path))
     previous = 0
     for record in records:
-        _check(path, record, previous)
+        check(path, record, previous)
         previous = record["step"]
     return records
 
@@ -168,7 +168,17 @@ def exact(field: str, text: str) -> str:
     return repr(float.fromhex(text)) if field == "loss_hex" else text
 
 
-def _check(path: str | os.PathLike[str], record: dict[str, Any], previous: int) -> None:
+def check(path: str | os.PathLike[str], record: Mapping[str, Any], previous: int) -> None:
+    """Check one line of a ledger.
+
+    Args:
+        path: the file, for the message.
+        record: the line, which has an integer ``step``.
+        previous: step of the line before; 0 for the first.
+
+    Raises:
+        UserError: it is no line of a ledger.
+    """
     digests = [str(record.get(field)) for field in FIELDS if field != "loss_hex"]
     good = all(re.fullmatch("[0-9a-f]{16}", digest) for digest in digests)
     if not (good and _is_number(record.get("loss_hex")) and record["step"] > previous):

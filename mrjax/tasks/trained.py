@@ -1,4 +1,4 @@
-"""A trained network in its run folder: weights, and the constants that give weights a meaning."""
+"""A trained network in a run folder or a package: its weights, and the constants they need."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
-from mrjax.runs import jsonfile
+from mrjax.runs import jsonfile, package
 from mrjax.runs.atomic import write_json
 from mrjax.runs.folder import RunFolder
 from mrjax.train import checkpoint
@@ -22,6 +22,25 @@ class Weights(NamedTuple):
 
     params: Mapping[str, np.ndarray]
     batch_stats: Mapping[str, np.ndarray] | None
+
+
+class Network(NamedTuple):
+    """A trained network, wherever it comes from.
+
+    Attributes:
+        where: its run folder or package, for messages.
+        task: what it was trained for, for instance ``qsm``.
+        settings: flag -> value, of its training.
+        leaves: weights by path, which begins with ``params/`` or ``batch_stats/``; a run folder
+            adds what the training needs to go on.
+        constants: the numbers that it needs in use, as JSON.
+    """
+
+    where: Path
+    task: str
+    settings: Mapping[str, Any]
+    leaves: Mapping[str, np.ndarray]
+    constants: dict[str, Any]
 
 
 def keep_constants(
@@ -57,38 +76,57 @@ def load(
     architecture: Sequence[str],
     shapes: Mapping[str, Mapping[str, tuple[int, ...]]],
 ) -> tuple[Weights, dict[str, Any]]:
-    """Read the network of a finished run.
+    """Read the network of a finished run or of a package.
 
     Args:
         experiment: the task whose network is wanted, for instance ``qsm``.
         config: configuration of this run, with the fields of `architecture`.
-        from_run: folder of the finished run.
+        from_run: folder of the finished run, or of a package.
         architecture: fields of the configuration that must be equal in both runs.
         shapes: shapes of the wanted leaves, by path, under ``params`` and ``batch_stats``.
 
     Returns:
-        The weights of its newest checkpoint, and the constants that the network needs in use.
+        Its weights (of a run those of the newest checkpoint), and the constants that the network
+        needs in use.
 
     Raises:
-        UserError: the folder holds no finished run, or its network is not the one wanted.
+        UserError: the folder holds no finished run and no package, or its network is not the one
+            wanted.
     """
-    folder = RunFolder(Path(from_run))
+    found = network(Path(from_run), experiment, f"--from_run={from_run}")
+    _check_architecture(config, found, architecture)
+    leaves = {kind: _take(found, kind, shapes.get(kind, {})) for kind in shapes}
+    return Weights(leaves["params"], leaves.get("batch_stats", {})), found.constants
+
+
+def network(path: Path, wanted: str = "", called: str = "") -> Network:
+    """Read a trained network.
+
+    Args:
+        path: folder of a finished run, or of a package.
+        wanted: the task that it should be of; "": any.
+        called: how the user named the folder, for messages; "": by its path.
+
+    Raises:
+        UserError: it is neither, it is of another task, or a file of it is damaged.
+    """
+    if package.is_package(path):
+        found = package.read(path)
+        config, constants = found.config, dict(found.config["constants"])
+        _check_task(config["task"], wanted, called or str(path))
+        return Network(path, config["task"], config["settings"], found.leaves, constants)
+    folder = RunFolder(path)
     if not folder.finished:
         raise UserError(
-            f"--from_run={from_run} holds no finished run (no result.json); expected the "
+            f"{called or path} holds no finished run (no result.json); expected the "
             "run folder of a trained network; finish that run first or correct the path"
         )
-    theirs = jsonfile.read(folder.result, "the result of a run", "name another --from_run")
-    if theirs.get("experiment") != experiment:
-        raise UserError(
-            f"--from_run={from_run} is a run of {theirs.get('experiment')}; expected one of "
-            f"{experiment}; name another run"
-        )
-    _check_architecture(config, folder, architecture)
-    found = newest_leaves(folder)
-    leaves = {kind: _take(found, kind, shapes.get(kind, {}), folder) for kind in shapes}
+    advice = "name another --from_run"
+    task = jsonfile.read(folder.result, "the result of a run", advice).get("experiment")
+    _check_task(task, wanted, called or str(path))
+    settings = jsonfile.read(folder.config, "the record of a run", advice)
     constants = jsonfile.read(folder.checkpoints / CONSTANTS, *_CONSTANTS_ADVICE)
-    return Weights(leaves["params"], leaves.get("batch_stats", {})), constants
+    return Network(path, str(task), settings["config"], newest_leaves(folder), constants)
 
 
 def newest_leaves(folder: RunFolder) -> dict[str, np.ndarray]:
@@ -112,27 +150,29 @@ def newest_leaves(folder: RunFolder) -> dict[str, np.ndarray]:
     return found[1]
 
 
-def _check_architecture(config: RunConfig, folder: RunFolder, architecture: Sequence[str]) -> None:
-    theirs = jsonfile.read(folder.config, "the record of a run", "name another --from_run")
-    theirs = theirs["config"]
+def _check_task(task: Any, wanted: str, called: str) -> None:
+    if wanted and task != wanted:
+        raise UserError(f"{called} is a run of {task}; expected one of {wanted}; name another run")
+
+
+def _check_architecture(config: RunConfig, found: Network, architecture: Sequence[str]) -> None:
     for name in architecture:
-        if theirs.get(name) != getattr(config, name):
+        theirs = found.settings.get(name)
+        if theirs != getattr(config, name):
             raise UserError(
-                f"--from_run={folder.path} has {name} {theirs.get(name)}; expected "
-                f"{getattr(config, name)}; pass --{name}={theirs.get(name)}"
+                f"--from_run={found.where} has {name} {theirs}; expected "
+                f"{getattr(config, name)}; pass --{name}={theirs}"
             )
 
 
 def _take(
-    arrays: Mapping[str, np.ndarray],
-    kind: str,
-    shapes: Mapping[str, tuple[int, ...]],
-    folder: RunFolder,
+    network: Network, kind: str, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    found = {k.removeprefix(f"{kind}/"): v for k, v in arrays.items() if k.startswith(f"{kind}/")}
+    leaves = network.leaves.items()
+    found = {k.removeprefix(f"{kind}/"): v for k, v in leaves if k.startswith(f"{kind}/")}
     if {k: v.shape for k, v in found.items()} != {k: tuple(v) for k, v in shapes.items()}:
         raise UserError(
-            f"the checkpoint of {folder.path} holds another network; expected leaves of the same "
+            f"the checkpoint of {network.where} holds another network; expected leaves of the same "
             "names and shapes; name the run of a network of this kind"
         )
     return found

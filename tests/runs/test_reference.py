@@ -33,7 +33,7 @@ FREE = {
     "config": "flag", "metrics": "metric", "baselines": "method", "baselines.<method>": "metric",
     "extra.patients": "method", "extra.patients.<method>": "patient", "variables": "name",
     "backend.variables": "name", "backend.versions": "package", "backend.switches": "name",
-    "backend.gpu.packages": "package", "dtypes": "leaf", "inputs": "digest",
+    "backend.gpu.packages": "package", "packages": "package", "dtypes": "leaf", "inputs": "digest",
 }  # fmt: skip
 """Objects whose keys differ from run to run, and what the page calls such a key."""
 

@@ -3,9 +3,9 @@
 import importlib.util
 import warnings
 
+import made_runs
 import numpy as np
 import pytest
-from sharing import made_runs
 from small_networks import TASKS
 
 pytest.importorskip("torch")

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import made_runs
 import numpy as np
 import pytest
-from sharing import made_runs
 from small_networks import TASKS
 
 torch = pytest.importorskip("torch")

@@ -5,10 +5,10 @@ import runpy
 import subprocess
 import sys
 
+import made_runs
 import numpy as np
 import pytest
 from experiments_helpers import environment
-from sharing import made_runs
 from small_networks import TASKS
 
 from mrjax.errors import UserError

@@ -132,7 +132,7 @@ def readme(found: Trained, asked: Asked, use: str) -> bytes:
 
 ## Validation
 
-The test input holds random numbers, not the data of a person. The test output was computed by
+The test input was made from random numbers, not from a person. The test output was computed by
 mrjax {mrjax.__version__} in JAX. The network was judged on held-out subjects of its training data
 set ({found.config.dataset}); the run that trained it has the numbers.
 
@@ -140,6 +140,7 @@ set ({found.config.dataset}); the run that trained it has the numbers.
 
 - task `{found.task}` of mrjax, {registry.TASKS[found.task].title}
 - digest of the parameters: {found.digest or NOT_STATED}
+- digest of the package: {found.package or "none; exported from a run folder"}
 - trained by: {asked.author or NOT_STATED}
 - licence of the weights: {asked.licence or NOT_STATED}; the code in this folder is Apache-2.0
 - {USE}

@@ -61,7 +61,7 @@ def files(found: Trained, asked: Asked) -> dict[str, bytes]:
         UserError: the size does not suit the network, or is needed and cannot be known.
     """
     size = asked.size or _own_size(found)
-    if size:
+    if size and tuple(size) != _shape(found):
         found = _of_size(found, size)
     config, program = _program(found, any_size=not size)
     use = _USE.format(
@@ -103,12 +103,20 @@ def _own_size(found: Trained) -> tuple[int, ...]:
     config = found.config
     if found.task != "varnet":
         return ()
+    if found.package:
+        return _shape(found)
     if config.dataset != "synthetic":
         raise UserError(
             "a variational network is exported for one size, since Fourier transforms on a GPU "
             "have a fixed length; expected --size=COILS,ROWS,COLUMNS; give that of your k-space"
         )
     return config.coils, config.rows, config.columns
+
+
+def _shape(found: Trained) -> tuple[int, ...]:
+    """Return the size of the test input, as --size has it."""
+    shape = np.shape(next(iter(found.inputs.values())))
+    return shape[1:] if found.task == "varnet" else shape[1:-1]
 
 
 def _of_size(found: Trained, size: Sequence[int]) -> Trained:

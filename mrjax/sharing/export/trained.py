@@ -13,6 +13,8 @@ from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile
 from mrjax.runs.folder import RunFolder
+from mrjax.runs.package import is_package
+from mrjax.sharing import package
 from mrjax.sharing.export import example
 from mrjax.tasks import registry, trained
 
@@ -32,6 +34,8 @@ class Trained:
         inputs: name -> array of a test input, as the task gives it to its network on the host:
             `field` (1, x, y, z, 1) [ppm]; `image` (1, row, column, 3); or `kspace` and `maps`
             (1, coil, row, column), complex, with `mask` (1, column).
+        expected: what the maker of a package got for the test input; None for a run folder.
+        package: digest of the package; "" for a run folder.
     """
 
     task: str
@@ -40,6 +44,8 @@ class Trained:
     constants: Mapping[str, Any]
     digest: str
     inputs: Mapping[str, np.ndarray]
+    expected: np.ndarray | None = None
+    package: str = ""
 
     @property
     def multiple(self) -> int:
@@ -68,47 +74,48 @@ class Trained:
 
 
 def settings(folder: Path) -> tuple[str, RunConfig]:
-    """Read the task and the settings of a finished run. Computes nothing.
+    """Read the task and the settings of a trained network. Computes nothing.
 
     Args:
-        folder: run folder.
+        folder: run folder or package.
 
     Returns:
-        The task, and its configuration; of a run in PyTorch, without PyTorch's switches.
+        The task, and its configuration; of a network of PyTorch, without PyTorch's switches.
 
     Raises:
-        UserError: the folder holds no finished run of a task of mrjax.
+        UserError: the folder holds neither a finished run nor a package.
     """
-    run = RunFolder(folder)
-    if not run.finished:
+    found = trained.network(folder)
+    return found.task, _configuration(found.task, found.settings)
+
+
+def _configuration(task: str, values: Mapping[str, Any]) -> RunConfig:
+    """Return settings as the configuration of a task; what is missing gets its default."""
+    if task not in registry.TASKS:
         raise UserError(
-            f"{folder} holds no finished run (no result.json); expected the run folder of a "
-            f"trained network; {_ADVICE}"
-        )
-    result = jsonfile.read(run.result, "the result of a run", _ADVICE)
-    record = jsonfile.read(run.config, "the record of a run", _ADVICE)
-    task, values = result.get("experiment"), record.get("config")
-    if task not in registry.TASKS or not isinstance(values, dict):
-        raise UserError(
-            f"{folder} is a run of {task}; expected one of {', '.join(registry.TASKS)}; {_ADVICE}"
+            f"a run of {task} cannot be exported; expected one of {', '.join(registry.TASKS)}; "
+            f"{_ADVICE}"
         )
     cls = registry.module(task, "config").Config
     names = {field.name for field in dataclasses.fields(cls)}
-    return task, cls(**{name: value for name, value in values.items() if name in names})
+    return cls(**{name: value for name, value in values.items() if name in names})
 
 
 def read(folder: Path) -> Trained:
     """Read a trained network.
 
     Args:
-        folder: run folder; of a cross-validation, that of one fold.
+        folder: package, or run folder; of a cross-validation, that of one fold.
 
     Returns:
-        The network, with a test input of random numbers: those of the training may show a patient.
+        The network. The test input of a run folder is made of random numbers, since the data of
+        the training may show a patient.
 
     Raises:
         UserError: the folder holds no trained network of a task of mrjax.
     """
+    if is_package(folder):
+        return _of_package(folder)
     task, config = settings(folder)
     built = registry.module(task, "model").build(config, "cpu")
     weights, constants = trained.load(task, config, str(folder), (), built.shapes)
@@ -120,4 +127,19 @@ def read(folder: Path) -> Trained:
         constants=constants,
         digest=str(result.get("digests", {}).get("params", "")),
         inputs=example.draw(task, config, constants),
+    )
+
+
+def _of_package(folder: Path) -> Trained:
+    found = package.read(folder)
+    config = _configuration(found.task, found.settings)
+    return Trained(
+        task=found.task,
+        config=config,
+        weights=found.weights,
+        constants=found.constants,
+        digest=str(found.result["digests"]["params"]),
+        inputs=found.test_inputs,
+        expected=found.test_output,
+        package=found.digest,
     )

@@ -1,0 +1,133 @@
+"""A package that was read and found whole."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrjax.config import RunConfig
+from mrjax.errors import UserError
+from mrjax.runs import package
+from mrjax.tasks import registry
+from mrjax.tasks.trained import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A trained network with what is known of it.
+
+    Attributes:
+        folder: where it lies.
+        task: ``qsm``, ``varnet`` or ``breast``.
+        framework: what trained it, ``jax`` or ``pytorch``.
+        level: level of reproducibility of its training.
+        settings: flag -> value, of its training; flags that name the maker's files are left out.
+        fine_tuned: whether the training began with another trained network.
+        constants: what the weights need to be used, with the domain, as JSON.
+        weights: parameters and batch statistics by leaf path.
+        result: `metrics`, `baselines`, `digests`, `steps`, `subjects`, and where they are known
+            `data` and `origin`.
+        ledger: one line for each training step; empty for an imported network.
+        environment: where, and with which software and code, it was trained.
+        test_inputs: input of the network by name, as the task gives it to its predictor.
+        test_output: what the network makes of it on a CPU.
+        exact: whether every machine gets the bits of `test_output`.
+        digest: sha256 of the manifest, the number that stands for the whole package.
+        flags: text of ``flags.txt``.
+        config_digest: digest of the configuration of the training, as its maker had it.
+    """
+
+    folder: Path
+    task: str
+    framework: str
+    level: str
+    settings: Mapping[str, Any]
+    fine_tuned: bool
+    constants: Mapping[str, Any]
+    weights: Weights
+    result: Mapping[str, Any]
+    ledger: list[dict[str, Any]]
+    environment: Mapping[str, Any]
+    test_inputs: Mapping[str, np.ndarray]
+    test_output: np.ndarray
+    exact: bool
+    digest: str
+    flags: str
+    config_digest: str
+
+
+def read(folder: str | os.PathLike[str]) -> Package:
+    """Read a package and check every file of it, see `mrjax.runs.package.read`.
+
+    Raises:
+        UserError: the folder holds no whole package; one line names the file and the field.
+    """
+    found = package.read(folder)
+    config = found.config
+    params, stats = (_under(found.leaves, kind) for kind in ("params/", "batch_stats/"))
+    return Package(
+        folder=found.folder,
+        task=config["task"],
+        framework=config["framework"],
+        level=config["level"],
+        settings=config["settings"],
+        fine_tuned=config["fine_tuned"],
+        constants=config["constants"],
+        weights=Weights(params, stats),
+        result=config["result"],
+        ledger=found.ledger,
+        environment=found.environment,
+        test_inputs=found.test_inputs,
+        test_output=found.test_output,
+        exact=config["test"]["exact"],
+        digest=found.digest,
+        flags=found.flags,
+        config_digest=config["digest"],
+    )
+
+
+def configuration(found: Package) -> RunConfig:
+    """Return the settings of a package as the configuration of its program, not yet checked.
+
+    Settings that the package lacks get their defaults: flags that name files, and flags that are
+    younger than the package.
+
+    Raises:
+        UserError: the package has a setting that this version of mrjax does not know.
+    """
+    return configured(found.task, found.settings, str(found.folder))
+
+
+def configured(task: str, settings: Mapping[str, Any], where: str) -> RunConfig:
+    """Return settings as the configuration of their program, not yet checked.
+
+    Args:
+        task: of the network.
+        settings: flag -> value.
+        where: they come from, for messages.
+
+    Raises:
+        UserError: a setting is not known.
+    """
+    kind = kind_of(task, settings)
+    try:
+        return kind(**settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{where} has settings that this version of mrjax does not know ({error}); expected "
+            f"those of {kind.__name__} of {task}; use the version that wrote it"
+        ) from error
+
+
+def kind_of(task: str, settings: Mapping[str, Any]) -> type[RunConfig]:
+    """Return the class of a configuration; only the program of PyTorch has a flag for the task."""
+    if settings.get("task") in registry.TASKS:
+        return registry.program(registry.PYTORCH, task)[0]
+    return registry.program(task)[0]
+
+
+def _under(leaves: Mapping[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(kind): v for k, v in leaves.items() if k.startswith(kind)}

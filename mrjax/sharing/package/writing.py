@@ -1,0 +1,162 @@
+"""Write a package: the same run gives the same bytes, wherever it lies."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mrjax.errors import UserError
+from mrjax.runs import atomic, ledger
+from mrjax.runs.package import layout, schema, tensors
+from mrjax.runs.package.content import manifest_of
+from mrjax.sharing.package import card, cleaned, example, packed, source
+from mrjax.sharing.package.packed import Package
+from mrjax.sharing.package.source import Source
+
+LICENCE = "apache-2.0"
+
+
+def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
+    """Make a package from a run folder.
+
+    Args:
+        run: run folder of a finished training, or of an imported network.
+        output: folder to write, empty or absent.
+        licence: under which the weights are given away, as the Hugging Face Hub names it.
+
+    Returns:
+        The package, read back.
+
+    Raises:
+        UserError: no package can be made from the run, or the folder cannot be written.
+        RunFailed: the network fails on the test input.
+    """
+    card.check_licence(licence)
+    _check_output(run, output)
+    found = source.read(run)
+    files = _files(found, example.made(run), licence)
+    files[layout.MANIFEST] = manifest_of(files)
+    with _folder(output) as temporary:
+        (temporary / layout.TEST).mkdir()
+        for name, content in files.items():
+            atomic.write_bytes(temporary / name, content)
+        packed.read(temporary)
+    return packed.read(output)
+
+
+def _files(found: Source, test: Mapping[str, bytes], licence: str) -> dict[str, bytes]:
+    kept = cleaned.settings(found, packed.kind_of(found.task, found.settings))
+    config = _config(found, kept)
+    environment = cleaned.environment(found)
+    flags = cleaned.flags(_text(found.folder.flags), kept)
+    page = card.render(config, environment, flags, licence)
+    files = {
+        layout.CARD: page.encode(),
+        layout.CONFIG: layout.readable(config),
+        layout.ENVIRONMENT: layout.readable(environment),
+        layout.FLAGS: flags.encode(),
+        layout.LEDGER: _ledger(found),
+        layout.WEIGHTS: tensors.dump(found.leaves),
+        **test,
+    }
+    for name, content in files.items():
+        if len(content) > layout.LIMITS[name]:
+            raise UserError(
+                f"{name} of the package would have {len(content)} bytes; expected at most "
+                f"{layout.LIMITS[name]}, which every reader can hold; this run cannot be packed"
+            )
+    return files
+
+
+def _config(found: Source, kept: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "schema_version": layout.SCHEMA_VERSION,
+        "task": found.task,
+        "framework": found.framework,
+        "level": found.result["level"],
+        "settings": dict(kept),
+        "fine_tuned": bool(found.settings.get("from_run")),
+        "digest": found.digest,
+        "constants": dict(found.constants),
+        "result": _result(found),
+        "test": {"source": "synthetic", "exact": kept.get("numerics") == "reproducible"},
+    }
+
+
+def _result(found: Source) -> dict[str, Any]:
+    """What the run found; subjects of files get numbers, as their names may be patients'."""
+    whole = found.result
+    result = {name: whole[name] for name in ("steps", "metrics", "baselines", "digests")}
+    names = whole["subjects"]
+    result["subjects"] = (
+        names if found.synthetic else [f"subject_{i:03d}" for i in range(1, len(names) + 1)]
+    )
+    if "data" in whole:
+        result["data"] = {name: whole["data"][name] for name in schema.COUNTS}
+    if found.imported:
+        result[schema.ORIGIN] = Path(str(whole["extra"][schema.ORIGIN])).name
+    return result
+
+
+def _ledger(found: Source) -> bytes:
+    """The lines of the ledger; an imported network has none."""
+    if not found.folder.ledger.is_file():
+        if found.result["steps"]:
+            raise UserError(
+                f"{found.folder.ledger} is missing; expected the ledger of the training; copy the "
+                "run folder again"
+            )
+        return b""
+    lines = [
+        {name: line[name] for name in schema.LEDGER} for line in ledger.read(found.folder.ledger)
+    ]
+    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read; expected the flags of the run; copy the run folder again"
+        ) from error
+
+
+def _check_output(run: Path, output: Path) -> None:
+    try:
+        there = os.path.lexists(output) and (not output.is_dir() or any(output.iterdir()))
+    except OSError as error:
+        raise UserError(
+            f"--output={output} cannot be read ({error.strerror}); expected an empty or absent "
+            "folder; choose another"
+        ) from error
+    if there:
+        raise UserError(
+            f"--output={output} is not empty; expected an empty or absent folder; choose another"
+        )
+    if output.absolute() == run.absolute():
+        raise UserError(f"--output={output} is the run itself; expected another folder; choose one")
+
+
+@contextlib.contextmanager
+def _folder(output: Path) -> Iterator[Path]:
+    """Give a folder that becomes `output` when the block ends without an error."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise UserError(
+            f"--output={output} cannot be written ({error.strerror}); expected a folder to write "
+            "the package to; choose another"
+        ) from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.replace(output)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
