@@ -94,10 +94,11 @@ def _described(
     }
 
 
-def _tolerance(expected: np.ndarray) -> dict[str, float]:
+def _tolerance(expected: np.ndarray) -> dict[str, Any]:
     return {
         "relative_tolerance": TOLERANCE,
         "absolute_tolerance": float(TOLERANCE * np.abs(expected).max()),
+        "mismatched_elements_per_million": 0,
     }
 
 
