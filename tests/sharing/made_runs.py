@@ -13,8 +13,8 @@ from mrjax.train import checkpoint
 
 SIZES = {
     "qsm": {"levels": 1, "width": 3, "window": 3},
-    "breast": {"levels": 2, "width": 3},
-    "varnet": {"stages": 2, "width": 3, "window": 5, "rows": 20, "columns": 26, "coils": 2},
+    "breast": {"levels": 1, "width": 3},
+    "varnet": {"stages": 1, "width": 3, "window": 5, "rows": 16, "columns": 18, "coils": 2},
 }
 
 

@@ -154,7 +154,7 @@ def _exported(
 ) -> export.Exported:
     weights = {k: jax.ShapeDtypeStruct(v.shape, v.dtype) for k, v in _weights(found).items()}
     with jax.default_matmul_precision(config.matmul_precision), _without_places():
-        function = jax.jit(_function(found, config))
+        function = jax.jit(_function(found, config, platforms))
         return export.export(function, platforms=platforms)(weights, _inputs(found, any_size))
 
 
@@ -189,7 +189,9 @@ def _inputs(found: Trained, any_size: bool) -> dict[str, jax.ShapeDtypeStruct]:
     }
 
 
-def _function(found: Trained, config: RunConfig) -> Callable[[Any, Any], Any]:
+def _function(
+    found: Trained, config: RunConfig, platforms: Sequence[str]
+) -> Callable[[Any, Any], Any]:
     """Return (weights, inputs) -> output, in the form of each platform."""
     model, given = registry.module(found.task, "model"), found.arguments()
 
@@ -204,7 +206,7 @@ def _function(found: Trained, config: RunConfig) -> Callable[[Any, Any], Any]:
 
         return apply
 
-    if arithmetic_of(config, "cpu") == arithmetic_of(config, "gpu"):
+    if len(platforms) == 1 or arithmetic_of(config, "cpu") == arithmetic_of(config, "gpu"):
         return on("cpu")
     forms = {"cpu": on("cpu"), "cuda": on("gpu")}
     return lambda weights, inputs: jax.lax.platform_dependent(weights, inputs, **forms)

@@ -64,13 +64,14 @@ class Trained:
         Args:
             config: settings to compute with; None: those of the training.
         """
-        built = registry.module(self.task, "model").build(config or self.config, "cpu")
-        state = built.initial_state(self.weights)
-        predict = built.predictor(*self.arguments())
-        if self.task == "varnet":
-            return np.asarray(predict(state.params, self.inputs))
-        (image,) = self.inputs.values()
-        return np.asarray(predict(state.params, state.batch_stats, jax.numpy.asarray(image)))
+        config = config or self.config
+        built = registry.module(self.task, "model").build(config, "cpu")
+        predict, state = built.predictor(*self.arguments()), built.initial_state(self.weights)
+        with jax.default_matmul_precision(config.matmul_precision):  # as in a run
+            if self.task == "varnet":
+                return np.asarray(predict(state.params, self.inputs))
+            (image,) = self.inputs.values()
+            return np.asarray(predict(state.params, state.batch_stats, jax.numpy.asarray(image)))
 
 
 def settings(folder: Path) -> tuple[str, RunConfig]:
