@@ -19,6 +19,8 @@ from mrjax.sharing.export import folder, monai, plain, state_dict, trained  # no
 from mrjax.sharing.export.about import Asked  # noqa: E402
 
 SCHEMA = Path(__file__).parent / "monai_metadata_schema.json"
+OF_MONAI = pytest.mark.filterwarnings("ignore")
+"""MONAI and what it imports may warn."""
 ASKED = Asked(author="A. Author", licence="CC-BY-4.0")
 
 
@@ -129,6 +131,7 @@ def monai_bundle():
     return monai.bundle
 
 
+@OF_MONAI
 @pytest.mark.parametrize("bundle", TASKS, indirect=True)
 def test_monai_finds_the_bundle_right(bundle):
     """The schema is ours, from MONAI's documentation: MONAI's own is on a network."""
@@ -140,6 +143,7 @@ def test_monai_finds_the_bundle_right(bundle):
     tool.verify_net_in_out("network_def", **files, device="cpu", n=9)
 
 
+@OF_MONAI
 @pytest.mark.parametrize("bundle", ["breast"], indirect=True)
 def test_metadata_that_lack_a_key_are_found_wrong(bundle, tmp_path):
     pytest.importorskip("jsonschema")
@@ -150,6 +154,7 @@ def test_metadata_that_lack_a_key_are_found_wrong(bundle, tmp_path):
         monai_bundle().verify_metadata(str(tmp_path / "wrong.json"), filepath=str(SCHEMA))
 
 
+@OF_MONAI
 @pytest.mark.parametrize("bundle", TASKS, indirect=True)
 def test_monai_runs_the_bundle(bundle, tmp_path):
     output = tmp_path / "output.npy"
