@@ -13,20 +13,21 @@ from mrjax.errors import UserError
 from mrjax.runs import atomic, ledger
 from mrjax.runs.package import layout, schema, tensors
 from mrjax.runs.package.content import manifest_of
-from mrjax.sharing.package import card, cleaned, example, packed, source
+from mrjax.sharing.package import card, cleaned, example, packed, signing, source
 from mrjax.sharing.package.packed import Package
 from mrjax.sharing.package.source import Source
 
 LICENCE = "apache-2.0"
 
 
-def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
+def write(run: Path, output: Path, licence: str = LICENCE, sign_key: Path | None = None) -> Package:
     """Make a package from a run folder.
 
     Args:
         run: run folder of a finished training, or of an imported network.
         output: folder to write, empty or absent.
         licence: under which the weights are given away, as the Hugging Face Hub names it.
+        sign_key: file of a private key, see `mrjax.sharing.package.signing`; None: no signature.
 
     Returns:
         The package, read back.
@@ -36,6 +37,8 @@ def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
         RunFailed: the network fails on the test input.
     """
     card.check_licence(licence)
+    if sign_key is not None:
+        signing.check(sign_key)
     _check_output(run, output)
     found = source.read(run)
     files = _files(found, example.made(run), licence)
@@ -44,6 +47,8 @@ def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
         (temporary / layout.TEST).mkdir()
         for name, content in files.items():
             atomic.write_bytes(temporary / name, content)
+        if sign_key is not None:
+            signing.sign(temporary, sign_key)
         packed.read(temporary)
     return packed.read(output)
 
