@@ -30,6 +30,9 @@ from mrjax.tasks.varnet.classical import Tuned
 TELL_TALE = ("tellhome", "telluser", "tellhost", "telldata", "tellwork", "tellrun", "telltune",
              "telldump", "tellcache", "tellpatient", "tellnote", "tellgpu", "tellname")  # fmt: skip
 
+KEPT = ["--xla_cpu_enable_fast_math=false", "--xla_force_host_platform_device_count=2"]
+"""Words that name no place, though one of them has the word host."""
+
 
 def copy(folder: Path) -> Path:
     return Path(shutil.copytree(OLDER, folder))
@@ -79,13 +82,13 @@ def tell_tale(folder: Path, dataset: str) -> Path:
     flags = flags.replace("--dataset=synthetic", f"--dataset={dataset}")
     (run / "flags.txt").write_text("\n".join([flags.strip(), *lines]) + "\n")
     variables = {
-        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} --xla_cpu_enable_fast_math=false",
+        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} {KEPT[0]} {KEPT[1]}",
         "JAX_COMPILATION_CACHE_DIR": "tellcache",
         "CUDA_VISIBLE_DEVICES": "GPU-0a1b2c3d-tellgpu",
         "OMP_NOTE": "on tellhost.example.org as telluser",
         "OMP_NUM_THREADS": "4",
     }
-    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", "--xla_cpu_enable_fast_math=false"]
+    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", *KEPT]
     machine = {
         "system": {"host": "tellhost.example.org"},
         "variables": variables,
@@ -119,9 +122,9 @@ def test_nothing_names_the_makers_machine(tmp_path, dataset):
         for word in (str(tmp_path), str(Path.cwd()), str(Path.home()) + "/"):
             assert word.encode() not in content, (name, word)
     kept = made.environment["variables"]
-    assert kept["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
+    assert kept["XLA_FLAGS"] == " ".join(KEPT)
     assert kept["OMP_NUM_THREADS"] == "4" and "CUDA_VISIBLE_DEVICES" not in kept
-    assert made.environment["backend"]["xla_flags_seen"] == ["--xla_cpu_enable_fast_math=false"]
+    assert made.environment["backend"]["xla_flags_seen"] == KEPT
     assert made.environment["resumed_with"][0]["variables"]["OMP_NUM_THREADS"] == "4"
     assert made.fine_tuned and made.settings["dataset"] == dataset
 
