@@ -7,10 +7,11 @@ FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variational
 without running any code in it. DIR becomes, or is, a run folder: an imported network is judged by
 python -m experiments.varnet --preset=paper --steps=0 --from_run=DIR. Both need PyTorch.
 
-    python -m experiments.network package RUN --output=DIR
+    python -m experiments.network package RUN --output=DIR [--license=NAME] [--sign_key=FILE]
 
 makes a folder in the layout of the Hugging Face Hub from a run folder: weights, settings, ledger,
-environment, a test input with its output, and a manifest whose digest stands for all of it.
+environment, a test input with its output, and a manifest whose digest stands for all of it. No file
+names the maker's machine. --from_run=DIR of every task takes such a folder in place of a run's.
 
     python -m experiments.network prove --task=qsm --python=OTHER
 

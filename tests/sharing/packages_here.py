@@ -23,10 +23,10 @@ def stand_in(run: Path, task: str = "varnet") -> dict[str, bytes]:
     return {layout.TEST_INPUT: tensors.dump(values), layout.TEST_OUTPUT: tensors.dump(output)}
 
 
-def quick(run: Path, output: Path) -> package.Package:
+def quick(run: Path, output: Path, key: Path | None = None) -> package.Package:
     """Make a package with a stand-in for the test input and output."""
     with mock.patch.object(example, "made", stand_in):
-        return package.write(run, output)
+        return package.write(run, output, sign_key=key)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

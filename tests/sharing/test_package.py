@@ -3,6 +3,7 @@
 import dataclasses
 import getpass
 import json
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -14,6 +15,7 @@ from micro_runs import micro
 from packages_here import OLDER, files_of, quick, stand_in
 from programs_here import here
 
+import mrjax.sharing
 from mrjax.config import RunConfig
 from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
@@ -27,8 +29,12 @@ from mrjax.tasks.qsm.classical import Tuned as TunedQsm
 from mrjax.tasks.varnet import exchange
 from mrjax.tasks.varnet.classical import Tuned
 
+PAGE = Path(mrjax.sharing.__file__).with_name("README.md").read_text(encoding="utf-8")
 TELL_TALE = ("tellhome", "telluser", "tellhost", "telldata", "tellwork", "tellrun", "telltune",
              "telldump", "tellcache", "tellpatient", "tellnote", "tellgpu", "tellname")  # fmt: skip
+
+KEPT = ["--xla_cpu_enable_fast_math=false", "--xla_force_host_platform_device_count=2"]
+"""Words that name no place, though one of them has the word host."""
 
 
 def copy(folder: Path) -> Path:
@@ -79,13 +85,13 @@ def tell_tale(folder: Path, dataset: str) -> Path:
     flags = flags.replace("--dataset=synthetic", f"--dataset={dataset}")
     (run / "flags.txt").write_text("\n".join([flags.strip(), *lines]) + "\n")
     variables = {
-        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} --xla_cpu_enable_fast_math=false",
+        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} {KEPT[0]} {KEPT[1]}",
         "JAX_COMPILATION_CACHE_DIR": "tellcache",
         "CUDA_VISIBLE_DEVICES": "GPU-0a1b2c3d-tellgpu",
         "OMP_NOTE": "on tellhost.example.org as telluser",
         "OMP_NUM_THREADS": "4",
     }
-    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", "--xla_cpu_enable_fast_math=false"]
+    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", *KEPT]
     machine = {
         "system": {"host": "tellhost.example.org"},
         "variables": variables,
@@ -119,9 +125,9 @@ def test_nothing_names_the_makers_machine(tmp_path, dataset):
         for word in (str(tmp_path), str(Path.cwd()), str(Path.home()) + "/"):
             assert word.encode() not in content, (name, word)
     kept = made.environment["variables"]
-    assert kept["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
+    assert kept["XLA_FLAGS"] == " ".join(KEPT)
     assert kept["OMP_NUM_THREADS"] == "4" and "CUDA_VISIBLE_DEVICES" not in kept
-    assert made.environment["backend"]["xla_flags_seen"] == ["--xla_cpu_enable_fast_math=false"]
+    assert made.environment["backend"]["xla_flags_seen"] == KEPT
     assert made.environment["resumed_with"][0]["variables"]["OMP_NUM_THREADS"] == "4"
     assert made.fine_tuned and made.settings["dataset"] == dataset
 
@@ -179,6 +185,26 @@ def test_constants_are_those_of_the_tasks():
             kind = tuned[task] if group == "tuned" else kinds[group]
             assert tuple(field.name for field in dataclasses.fields(kind)) == names
     assert set(schema.CONSTANTS) == set(layout.INPUTS) == set(registry.TASKS)
+
+
+def documented(title: str) -> list[str]:
+    """Names in the first column of a section of the page on packages."""
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.M)
+
+
+def test_the_page_lists_what_a_package_holds(tmp_path):
+    made = quick(OLDER, tmp_path / "package")
+    assert set(documented("Files")) == {*layout.FILES, layout.MANIFEST, layout.SIGNATURE}
+    for name, limit in layout.LIMITS.items():
+        shown = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
+        assert f"| `{name}` | {shown} |" in PAGE, name
+    fields = documented("`config.json`")
+    assert {name.split(".")[0] for name in fields} == set(schema.CONFIG)
+    within = {name.split(".")[1] for name in fields if name.startswith("result.")}
+    assert within == set(schema.RESULT) >= set(made.result)
+    for names in layout.INPUTS.values():
+        assert all(f"`{name}` (" in PAGE for name in names)
 
 
 def test_a_run_of_older_code(tmp_path):
@@ -260,13 +286,16 @@ def test_where_nothing_is_written(tmp_path):
     made = quick(OLDER, tmp_path / "package")
     before = files_of(made.folder)
     (tmp_path / "file").write_text("mine")
-    for output in (made.folder, tmp_path / "file", tmp_path / "file" / "below", Path("/proc/x")):
+    (tmp_path / "void").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "void")
+    bad = ("package", "file", "file/below", "/proc/x", "a\0b", "link", "x" * 300)
+    for output in (tmp_path / name for name in bad):
         with pytest.raises(UserError):
             quick(OLDER, output)
     with pytest.raises(UserError, match="is a package already"):
         quick(made.folder, tmp_path / "again")
     assert files_of(made.folder) == before and (tmp_path / "file").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "package"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "package", "void"]
     (tmp_path / "empty").mkdir()
     assert quick(OLDER, tmp_path / "empty").digest == made.digest
 

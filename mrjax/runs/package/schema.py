@@ -4,7 +4,7 @@ Every function raises ValueError, whose message says what was expected and where
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -157,20 +157,45 @@ def _check_constants(task: str, constants: Any) -> None:
         found = constants.get(name)
         good = isinstance(found, dict) and set(found) == set(numbers)
         _require(good, f"constants.{name} with {', '.join(numbers)}")
-        assert isinstance(found, dict)
-        _require(all(map(is_finite, found.values())), f"constants.{name} as finite numbers")
+        for number in numbers:
+            fits = _RULES.get(number, is_finite)
+            _require(fits(constants[name][number]), f"a value of constants.{name}.{number}")
     domain = constants.get(DOMAIN, {})
     _require(isinstance(domain, dict), f"constants.{DOMAIN} as an object")
     for name, values in domain.items():
-        _require(values is None or _are_numbers(values), f"constants.{DOMAIN}.{name} as numbers")
+        _require(_fits(name, values), f"a value of constants.{DOMAIN}.{name}")
     rest = set(constants) - set(CONSTANTS[task]) - {DOMAIN, "inputs"}
-    _require(not rest, f"only known constants, not {min(rest, default='')}")
+    _require(not rest, "no other constants")
 
 
-def _are_numbers(values: Any, depth: int = 0) -> bool:
-    if not isinstance(values, list) or not values:
-        return False
-    return all(is_finite(v) or (depth < 1 and _are_numbers(v, depth + 1)) for v in values)
+def _fits(name: str, values: Any) -> bool:
+    """Whether a property of a domain has the form that its task reads."""
+    if name == "b0_direction":
+        return isinstance(values, list) and len(values) == 3 and all(map(is_finite, values))
+    if name == "voxel_size" and values is not None:
+        return isinstance(values, list) and len(values) in (2, 3) and all(map(_is_edge, values))
+    return values is None or _is_range(values)
+
+
+def _is_range(values: Any) -> bool:
+    return isinstance(values, list) and len(values) == 2 and all(map(is_finite, values))
+
+
+def _is_edge(values: Any) -> bool:
+    return _is_range(values) and min(values) > 0
+
+
+def _is_above_zero(value: Any) -> bool:
+    return is_finite(value) and value > 0
+
+
+_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "field_std": _is_above_zero,
+    "chi_std": _is_above_zero,
+    "iterations": is_count,
+    "channel": lambda value: is_count(value) and value < 3,
+}
+"""Constants that may not be any number."""
 
 
 def _check_result(found: Mapping[str, Any]) -> None:

@@ -22,7 +22,10 @@ _PLACE = re.compile(
     "|_to$|_as$|prefix|include|library",
     re.IGNORECASE,
 )
-"""Names whose values say where something lies, or whose machine it is."""
+"""In names whose values, if they are text, say where something lies or whose machine it is."""
+_PLAIN = re.compile(r"true|false|off|on|[-+.,0-9e]*", re.IGNORECASE)
+"""Values that name nothing."""
+_HEADER = re.compile("# (config digest [0-9a-f]{64}|made from --preset=[a-z]+)")
 _PATH = re.compile(r"[/\\~]|GPU-[0-9a-f]{8}|MIG-")
 """In a word that is a path, or that names one device of the world."""
 _NEVER = (("system", "host"), ("backend", "notes"), ("backend", "compilation_cache"))
@@ -55,7 +58,7 @@ def _names_a_file(name: str, value: Any, kind: type, known: Mapping[str, type]) 
 
 def flags(text: str, kept: Mapping[str, Any]) -> str:
     """The lines of ``flags.txt`` whose settings are kept."""
-    lines = [line for line in text.splitlines() if line.startswith("#") or _flag(line) in kept]
+    lines = [line for line in text.splitlines() if _HEADER.fullmatch(line) or _flag(line) in kept]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -69,7 +72,7 @@ def environment(source: Source) -> dict[str, Any]:
     found = _environment(source.environment, users)
     more = source.environment.get("resumed_with")
     if isinstance(more, list) and more:
-        found["resumed_with"] = [_environment(one, users) for one in more]
+        found["resumed_with"] = [_environment(one, users) for one in more if isinstance(one, dict)]
     return found
 
 
@@ -108,7 +111,7 @@ def _clean(name: str, value: Any, words: re.Pattern[str] | None) -> Any:
         cleaned = {
             key: _clean(key, one, words)
             for key, one in value.items()
-            if not (name == "variables" and isinstance(one, str) and _PLACE.search(key))
+            if not (name == "variables" and isinstance(one, str) and _is_place(key, one))
         }
         return {key: one for key, one in cleaned.items() if one is not None or value[key] is None}
     if isinstance(value, list):
@@ -127,5 +130,9 @@ def _text(value: str, words: re.Pattern[str] | None) -> str | None:
 
 
 def _names_a_place(part: str) -> bool:
-    name, equals, _ = part.partition("=")
-    return bool(_PATH.search(part) or (equals and _PLACE.search(name)))
+    name, _, value = part.partition("=")
+    return bool(_PATH.search(part)) or _is_place(name, value)
+
+
+def _is_place(name: str, value: str) -> bool:
+    return _PLACE.search(name) is not None and _PLAIN.fullmatch(value) is None

@@ -13,20 +13,21 @@ from mrjax.errors import UserError
 from mrjax.runs import atomic, ledger
 from mrjax.runs.package import layout, schema, tensors
 from mrjax.runs.package.content import manifest_of
-from mrjax.sharing.package import card, cleaned, example, packed, source
+from mrjax.sharing.package import card, cleaned, example, packed, signing, source
 from mrjax.sharing.package.packed import Package
 from mrjax.sharing.package.source import Source
 
 LICENCE = "apache-2.0"
 
 
-def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
+def write(run: Path, output: Path, licence: str = LICENCE, sign_key: Path | None = None) -> Package:
     """Make a package from a run folder.
 
     Args:
         run: run folder of a finished training, or of an imported network.
         output: folder to write, empty or absent.
         licence: under which the weights are given away, as the Hugging Face Hub names it.
+        sign_key: file of a private key, see `mrjax.sharing.package.signing`; None: no signature.
 
     Returns:
         The package, read back.
@@ -36,7 +37,9 @@ def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
         RunFailed: the network fails on the test input.
     """
     card.check_licence(licence)
-    _check_output(run, output)
+    if sign_key is not None:
+        signing.check(sign_key)
+    _check_output(output)
     found = source.read(run)
     files = _files(found, example.made(run), licence)
     files[layout.MANIFEST] = manifest_of(files)
@@ -44,6 +47,8 @@ def write(run: Path, output: Path, licence: str = LICENCE) -> Package:
         (temporary / layout.TEST).mkdir()
         for name, content in files.items():
             atomic.write_bytes(temporary / name, content)
+        if sign_key is not None:
+            signing.sign(temporary, sign_key)
         packed.read(temporary)
     return packed.read(output)
 
@@ -126,37 +131,40 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _check_output(run: Path, output: Path) -> None:
-    try:
+def _check_output(output: Path) -> None:
+    with _failures(output):
         there = os.path.lexists(output) and (not output.is_dir() or any(output.iterdir()))
-    except OSError as error:
-        raise UserError(
-            f"--output={output} cannot be read ({error.strerror}); expected an empty or absent "
-            "folder; choose another"
-        ) from error
     if there:
         raise UserError(
             f"--output={output} is not empty; expected an empty or absent folder; choose another"
         )
-    if output.absolute() == run.absolute():
-        raise UserError(f"--output={output} is the run itself; expected another folder; choose one")
 
 
 @contextlib.contextmanager
 def _folder(output: Path) -> Iterator[Path]:
     """Give a folder that becomes `output` when the block ends without an error."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    except OSError as error:
-        raise UserError(
-            f"--output={output} cannot be written ({error.strerror}); expected a folder to write "
-            "the package to; choose another"
-        ) from error
+    target = output.absolute()
+    with _failures(output):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".package-", dir=target.parent))
     try:
         yield temporary
-        temporary.chmod(0o755)
-        temporary.replace(output)
+        with _failures(output):
+            temporary.chmod(0o755)
+            temporary.replace(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def _failures(output: Path) -> Iterator[None]:
+    """Turn what the file system refuses into the user's mistake."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise UserError(
+            f"--output={output} cannot be written ({reason}); expected an empty or absent folder "
+            "to write the package to; choose another"
+        ) from error
