@@ -28,7 +28,7 @@ def models(tmp_path_factory):
     return made
 
 
-def tested(path):
+def summary_of(path):
     """The summary of ``bioimageio test``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the package and of what it imports
@@ -39,7 +39,7 @@ def tested(path):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_model_passes(task, models):
-    summary = tested(models[task])
+    summary = summary_of(models[task])
     assert summary.status == "passed", summary.format()
 
 
@@ -51,4 +51,4 @@ def test_a_wrong_output_is_noticed(models, tmp_path):
     text = (path / "rdf.yaml").read_text()
     lines = [line for line in text.splitlines() if "sha256" not in line]
     (path / "rdf.yaml").write_text("\n".join(lines))
-    assert tested(path).status != "passed"
+    assert summary_of(path).status != "passed"
