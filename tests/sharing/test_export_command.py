@@ -1,5 +1,7 @@
 """``python -m experiments.network export``: folders appear whole, mistakes are one line."""
 
+import sys
+
 import made_runs
 import pytest
 
@@ -51,6 +53,15 @@ def test_an_unfinished_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="no finished run"):
         call(str(tmp_path), "--format=monai", f"--output={tmp_path / 'out'}", "--size=")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_task_that_tells_nothing_of_its_networks_is_refused(run, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setitem(sys.modules, "mrjax.tasks.breast.export", None)
+    with pytest.raises(UserError) as caught:
+        call(str(run), "--format=monai", f"--output={tmp_path / 'out'}", "--size=")
+    assert str(caught.value).startswith("a network of breast cannot be exported, because mrjax/")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
 def test_nothing_is_overwritten(tmp_path):

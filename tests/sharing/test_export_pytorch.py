@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 from mrjax.pytorch import losses, nets, unet, varnet, weights  # noqa: E402
 from mrjax.sharing.export import folder, monai, plain, state_dict, trained  # noqa: E402
 from mrjax.sharing.export.about import Asked  # noqa: E402
+from mrjax.tasks.varnet import export as varnet_export  # noqa: E402
 
 SCHEMA = Path(__file__).parent / "monai_metadata_schema.json"
 OF_MONAI = pytest.mark.filterwarnings("ignore")
@@ -52,7 +53,7 @@ def twin_output(found: trained.Trained) -> np.ndarray:
         weights.load_weights(net, found.weights.params)
         batch = {k: torch.from_numpy(v) for k, v in found.inputs.items()}
         with torch.no_grad():
-            return plain.real(losses.varnet_predict(net, batch).numpy()[:, None])
+            return varnet_export.real(losses.varnet_predict(net, batch).numpy()[:, None])
     qsm = found.task == "qsm"
     net = nets.QSMnet(c.width, c.levels, c.window) if qsm else unet.UNet2d(3, c.width, c.levels)
     weights.load_weights(net, *found.weights)
@@ -60,8 +61,7 @@ def twin_output(found: trained.Trained) -> np.ndarray:
     with torch.no_grad():
         if not qsm:
             return losses.breast_predict(net.eval(), image).numpy()
-        (known,) = found.arguments()
-        constants = nets.QsmConstants(None, **vars(known))
+        constants = nets.QsmConstants(None, **found.constants["normalisation"])
         return losses.qsm_predict(net.eval(), image, constants).numpy()
 
 

@@ -67,7 +67,7 @@ def test_any_size_in_order_free_arithmetic(task, networks, tmp_path):
     # Of the forms without a choice by size, only a CPU's is exact.
     assert about["platforms"] == ["cpu"]
     ((name, described),) = about["inputs"].items()
-    assert described["shape"][:2] == ["b", f"{found.multiple}*x"]
+    assert described["shape"][:2] == ["b", f"{found.config.multiple}*x"]
     # Another size and a batch of two, which the program was not made with.
     inputs = example.draw(task, found.config, found.constants, SIZE[task])
     both = {name: np.concatenate([inputs[name], 2 * inputs[name]])}

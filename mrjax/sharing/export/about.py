@@ -1,7 +1,6 @@
-"""What every format says about a network in words: its task, its tensors, its sources."""
+"""What every format says about a network on its page: its task, its tensors, its sources."""
 
 import json
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import mrjax
@@ -28,85 +27,6 @@ class Asked(NamedTuple):
     licence: str = ""
 
 
-class Source(NamedTuple):
-    """A publication."""
-
-    text: str
-    doi: str
-
-
-class Words(NamedTuple):
-    """A task in words.
-
-    Attributes:
-        title: at most 60 letters.
-        description: one or two sentences.
-        tensors: name of an input or of `output` -> what it holds, with its unit; 128 letters.
-        sources: publications of the method.
-    """
-
-    title: str
-    description: str
-    tensors: Mapping[str, str]
-    sources: tuple[Source, ...]
-
-
-WORDS: Mapping[str, Words] = {
-    "qsm": Words(
-        "Quantitative susceptibility mapping with QSMnet",
-        "A 3-D U-Net from the local field of a brain to its magnetic susceptibility, both in ppm. "
-        "Normalisation by the training subjects is part of the network.",
-        {
-            "field": "local field [ppm], zero outside the brain, in the axes of the training data",
-            "output": "magnetic susceptibility [ppm]; set it to zero outside the brain",
-        },
-        (
-            Source(
-                "Yoon et al., Quantitative susceptibility mapping using deep neural network: "
-                "QSMnet, NeuroImage 179 (2018)",
-                "10.1016/j.neuroimage.2018.06.030",
-            ),
-        ),
-    ),
-    "breast": Words(
-        "Breast masks with a U-Net",
-        "A 2-D U-Net from an axial slice of a contrast-enhanced breast series to the probability "
-        "that a pixel shows breast tissue.",
-        {
-            "image": "three channels of a slice, scaled as mrjax/data/breast_slices.py does",
-            "output": "probability of breast tissue, from 0 to 1",
-        },
-        (
-            Source(
-                "Ronneberger, Fischer and Brox, U-Net: convolutional networks for biomedical image "
-                "segmentation, MICCAI 2015",
-                "10.1007/978-3-319-24574-4_28",
-            ),
-        ),
-    ),
-    "varnet": Words(
-        "Parallel imaging with the variational network",
-        "An unrolled network from the acquired columns of a slice's k-space and the sensitivity "
-        "maps of the coils to the complex image. Scaling is part of the network.",
-        {
-            "kspace": "k-space, real and imaginary part of each coil in turn, zero frequency at "
-            "n // 2, zero where not acquired",
-            "maps": "coil sensitivity maps, real and imaginary part of each coil in turn",
-            "mask": "1 for acquired columns, 0 elsewhere",
-            "output": "image in the unit of k-space: real part, imaginary part",
-        },
-        (
-            Source(
-                "Hammernik et al., Learning a variational network for reconstruction of "
-                "accelerated MRI data, Magn Reson Med 79:3055 (2018)",
-                "10.1002/mrm.26977",
-            ),
-        ),
-    ),
-}
-"""Task -> its words."""
-
-
 def readme(found: Trained, asked: Asked, use: str) -> bytes:
     """Return the page of an export, as Markdown.
 
@@ -115,8 +35,8 @@ def readme(found: Trained, asked: Asked, use: str) -> bytes:
         asked: what the user says about it.
         use: how this format is used, as Markdown.
     """
-    words = WORDS[found.task]
-    tensors = "\n".join(f"- `{name}`: {text}" for name, text in words.tensors.items())
+    words = found.export
+    tensors = "\n".join(f"- `{name}`: {text}" for name, text in words.texts.items())
     sources = "\n".join(f"- {one.text}, doi {one.doi}" for one in words.sources)
     text = f"""# {words.title}
 
@@ -124,7 +44,7 @@ def readme(found: Trained, asked: Asked, use: str) -> bytes:
 
 {tensors}
 
-{_sizes(found)}
+{words.advice(found.config)}
 
 ## Use
 
@@ -148,16 +68,6 @@ set ({found.config.dataset}); the run that trained it has the numbers.
 {sources}
 """
     return text.encode()
-
-
-def _sizes(found: Trained) -> str:
-    if found.task == "varnet":
-        least = found.config.window
-        return f"Rows and columns have at least {least} points; there may be any number of coils."
-    return (
-        f"Spatial axes must be divisible by {found.multiple}: pad with zeros, half of them before "
-        "and half behind, and cut the output."
-    )
 
 
 def as_json(content: object) -> bytes:

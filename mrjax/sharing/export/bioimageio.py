@@ -19,8 +19,6 @@ FORMAT = "0.5.4"
 TOLERANCE = 1e-5
 """Largest difference from the test output, as a share of its largest magnitude."""
 _WEIGHTS = "weights.pt"
-_SPACE = {"field": "xyz", "image": "yx", "kspace": "yx", "maps": "yx", "mask": "x"}
-"""Input -> its spatial axes, in their order in the array."""
 _USE = """```
 pip install bioimageio.core
 bioimageio test rdf.yaml
@@ -61,7 +59,7 @@ def _described(
     content: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """Return the content of ``rdf.yaml``."""
-    words = about.WORDS[found.task]
+    words = found.export
     *inputs, output = arrays
     architecture = {"callable": made.name, "kwargs": made.arguments}
     weights = {
@@ -69,7 +67,7 @@ def _described(
         "architecture": {**_file(plain.NETWORK, content), **architecture},
         "pytorch_version": torch.__version__.partition("+")[0],
     }
-    tensors = {name: _tensor(name, words.tensors[name], content) for name in arrays}
+    tensors = {name: _tensor(name, words.texts[name], content) for name in arrays}
     for name in inputs:
         tensors[name]["axes"] = _axes(found, name, arrays[name].shape)
     tensors[output]["axes"] = _output_axes(found, inputs[0])
@@ -117,24 +115,24 @@ def _tensor(name: str, text: str, content: Mapping[str, bytes]) -> dict[str, Any
 
 
 def _axes(found: Trained, name: str, shape: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the axes of an input; those of maps and mask are as long as those of k-space."""
-    space = _SPACE[name]
+    """Return the axes of an input."""
+    _, space, like = found.export.inputs[name]
     axes: list[dict[str, Any]] = [{"type": "batch"}]
     if len(shape) > 1 + len(space):
         axes.append({"type": "channel", "channel_names": [f"{name}_{i}" for i in range(shape[1])]})
-    least, step = (found.config.window, 1) if found.task == "varnet" else (found.multiple,) * 2
+    least, step = found.lengths
     for axis in space:
         size: dict[str, Any] = {"min": least, "step": step}
-        if name in ("maps", "mask"):
-            size = {"tensor_id": "kspace", "axis_id": axis}
+        if like:
+            size = {"tensor_id": like, "axis_id": axis}
         axes.append({"type": "space", "id": axis, "size": size})
     return axes
 
 
 def _output_axes(found: Trained, like: str) -> list[dict[str, Any]]:
-    parts = ["real", "imaginary"] if found.task == "varnet" else ["output"]
+    parts = list(found.export.output.channels)
     space = [
         {"type": "space", "id": axis, "size": {"tensor_id": like, "axis_id": axis}}
-        for axis in _SPACE[like]
+        for axis in found.export.inputs[like].axes
     ]
     return [{"type": "batch"}, {"type": "channel", "channel_names": parts}, *space]

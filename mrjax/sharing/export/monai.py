@@ -16,6 +16,7 @@ import mrjax
 from mrjax.sharing.export import about, example, plain
 from mrjax.sharing.export.about import Asked
 from mrjax.sharing.export.trained import Trained
+from mrjax.tasks.exporting import Lengths
 
 SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
@@ -48,10 +49,8 @@ def files(found: Trained, asked: Asked) -> dict[str, bytes]:
         asked: what the user says about it.
     """
     made = plain.of(found)
-    given = plain.inputs(found)
-    (image,) = [plain.stacked(given)] if found.task == "varnet" else given.values()
-    expected = plain.output(found)
-    arrays = zip(TEST, (image, expected), strict=True)
+    image = found.export.torch.stack(plain.inputs(found))
+    arrays = zip(TEST, (image, plain.output(found)), strict=True)
     return {
         "LICENSE": _LICENCE.format(weights=asked.licence or about.NOT_STATED).encode(),
         "configs/metadata.json": about.as_json(metadata(found, asked, image)),
@@ -72,7 +71,7 @@ def metadata(found: Trained, asked: Asked, image: np.ndarray) -> dict[str, Any]:
         asked: what the user says about it.
         image: the test input (batch, channel, *space).
     """
-    words = about.WORDS[found.task]
+    words = found.export
     author = asked.author or about.NOT_STATED
     return {
         "schema": SCHEMA,
@@ -97,31 +96,22 @@ def metadata(found: Trained, asked: Asked, image: np.ndarray) -> dict[str, Any]:
 
 
 def _tensors(found: Trained, channels: int) -> dict[str, Any]:
-    words, axes = about.WORDS[found.task].tensors, 3 if found.task == "qsm" else 2
-    step = f"{found.config.window - 1} + n" if found.task == "varnet" else f"{found.multiple} * n"
-    shape = [step] * axes
-    kind = "kspace" if found.task == "varnet" else "magnitude"
-    values = [0, 1] if found.task == "breast" else []
-    parts = ["real part", "imaginary part"] if found.task == "varnet" else [words["output"]]
+    words, output = found.export, found.export.output
+    shape = [_length(found.lengths)] * words.axes
+    several = len(output.channels) > 1
+    parts = [f"{name} part" for name in output.channels] if several else [output.text]
+    given = _tensor(words.kind, shape, words.torch.parts(channels), [])
     return {
-        "inputs": {"image": _tensor(kind, shape, _channels(found, channels), [])},
-        "outputs": {"pred": _tensor("magnitude", shape, parts, values)},
+        "inputs": {"image": given},
+        "outputs": {"pred": _tensor("magnitude", shape, parts, list(output.values))},
     }
 
 
-def _channels(found: Trained, channels: int) -> list[str]:
-    """Return what each channel of the input holds."""
-    if found.task != "varnet":
-        (text, _) = about.WORDS[found.task].tensors.values()
-        return [text] if channels == 1 else [f"channel {i}: {text}" for i in range(channels)]
-    coils = range((channels - 1) // 4)
-    parts = [
-        f"{what} of coil {coil}, {part} part"
-        for what in ("k-space", "sensitivity map")
-        for coil in coils
-        for part in ("real", "imaginary")
-    ]
-    return [*parts, "1 in acquired columns, 0 elsewhere, the same in every row"]
+def _length(lengths: Lengths) -> str:
+    """Return lengths in space as MONAI writes them, with a whole number n from 1."""
+    step = "n" if lengths.multiple == 1 else f"{lengths.multiple} * n"
+    before = lengths.least - lengths.multiple
+    return f"{before} + {step}" if before else step
 
 
 def _tensor(kind: str, shape: Sequence[str], parts: Sequence[str], values: list) -> dict[str, Any]:

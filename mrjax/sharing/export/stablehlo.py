@@ -22,8 +22,7 @@ from mrjax.errors import UserError
 from mrjax.sharing.export import about, example
 from mrjax.sharing.export.about import Asked
 from mrjax.sharing.export.trained import Trained
-from mrjax.tasks import registry
-from mrjax.tasks.build import arithmetic_of
+from mrjax.tasks.build import arithmetic_of, master_dtype
 
 PLATFORMS = ("cpu", "cuda")
 _SCRIPT = Path(__file__).parent / "scripts" / "run.py"
@@ -90,7 +89,7 @@ def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 def _weights(found: Trained) -> dict[str, np.ndarray]:
     params, stats = found.weights
     kinds = {"params": params, "batch_stats": stats or {}}
-    dtype = "float64" if found.config.dtype == "float64" else "float32"
+    dtype = master_dtype(found.config)
     return {
         f"{kind}/{name}": np.asarray(leaf, dtype)
         for kind, leaves in kinds.items()
@@ -100,33 +99,28 @@ def _weights(found: Trained) -> dict[str, np.ndarray]:
 
 def _own_size(found: Trained) -> tuple[int, ...]:
     """Return the size of an input of the training, where the program cannot take any size."""
-    config = found.config
-    if found.task != "varnet":
+    one = found.export.one_size
+    if one is None:
         return ()
-    if found.package:
-        return _shape(found)
-    if config.dataset != "synthetic":
-        raise UserError(
-            "a variational network is exported for one size, since Fourier transforms on a GPU "
-            "have a fixed length; expected --size=COILS,ROWS,COLUMNS; give that of your k-space"
-        )
-    return config.coils, config.rows, config.columns
+    size = _shape(found) if found.package else one.of(found.config)
+    if not size:
+        wanted = ",".join(found.export.size)
+        raise UserError(f"{one.why}; expected --size={wanted}; give that of your data")
+    return size
 
 
 def _shape(found: Trained) -> tuple[int, ...]:
     """Return the size of the test input, as --size has it."""
-    shape = np.shape(next(iter(found.inputs.values())))
-    return shape[1:] if found.task == "varnet" else shape[1:-1]
+    return np.shape(next(iter(found.inputs.values())))[1 : 1 + len(found.export.size)]
 
 
 def _of_size(found: Trained, size: Sequence[int]) -> Trained:
     """Return the network with a test input of a size."""
-    axes, multiple = {"qsm": 3, "breast": 2, "varnet": 3}[found.task], found.multiple
-    least = found.config.window if found.task == "varnet" else 1
-    space = size[-2:] if found.task == "varnet" else size
-    if len(size) != axes or any(n % multiple or n < least for n in space):
+    known, (least, multiple) = len(found.export.size), found.lengths
+    space = size[-found.export.axes :]
+    if len(size) != known or any(n % multiple or n < least for n in space):
         raise UserError(
-            f"--size={','.join(map(str, size))} does not suit this network; expected {axes} "
+            f"--size={','.join(map(str, size))} does not suit this network; expected {known} "
             f"lengths, those in space divisible by {multiple} and at least {least}; correct it"
         )
     inputs = example.draw(found.task, found.config, found.constants, size)
@@ -179,8 +173,9 @@ def _inputs(found: Trained, any_size: bool) -> dict[str, jax.ShapeDtypeStruct]:
     """Return shapes and types of the inputs: any batch, and any size in space if asked for."""
     shapes = {name: ["b", *map(str, array.shape[1:])] for name, array in found.inputs.items()}
     if any_size:
+        axes = [f"{found.lengths.multiple}*{axis}" for axis in "xyz"[: found.export.axes]]
         for shape in shapes.values():
-            shape[1:-1] = [f"{found.multiple}*{axis}" for axis in "xyz"[: len(shape) - 2]]
+            shape[1 : 1 + len(axes)] = axes
     texts = [",".join(shape) for shape in shapes.values()]
     scope = export.SymbolicScope()
     return {
@@ -193,16 +188,16 @@ def _function(
     found: Trained, config: RunConfig, platforms: Sequence[str]
 ) -> Callable[[Any, Any], Any]:
     """Return (weights, inputs) -> output, in the form of each platform."""
-    model, given = registry.module(found.task, "model"), found.arguments()
 
     def on(platform: str) -> Callable[[Any, Any], Any]:
-        predict = model.build(config, platform).predictor(*given)
+        predict = found.predictor(config, platform)
 
         def apply(weights: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
-            tree = traverse.unflatten_dict(dict(weights), "/")
-            if found.task == "varnet":
-                return predict(tree["params"], inputs)
-            return predict(tree["params"], tree["batch_stats"], *inputs.values())
+            leaves = dict(weights)
+            if config.numerics != "reproducible":
+                leaves |= found.export.settled(leaves)
+            tree = traverse.unflatten_dict(leaves, "/")
+            return predict(tree["params"], tree.get("batch_stats", {}), inputs)
 
         return apply
 

@@ -1,7 +1,7 @@
 """The trained network that is to be exported, with an input to test the copies with."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,12 @@ import jax
 import numpy as np
 
 from mrjax.config import RunConfig
-from mrjax.data.pipeline import Normalisation
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile
 from mrjax.runs.folder import RunFolder
 from mrjax.sharing import package
 from mrjax.sharing.export import example
-from mrjax.tasks import registry, trained
+from mrjax.tasks import exporting, registry, trained
 from mrjax.tasks.package import is_package
 
 _ADVICE = "name the run folder of a trained network"
@@ -31,9 +30,8 @@ class Trained:
         weights: parameters and running statistics.
         constants: content of ``checkpoints/constants.json``.
         digest: sha256 of its parameters, from result.json.
-        inputs: name -> array of a test input, as the task gives it to its network on the host:
-            `field` (1, x, y, z, 1) [ppm]; `image` (1, row, column, 3); or `kspace` and `maps`
-            (1, coil, row, column), complex, with `mask` (1, column).
+        inputs: name -> array of a test input, as the task gives it to its network on the host, see
+            `draw` in the task's module ``export``.
         expected: what the maker of a package got for the test input; None for a run folder.
         package: digest of the package; "" for a run folder.
     """
@@ -48,15 +46,24 @@ class Trained:
     package: str = ""
 
     @property
-    def multiple(self) -> int:
-        """Number by which each spatial axis of an input must be divisible."""
-        return getattr(self.config, "multiple", 1)
+    def export(self) -> exporting.Export:
+        """What the task tells about its networks."""
+        return exporting.of(self.task)
 
-    def arguments(self) -> tuple[Normalisation, ...]:
-        """Return what the task's `predictor` takes."""
-        if self.task != "qsm":
-            return ()
-        return (Normalisation(**self.constants["normalisation"]),)
+    @property
+    def lengths(self) -> exporting.Lengths:
+        """Lengths in space that the network takes."""
+        return self.export.lengths(self.config)
+
+    def predictor(self, config: RunConfig, platform: str) -> Callable[[Any, Any, Any], Any]:
+        """Return the map (parameters, statistics, inputs) -> output in JAX.
+
+        Args:
+            config: settings to compute with.
+            platform: ``cpu`` or ``gpu``.
+        """
+        built = registry.module(self.task, "model").build(config, platform)
+        return self.export.predictor(built, self.constants)
 
     def output(self, config: RunConfig | None = None) -> np.ndarray:
         """Return the network's output for the test input, computed by JAX on this processor.
@@ -66,12 +73,9 @@ class Trained:
         """
         config = config or self.config
         built = registry.module(self.task, "model").build(config, "cpu")
-        predict, state = built.predictor(*self.arguments()), built.initial_state(self.weights)
+        predict, state = self.predictor(config, "cpu"), built.initial_state(self.weights)
         with jax.default_matmul_precision(config.matmul_precision):  # as in a run
-            if self.task == "varnet":
-                return np.asarray(predict(state.params, self.inputs))
-            (image,) = self.inputs.values()
-            return np.asarray(predict(state.params, state.batch_stats, jax.numpy.asarray(image)))
+            return np.asarray(predict(state.params, state.batch_stats, dict(self.inputs)))
 
 
 def settings(folder: Path) -> tuple[str, RunConfig]:
@@ -84,7 +88,8 @@ def settings(folder: Path) -> tuple[str, RunConfig]:
         The task, and its configuration; of a network of PyTorch, without PyTorch's switches.
 
     Raises:
-        UserError: the folder holds neither a finished run nor a package.
+        UserError: the folder holds neither a finished run nor a package, or it is one of a task
+            whose networks are not exported.
     """
     found = trained.network(folder)
     return found.task, _configuration(found.task, found.settings)
@@ -97,6 +102,7 @@ def _configuration(task: str, values: Mapping[str, Any]) -> RunConfig:
             f"a run of {task} cannot be exported; expected one of {', '.join(registry.TASKS)}; "
             f"{_ADVICE}"
         )
+    exporting.of(task)  # refuses a task that says nothing
     cls = registry.module(task, "config").Config
     names = {field.name for field in dataclasses.fields(cls)}
     return cls(**{name: value for name, value in values.items() if name in names})
