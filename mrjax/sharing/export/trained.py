@@ -71,10 +71,10 @@ class Trained:
         Args:
             config: settings to compute with; None: those of the training.
         """
-        config = config or self.config
-        built = registry.module(self.task, "model").build(config, "cpu")
-        predict, state = self.predictor(config, "cpu"), built.initial_state(self.weights)
-        with jax.default_matmul_precision(config.matmul_precision):  # as in a run
+        used: RunConfig = self.config if config is None else config
+        built = registry.module(self.task, "model").build(used, "cpu")
+        predict, state = self.predictor(used, "cpu"), built.initial_state(self.weights)
+        with jax.default_matmul_precision(used.matmul_precision):  # as in a run
             return np.asarray(predict(state.params, state.batch_stats, dict(self.inputs)))
 
 

@@ -98,7 +98,7 @@ def state(
 
 def real(array: np.ndarray) -> np.ndarray:
     """Return (batch, 2 n, row, column), float32, of complex (batch, n, row, column)."""
-    both = np.stack([array.real, array.imag], axis=2)
+    both = np.stack([np.real(array), np.imag(array)], axis=2)
     return both.reshape(array.shape[0], -1, *array.shape[2:]).astype(np.float32)
 
 

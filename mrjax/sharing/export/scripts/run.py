@@ -38,7 +38,7 @@ def main(words):
     import numpy as np
 
     if len(words) not in (0, 2):
-        sys.stderr.write(__doc__)
+        sys.stderr.write(__doc__ or "")
         return 2
     source, output = words or (FOLDER / "test_input.npz", None)
     with np.load(source, allow_pickle=False) as inputs:
