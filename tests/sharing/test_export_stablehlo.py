@@ -96,7 +96,7 @@ def test_the_script_imports_nothing_of_mrjax(networks, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=path,
-        env={**environment(), "JAX_PLATFORMS": "cpu"},
+        env={**environment(anew=True), "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         timeout=200,
