@@ -58,7 +58,7 @@ def of(found: Trained) -> Plain:
         name=form.name,
         stacked=form.stacked,
         arguments=form.arguments(found.config),
-        state={name: torch.from_numpy(np.array(array)) for name, array in state.items()},
+        state={name: torch.from_numpy(np.array(array, order="C")) for name, array in state.items()},
     )
 
 
