@@ -41,6 +41,11 @@ writes the exact versions of the software that trained the network of a package.
 
 applies the trained network in the run folder DIR to one file: to a local field (with --unit and
 --mask), to k-space, or to a dynamic series; the result lies on the grid of the file.
+
+    python -m experiments.network export DIR --format=stablehlo --output=PATH
+
+writes the network of the run folder DIR for programs that know nothing of mrjax: stablehlo (jax),
+state_dict (PyTorch), monai (a MONAI Bundle) or bioimageio (a bioimage.io model).
 """
 
 import sys
@@ -56,6 +61,7 @@ VERBS = {
     "verify": Verb("mrjax.sharing.commands.verify", ("DIR",)),
     "environment": Verb("mrjax.sharing.commands.environment", ("DIR",)),
     "predict": Verb("mrjax.sharing.commands.predict", ("DIR",)),
+    "export": Verb("mrjax.sharing.commands.export", ("DIR",)),
 }
 ON_DEVICES = ("predict",)
 """Commands that plan an environment of JAX themselves, as trainings do."""

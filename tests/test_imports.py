@@ -56,7 +56,7 @@ REGISTRY = "mrjax.tasks.registry"
 """The one module of the tasks that those may import too: it imports nothing."""
 
 HOMES = {
-    "torch": {"pytorch", "recorder"},
+    "torch": {"pytorch", "recorder", "sharing"},
     "jax": set(RANK)
     - {"errors", "config", "children", "sweep", "command", "runs", "study", "prove", "check"},
     "flax": {"numerics", "nets", "train", "tasks", "pytorch", "sharing", "diverge"},

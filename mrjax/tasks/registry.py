@@ -3,7 +3,8 @@
 A task named NAME is the package ``mrjax.tasks.NAME`` with the modules ``config``, ``inputs``,
 ``model``, ``classical``, ``evaluate``, ``outputs``, ``noise`` and ``run``, and its twin
 ``mrjax.pytorch.tasks.NAME``. BUILD_NOTES.md, "How to add a network", describes the modules. A
-module ``domain``, which a task may lack, knows what its networks were trained with.
+module ``domain``, which a task may lack, knows what its networks were trained with, and a module
+``export``, which it may lack too, what other programs must know of its networks.
 """
 
 import dataclasses

@@ -53,7 +53,7 @@ def test_every_entry_is_as_its_task_is(task):
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_the_same_rooms(task):
     rooms = ("config", "inputs", "model", "classical", "evaluate", "outputs", "run", "noise")
-    for room in (*rooms, "domain"):
+    for room in (*rooms, "domain", "export"):
         assert registry.module(task, room)
     run = registry.module(task, "run")
     assert run.Job and run.engine and run.model.build

@@ -1,0 +1,1 @@
+"""Scripts that are copied beside exported networks."""
