@@ -54,6 +54,34 @@ def train_step(built, loss, project=None):
     return make_step(loss, optimizer, arithmetic=ar, dynamic_scale=False, project=project)
 
 
+def one_block(net, x, name, level, train):
+    """In place of the U-Net's pairs of blocks."""
+    features = net.width * 2**level
+    block = ConvBlock(features, net.window, net.arithmetic, momentum=net.momentum, name=name)
+    return block(x, train)
+
+
+def with_single_blocks(make):
+    """A U-Net's step with one block of layers wherever it has two.
+
+    Both compile to the same kinds of kernels, of which order-free arithmetic makes hundreds.
+    """
+
+    @functools.wraps(make)
+    def smaller(**fields):
+        with mock.patch.object(UNet, "_pair", one_block):
+            step, arguments = make(**fields)
+
+        def patched(*values):
+            with mock.patch.object(UNet, "_pair", one_block):
+                return step(*values)
+
+        return patched, arguments
+
+    return smaller
+
+
+@with_single_blocks
 def qsm_train_step(**fields):
     """The whole training step of QSMnet: forward, loss, gradients, Adam, digests."""
     config = qsm_config.Config(**{**qsm_config.PRESETS["tiny"], "levels": 1, **fields})
@@ -83,6 +111,7 @@ def varnet_train_step(**fields):
     return step, (built.initial_state(), batch)
 
 
+@with_single_blocks
 def breast_train_step(**fields):
     """The whole training step of the breast U-Net."""
     config = breast_config.Config(**{**breast_config.PRESETS["tiny"], "levels": 1, **fields})
@@ -96,30 +125,8 @@ def breast_train_step(**fields):
     return step, (built.initial_state(), batch)
 
 
-def one_block(net, x, name, level, train):
-    """In place of the U-Net's pairs of blocks."""
-    features = net.width * 2**level
-    block = ConvBlock(features, net.window, net.arithmetic, momentum=net.momentum, name=name)
-    return block(x, train)
-
-
-def with_single_blocks(make):
-    """A U-Net's order-free step with one block of layers wherever it has two.
-
-    Both compile to the same kinds of kernels, of which order-free arithmetic makes hundreds.
-    """
-    with mock.patch.object(UNet, "_pair", one_block):
-        step, arguments = make(numerics="reproducible")
-
-    def patched(*values):
-        with mock.patch.object(UNet, "_pair", one_block):
-            return step(*values)
-
-    return patched, arguments
-
-
-reproducible_qsm_train_step = functools.partial(with_single_blocks, qsm_train_step)
-reproducible_breast_train_step = functools.partial(with_single_blocks, breast_train_step)
+reproducible_qsm_train_step = functools.partial(qsm_train_step, numerics="reproducible")
+reproducible_breast_train_step = functools.partial(breast_train_step, numerics="reproducible")
 reproducible_varnet_train_step = functools.partial(
     varnet_train_step, numerics="reproducible", stages=1
 )

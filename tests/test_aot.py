@@ -19,8 +19,11 @@ from helpers import shared
 from mrjax.backend.levels import OWNED, xla_flags
 from mrjax.config import RunConfig
 
-STEPS = {"qsm": 18, "varnet": 10, "breast": 18}
+STEPS = {"qsm": 8, "varnet": 10, "breast": 8}
 """Network and the least number of cuDNN convolutions expected in its step.
+
+A U-Net has three blocks of layers there, each with a response, a gradient by the kernel and, but
+for the first one, a gradient by the image.
 
 The step is compiled at XLA's defaults, the harder case: the flags of ``run_to_run`` would replace
 a scatter that slipped in, so that its atomics could not be seen. (A minute; both levels agreed.)
