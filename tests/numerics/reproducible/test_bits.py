@@ -1,4 +1,4 @@
-"""No instruction set, thread count, device count or form of convolution changes a bit."""
+"""No instruction set, threads, devices, form of convolution or optimisation changes a bit."""
 
 import json
 import os
@@ -6,24 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import experiments_helpers
 import pytest
 from helpers import ROOT
 
 PROGRAM = Path(__file__).with_name("digests.py")
 
-# Instruction set, threads, devices, form of convolution.
-CONDITIONS = [("AVX2", 2, 1, "lax"), ("SSE4_2", 1, 2, "products"), ("AVX", 2, 4, "lax")]
+# Instruction set, threads, devices, form of convolution, whether compiled with all optimisations.
+CONDITIONS = [
+    ("AVX2", 2, 1, "lax", True),
+    ("SSE4_2", 1, 2, "products", True),
+    ("AVX", 2, 4, "lax", False),
+]
 
 
-def digests(isa, threads, devices, form):
+def digests(isa, threads, devices, form, optimised):
     """The output of the program in a process of its own."""
+    path = str(ROOT) if optimised else f"{experiments_helpers.environment()['PYTHONPATH']}:{ROOT}"
     flags = f"--xla_cpu_max_isa={isa} --xla_force_host_platform_device_count={devices}"
     environment = {
         **os.environ,
         "XLA_FLAGS": flags,
         "NPROC": str(threads),
         "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": path,
     }
     command = [sys.executable, str(PROGRAM), str(devices), form]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_networks as networks
+from helpers import jit_quickly
 
 from mrjax.nets.varnet import zero_mean_unit_norm
 from mrjax.numerics.reproducible import Reproducible
@@ -32,9 +33,9 @@ def drawn(rng, batch: dict) -> dict[str, np.ndarray]:
 
 @functools.cache
 def compiled(task: str):
-    """A model, its compiled step, and shapes of its batch."""
+    """A model, its step, of which no test here compares bits, and shapes of its batch."""
     built = networks.build(task)
-    return built, jax.jit(networks.step_of(task, built)), networks.batch_of(task, built)
+    return built, jit_quickly(networks.step_of(task, built)), networks.batch_of(task, built)
 
 
 def trained(built):
