@@ -41,7 +41,7 @@ LARGE, HUGE = 5 * 2**28, 9 * 2**28
 """Resident memory of a process [bytes] from which on compiled programs are dropped: those of other
 files, those of the same file."""
 
-QUICK = ("nets", "tasks", "train", "test_losses.py")
+QUICK = ("data", "nets", "physics", "pytorch", "tasks", "train", "test_losses.py")
 """Folders and files whose programs compile as those under test do: no bit of theirs depends on it.
 """
 EXACT = ("numerics",)
