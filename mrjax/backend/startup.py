@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mrjax.backend import software
+from mrjax.backend import software, store
 from mrjax.backend.devices import bring_up
 from mrjax.backend.flagtext import same
 from mrjax.backend.levels import HOST_DEVICES, OWNED, UNSAFE, level, without_effect, xla_flags
@@ -41,6 +41,8 @@ class Backend:
         notes: notes for the user, one line each.
         autotune_choices: sha256 of the choices loaded under ``--xla_autotune=frozen``, because the
             config holds only the name of their file; None otherwise.
+        team: the processes that train together.
+        compiled: the store of compiled programs that the runs of a study share, or "off".
     """
 
     platform: str
@@ -51,6 +53,7 @@ class Backend:
     notes: tuple[str, ...]
     autotune_choices: str | None = None
     team: Team = ALONE
+    compiled: str = store.OFF
 
     def facts(self) -> dict[str, Any]:
         """Return the backend's part of environment.json, as JSON values."""
@@ -68,7 +71,9 @@ class Backend:
             "matmul_precision": _setting("default_matmul_precision"),
             "x64": _setting("enable_x64"),
             "threefry_partitionable": _setting("threefry_partitionable"),
-            "compilation_cache": _compilation_cache(),
+            "compilation_cache": _compilation_cache()
+            if self.compiled == store.OFF
+            else self.compiled,
             "notes": list(self.notes),
         }
 
@@ -92,6 +97,7 @@ def start(config: RunConfig) -> Backend:
     devices, said = bring_up(config)
     platform = devices[0].platform
     seen = read_flags_back()
+    compiled = store.share(os.environ, platform)  # after the look at the flags, whose name is new
     _verify_settings(config, platform)
     _verify_flags(config, seen)
     return Backend(
@@ -103,6 +109,7 @@ def start(config: RunConfig) -> Backend:
         notes=(*(notes() or ()), *said, *without_effect(config, platform)),
         autotune_choices=_choices(config),
         team=team,
+        compiled=compiled,
     )
 
 

@@ -20,9 +20,10 @@ from mrjax.config.mirrors import (
     to_flags,
     to_json,
 )
-from mrjax.config.run import RunConfig
+from mrjax.config.run import COMPILED, RunConfig
 
 __all__ = [
+    "COMPILED",
     "STREAMS",
     "RunConfig",
     "define_flags",

@@ -10,6 +10,10 @@ from mrjax.config.fields import MAX_SEED, STREAMS, check_value, kinds, option, t
 from mrjax.config.mirrors import digest
 from mrjax.errors import UserError
 
+COMPILED = "MRJAX_COMPILED"
+"""Environment variable that names the folder of compiled programs that the runs of a study share.
+It is no setting of a run, because no bit depends on it."""
+
 
 def _seed_option(stream: str, what: str) -> Any:
     return option(None, f"Seed of {what}; unset: the value of --seed", minimum=0, maximum=MAX_SEED)

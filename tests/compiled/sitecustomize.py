@@ -49,6 +49,8 @@ def _without_figures(module) -> None:
 
 
 if quickly.FOLDER in os.environ:
+    if "MRJAX_TEST_STORE" not in os.environ:  # the store of all tests holds more than a study's
+        os.environ.pop("MRJAX_COMPILED", None)
     sys.meta_path.insert(0, _Finder("jax", quickly.apply))
 if quickly.NO_FIGURES in os.environ:
     sys.meta_path.insert(0, _Finder("matplotlib.figure", _without_figures))

@@ -74,6 +74,8 @@ def test_the_environment_of_a_slot(monkeypatch):
     assert shared not in get("gpu", 0, local.Slots(number=2))
     assert get("gpu", 0, local.Slots()) == {"A": "1"}
     assert get("cpu", 0, three) == {"A": "1"}
+    assert get("cpu", 0, local.Slots(compiled="/s/c")) == {"A": "1", "MRJAX_COMPILED": "/s/c"}
+    assert local.environment({"MRJAX_COMPILED": "/other"}, "cpu", 0, three) == {}
     assert get("cpu", 0, local.Slots(cpu_threads=1)) == {
         "A": "1", "NPROC": "1", "OMP_NUM_THREADS": "1",
     }  # fmt: skip

@@ -106,6 +106,12 @@ def _of_runs(asked: flags.FlagValues) -> None:
         "run: CPU threads of each run; 0: each run decides for itself",
         lower_bound=0,
     )
+    switch(
+        "share_compiled",
+        True,
+        "run: on a CPU, runs of equal programs share what the first one compiled; no bit depends "
+        "on it",
+    )
     switch("allow_mixed", False, "run: go on although code or environment changed")
     flags.DEFINE_multi_string(
         "resource",

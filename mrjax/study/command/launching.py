@@ -14,6 +14,8 @@ from mrjax.study import directory
 from mrjax.study.launch import local, resources, slurm
 from mrjax.study.records import Run, Study, read_runs, read_study
 
+STORE = "compiled"
+"""Folder of a study with the compiled programs that its runs share."""
 _ROOT = Path(mrjax.__file__).resolve().parents[1]
 
 
@@ -78,6 +80,7 @@ def _through_slurm(study_dir: Path, study: Study, left: Sequence[Run], asked: Fl
         wait=asked.wait,
         poll=asked.poll,
         allow_mixed=asked.allow_mixed,
+        compiled=_store(study_dir, study, asked),
     )
     return slurm.launch(study_dir, study, left, cluster)
 
@@ -95,8 +98,15 @@ def _here(study_dir: Path, study: Study, left: Sequence[Run], asked: FlagValues)
         number=asked.slots or 1,
         cpu_threads=asked.cpu_threads_per_slot,
         allow_mixed=asked.allow_mixed,
+        compiled=_store(study_dir, study, asked),
     )
     return local.launch(study_dir, study, left, slots)
+
+
+def _store(study_dir: Path, study: Study, asked: FlagValues) -> str:
+    """Return the folder of compiled programs; "" on a GPU, where programs hold tuned choices."""
+    shared = asked.share_compiled and study.platform == "cpu"
+    return str(study_dir.absolute() / STORE) if shared else ""
 
 
 def _say(line: str) -> None:

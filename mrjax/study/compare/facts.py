@@ -47,6 +47,7 @@ def _as_always(key: tuple[str, str], value: Any) -> bool:
     entry = entry.removeprefix("switches.")
     # A switch that is also a setting is listed among the settings.
     known = entry in settings.ALONE or _USUAL.get(entry) == value
+    known = known or (entry == "compilation_cache" and str(value).startswith("compiled/"))
     return group in ("framework", "environment variables") and known
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mrjax import children
+from mrjax.config import COMPILED
 from mrjax.study import directory
 from mrjax.study.launch import programs
 from mrjax.study.launch.progress import Failure, Progress, duration
@@ -29,11 +30,13 @@ class Slots:
         cpu_threads: CPU threads of each run; 0 leaves that to the run. It is recorded with the
             run, and can change its bits.
         allow_mixed: go on with unfinished runs although code or environment changed.
+        compiled: folder of compiled programs that the runs share; "" for none.
     """
 
     number: int = 1
     cpu_threads: int = 0
     allow_mixed: bool = False
+    compiled: str = ""
 
 
 def launch(study_dir: Path, study: Study, runs: Sequence[Run], slots: Slots) -> int:
@@ -136,7 +139,9 @@ def environment(environ: Mapping[str, str], kind: str, slot: int, slots: Slots) 
         slot: counted from 0.
         slots: all of them.
     """
-    own = dict(environ)
+    own = {name: value for name, value in environ.items() if name != COMPILED}
+    if slots.compiled:
+        own[COMPILED] = slots.compiled
     gpus = visible_gpus() if kind == "gpu" and slots.number > 1 else ()
     if gpus:
         own["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]

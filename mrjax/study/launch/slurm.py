@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrjax.config import COMPILED
 from mrjax.errors import RunFailed, UserError
 from mrjax.study import directory
 from mrjax.study.launch import programs, scheduler
@@ -39,6 +40,7 @@ if [ "$requires" != - ] && [ ! -e "$requires/result.json" ]; then
   echo "error: waits for $requires, which is not finished"
   exit 1
 fi
+export {variable}={compiled}
 # The run takes this shell's place, so that Slurm's SIGTERM reaches it and it can save.
 eval "exec $command"
 """
@@ -54,6 +56,7 @@ class Cluster:
         wait: stay until the queue is empty.
         poll: time between two looks at the queue [s].
         allow_mixed: go on with unfinished runs although code or environment changed.
+        compiled: folder of compiled programs that the runs share; "" for none.
     """
 
     resources: Mapping[str, Resource]
@@ -61,6 +64,7 @@ class Cluster:
     wait: bool = False
     poll: float = 10.0
     allow_mixed: bool = False
+    compiled: str = ""
 
 
 def launch(study_dir: Path, study: Study, runs: Sequence[Run], cluster: Cluster) -> int:
@@ -183,7 +187,13 @@ class _Submission:
         options += resource.options
         script = listed.with_suffix(".sh")
         command = shlex.join(["sbatch", *options, str(script)])
-        script.write_text(_SCRIPT.format(command=command, runs=shlex.quote(str(listed))))
+        text = _SCRIPT.format(
+            command=command,
+            runs=shlex.quote(str(listed)),
+            variable=COMPILED,
+            compiled=shlex.quote(self._cluster.compiled),
+        )
+        script.write_text(text)
         job = scheduler.submit(options, str(script))
         with (self._folder / _SUBMITTED).open("a") as file:
             for index, run in enumerate(runs):

@@ -1,0 +1,73 @@
+"""Compiled programs that the runs of a study share, so that a program is compiled once in a study.
+
+The store is JAX's persistent compilation cache. A stored program is the machine code that a run
+would have made itself, as long as the same software compiles for the same processor and the same
+number of threads; so each such machine has a folder of its own. On a GPU nothing is stored: there
+a stored program would keep what the autotuner of one run has chosen, and the choice is a source of
+variation that studies measure.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mrjax.backend import software
+from mrjax.config import COMPILED
+
+OFF = "off"
+_PACKAGES = ("jax", "jaxlib", "flax", "numpy")
+_VARIABLES = ("NPROC", "PJRT_NPROC", "XLA_FLAGS")
+_PROCESSOR = ("flags", "Features", "model name")
+
+
+def share(environ: Mapping[str, str], platform: str) -> str:
+    """Let JAX take compiled programs from the store and add those that it lacks.
+
+    Args:
+        environ: the environment; without `mrjax.config.COMPILED` in it nothing changes.
+        platform: of the devices, "cpu" or "gpu".
+
+    Returns:
+        The part of the store that belongs to this machine, ``compiled/KEY`` for the record; `OFF`
+        if nothing is stored.
+    """
+    store = environ.get(COMPILED, "")
+    if not store or platform != "cpu":
+        return OFF
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    part = key(environ)
+    settings: dict[str, Any] = {
+        "jax_enable_compilation_cache": True,
+        "jax_compilation_cache_dir": str(Path(store) / part),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()  # at its first compilation JAX decided that there is no store
+    return f"{Path(store).name}/{part}"
+
+
+def key(environ: Mapping[str, str]) -> str:
+    """Return the name of this machine's part of a store: a digest of what programs depend on."""
+    facts = {
+        "versions": software.versions(_PACKAGES),
+        "variables": {name: environ.get(name) for name in _VARIABLES},
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "processor": _processor(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _processor() -> list[str]:
+    """Return model and features of the processors; each different line once."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    return sorted({line for line in lines if line.partition(":")[0].strip() in _PROCESSOR})
