@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,11 +12,27 @@ from study import synthetic_runs as made
 
 from mrjax import study
 from mrjax.errors import UserError
-from mrjax.study.report import curves, images, methods, overview, shares, voxels, words
+from mrjax.study.report import curves, images, methods, overview, shares, style, voxels, words
 from mrjax.study.report import page as pages
 from mrjax.study.report.analysis import analyse
 
 pytest.importorskip("jinja2", reason="needs the extra report")
+
+
+STYLE = dict(style._SETTINGS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_soon():
+    """Coarse pictures, and outlines of letters in place of fonts, whose subsets take seconds.
+
+    tests/study/test_compare_page.py draws as users do.
+    """
+    with (
+        mock.patch.object(style, "RESOLUTION", 50),
+        mock.patch.dict(style._SETTINGS, {"pdf.fonttype": 3}),
+    ):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +111,11 @@ def test_dollars_in_names_are_no_formula(tmp_path):
     assert "b$\\x$" in page
 
 
-def test_fonts_stay_text(study_dir):
-    pdf = (study_dir / "report/effect_training.pdf").read_bytes()
+def test_fonts_stay_text(monkeypatch, tmp_path):
+    monkeypatch.setitem(style._SETTINGS, "pdf.fonttype", STYLE["pdf.fonttype"])
+    with style.figure(tmp_path, "effect", 2, 2) as drawn:
+        drawn.subplots().set_title("Effects")
+    pdf = (tmp_path / "effect.pdf").read_bytes()
     assert b"/Type3" not in pdf and b"CreationDate" not in pdf
 
 
