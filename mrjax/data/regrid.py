@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 from nibabel.spaces import vox2out_vox
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from mrjax.arrays import Vector
 
@@ -148,6 +147,8 @@ def passage(
 
 def rotation_between(own: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
     """The smallest rotation [3 3] that turns one direction into another."""
+    from scipy.spatial.transform import Rotation  # takes a quarter of a second to import
+
     return Rotation.align_vectors([wanted], [own])[0].as_matrix()
 
 
