@@ -89,10 +89,17 @@ def _window(n: int, width: int) -> np.ndarray:
     return window
 
 
-def _virtual_coil(images: Coils) -> Image:
-    """Combine the coils with the weights that give the most signal.
+def _low_pass(kspace: Coils, acs_lines: int) -> Coils:
+    """Coil images of the ACS region, which a raised cosine cuts out."""
+    rows, columns = kspace.shape[1:]
+    window = _window(rows, min(acs_lines, rows))[:, None] * _window(columns, acs_lines)
+    return images(_scaled(kspace, window))
 
-    The weights are the first principal component of the coils, found by squaring their covariance.
+
+def _virtual_weights(images: Coils) -> Complex[np.ndarray, " coil"]:
+    """Weights of the coils whose combination has the most signal.
+
+    They are the first principal component of the coils, found by squaring their covariance.
     """
     flat = images.reshape(len(images), -1)
     parts = np.concatenate([np.real(flat), np.imag(flat)])
@@ -103,8 +110,14 @@ def _virtual_coil(images: Coils) -> Image:
         covariance = _scaled(covariance, 1.0 / largest)
         covariance = _matmul(covariance, covariance)
     column = covariance[:, int(np.argmax(np.real(covariance.diagonal())))]
-    weights = _scaled(column, 1.0 / math.sqrt(math.fsum(_squares(column)) or 1.0))
-    return combine(np.broadcast_to(weights[:, None, None], images.shape), images)
+    return _scaled(column, 1.0 / math.sqrt(math.fsum(_squares(column)) or 1.0))
+
+
+def _virtual_coil(images: Coils, of: Coils | None = None) -> Image:
+    """Combine coils, or others in their place, with the weights that give the coils most signal."""
+    of = images if of is None else of
+    weights = _virtual_weights(images)
+    return combine(np.broadcast_to(weights[:, None, None], of.shape), of)
 
 
 def _matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -135,9 +148,7 @@ def from_acs(kspace: Coils, acs_lines: int) -> Coils:
     Reson Med 57:1131 (2007), the first principal component.
     """
     _check(kspace, acs_lines)
-    rows, columns = kspace.shape[1:]
-    window = _window(rows, min(acs_lines, rows))[:, None] * _window(columns, acs_lines)
-    low = images(_scaled(kspace, window))
+    low = _low_pass(kspace, acs_lines)
     reference = _virtual_coil(low)
     total = np.sqrt(functools.reduce(np.add, _squares(low)))
     inside = total > THRESHOLD * np.max(total)
@@ -153,7 +164,9 @@ def espirit(kspace: Coils, acs_lines: int) -> Coils:
     At each pixel the map is the eigenvector, of eigenvalue near 1, of the projection onto the
     signals that local k-space kernels allow. These maps are sharper at the edges of the object than
     those of :func:`from_acs`, but their last bits depend on the machine: sigpy takes singular
-    values from LAPACK.
+    values from LAPACK. Sigpy's phases are relative to the first coil, which is dark somewhere;
+    they are made relative to the virtual coil of :func:`from_acs`. A coil without signal has a map
+    of zeros, and none of the other coils' maps depends on it.
 
     Args:
         kspace: [coil row column], zero frequency at n // 2, the ACS lines acquired.
@@ -181,5 +194,19 @@ def espirit(kspace: Coils, acs_lines: int) -> Coils:
             "ESPIRiT maps need sigpy, which is not installed; "
             'pip install "mrjax[espirit]", or take --maps=acs'
         ) from None
-    calibration = EspiritCalib(kspace.astype(np.complex64), calib_width=acs_lines, show_pbar=False)
-    return np.asarray(calibration.run()).astype(np.complex64)
+    maps = np.zeros(kspace.shape, np.complex64)
+    heard = np.any(kspace != 0, axis=(1, 2))
+    if not heard.any():
+        return maps
+    signal = kspace[heard].astype(np.complex64)
+    calibration = EspiritCalib(signal, calib_width=acs_lines, show_pbar=False)
+    maps[heard] = _with_virtual_phase(np.asarray(calibration.run()), _low_pass(signal, acs_lines))
+    return maps
+
+
+def _with_virtual_phase(maps: Coils, low: Coils) -> Coils:
+    """Turn maps until the virtual coil, whose weights low-pass coil images give, is positive."""
+    virtual = _virtual_coil(low, maps)
+    length = np.sqrt(_squares(virtual))
+    phase = np.where(length > 0.0, virtual / np.where(length > 0.0, length, 1.0), 1.0)
+    return host.product(maps, phase.conj()[None])

@@ -109,3 +109,9 @@ def test_coil_maps_are_those_of_ecalib(method, median, lowest, phantom):
     found = cosines(maps[:, both], theirs[:, both])
     assert np.median(found) > median and np.quantile(found, 0.02) > lowest
     assert np.median(cosines(maps[::-1, both], theirs[:, both])) < 0.9
+    # Phases of both are relative to the first principal component, but for one common phase.
+    turned = np.sum(np.conj(maps) * theirs, axis=0)[both]
+    apart = np.abs(np.angle(turned * np.conj(turned.mean())))
+    assert np.median(apart) < 0.1 and np.quantile(apart, 0.98) < 0.3
+    first = np.sum(np.conj(maps * np.exp(-1j * np.angle(maps[:1]))) * theirs, axis=0)[both]
+    assert np.quantile(np.abs(np.angle(first * np.conj(first.mean()))), 0.98) > 0.5

@@ -106,6 +106,32 @@ def test_a_missing_sigpy_is_said(slice_, monkeypatch):
         coils.espirit(slice_.kspace, 20)
 
 
+def test_espirit_gives_sigpys_maps_with_the_phase_of_the_virtual_coil(slice_):
+    app = pytest.importorskip("sigpy.mri.app")
+    maps = coils.espirit(slice_.kspace, 20)
+    theirs = app.EspiritCalib(slice_.kspace, calib_width=20, show_pbar=False).run()
+    inside = theirs.any(axis=0)
+    assert np.array_equal(maps.any(axis=0), inside)
+    assert np.allclose(np.abs(maps), np.abs(theirs), atol=1e-5)
+    assert np.allclose(np.abs(np.sum(np.conj(maps) * theirs, axis=0)[inside]), 1, atol=1e-5)
+    apart, by_sigpy = (
+        np.angle(np.sum(np.conj(found) * coils.from_acs(slice_.kspace, 20), axis=0))
+        for found in (maps, theirs)
+    )
+    assert np.median(np.abs(apart[inside])) < 0.1 < 0.5 < np.median(np.abs(by_sigpy[inside]))
+
+
+@pytest.mark.parametrize("method", ["from_acs", "espirit"])
+@pytest.mark.parametrize("silent", [0, 3])
+def test_a_coil_without_signal_changes_no_other_map(slice_, method, silent):
+    if method == "espirit":
+        pytest.importorskip("sigpy")
+    estimate = getattr(coils, method)
+    one_more = estimate(np.insert(slice_.kspace, silent, 0, axis=0), 20)
+    assert np.allclose(np.delete(one_more, silent, axis=0), estimate(slice_.kspace, 20), atol=1e-6)
+    assert not one_more[silent].any()
+
+
 def test_espirit_explains_a_measured_brain():
     """Maps times the combined image must give back the coil images, up to noise."""
     pytest.importorskip("sigpy")
