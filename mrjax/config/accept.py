@@ -6,7 +6,7 @@ CHECKS = {
     "frame": "which frame of a NIfTI file is the scanner's",
     "shear": "an affine whose axes are not perpendicular",
     "voxel": "voxels outside 0.1 to 10 mm",
-    "field": "the spread of a local field",
+    "field": "the spread of a local field, and wraps in it",
     "chi": "the spread of a susceptibility map",
     "mask": "a mask whose values look like labels or like an image",
     "sampling": "zeros of one coil's k-space that may be a phantom's; energy at an edge of k-space",

@@ -57,13 +57,16 @@ def patients(config: Config, intake: Intake | None = None) -> list[DcePatient]:
     Raises:
         UserError: no --data_dir, a missing or unusable file, or two patients of one name.
     """
-    found = SOURCES[config.dataset](config, intake or Intake.insisting(config.accept))
+    intake = intake or Intake.insisting(config.accept)
+    found = SOURCES[config.dataset](config, intake)
     names = [p.name for p in found]
     for name in names:
         if names.count(name) > 1:
             raise UserError(
                 f"two patients are called {name}; expected distinct names; rename the files"
             )
+    if config.dataset != "synthetic":
+        sources.note_copies(found, intake)
     return found
 
 

@@ -1,14 +1,22 @@
 """What the data sets of all tasks have in common: the folder of the files, and two full splits."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import numpy as np
+
 from mrjax.data.intake import Intake
 from mrjax.data.words import text
 from mrjax.errors import UserError
+
+_MEASURED = ("kspace", "field", "signal")
+"""What a slice, a subject or a patient is made from."""
+_MADE = ("synthetic", "tfds")
+"""Data sets whose examples mrjax made, each from a key of its own."""
 
 
 class Config(Protocol):
@@ -74,6 +82,8 @@ def divided(
             )
     check_names(train, what)
     check_names(test, what)
+    if config.dataset not in _MADE:
+        note_copies([*train, *test], intake)
     if not need_train:
         for one in train:
             intake.leave_out(one.name, "to train on, which --steps=0 does not")
@@ -88,6 +98,27 @@ def check_names(found: Sequence[Named], what: str) -> None:
             raise UserError(
                 f"{number} {what} are called {name}; expected distinct names; rename the files"
             )
+
+
+def note_copies(found: Sequence[Named], intake: Intake) -> None:
+    """Say so where two names stand for the same numbers.
+
+    A copy of a file that is trained on, held out under another name, would be judged on what the
+    network knows.
+
+    Args:
+        found: all subjects, slices or patients of a run.
+        intake: the run's account.
+    """
+    first: dict[bytes, str] = {}
+    for one in found:
+        measured = np.ascontiguousarray(next(getattr(one, n) for n in _MEASURED if hasattr(one, n)))
+        if not measured.any():
+            continue  # patches outside the brain
+        content = repr(measured.shape).encode() + hashlib.sha256(measured.data).digest()
+        other = first.setdefault(content, one.name)
+        if other != one.name:
+            intake.note("two names stand for the same measured numbers", f"{other} = {one.name}")
 
 
 def check_stems(paths: Sequence[Path]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from mrjax.arrays import QsmSubject, Vector
 from mrjax.data.formats import found
 from mrjax.data.intake import Intake
-from mrjax.data.plausible import masks, spread
+from mrjax.data.plausible import forward, masks, spread, wraps
 from mrjax.errors import UserError
 
 SHORTEST_AXIS = 8
@@ -66,7 +66,9 @@ def checked_subject(
 
 
 def check_spread(subject: QsmSubject, others: Mapping[str, float], intake: Intake) -> None:
-    """Doubt a field or map that spreads as no head's does.
+    """Doubt a field or map that spreads as no head's does, or that is wrapped.
+
+    Where there is a map, the account is told if the field is not that of the map.
 
     Args:
         subject: with field and chi in ppm.
@@ -74,12 +76,22 @@ def check_spread(subject: QsmSubject, others: Mapping[str, float], intake: Intak
         intake: the run's account.
 
     Raises:
-        UserError: a spread that the user has not accepted.
+        UserError: a spread or a wrapped field that the user has not accepted.
     """
     name, inside = subject.name, subject.mask
     spread.check(name, "field", subject.field[inside], spread.FIELD_PPM, others, intake)
+    wraps.check(name, subject.field, inside, intake)
     if subject.chi is not None and np.ptp(subject.chi[inside]):  # a constant map is refused later
         spread.check(name, "chi", subject.chi[inside], spread.CHI_PPM, spread.CHI_UNITS, intake)
+        forward.check(
+            name,
+            subject.field,
+            subject.chi,
+            inside,
+            subject.voxel_size,
+            subject.b0_direction,
+            intake,
+        )
 
 
 def _check_shapes(name: str, volumes: dict[str, np.ndarray]) -> None:

@@ -14,6 +14,8 @@ from mrjax.physics import coils
 _FAINTEST = 1e-12
 _MOST_COILS = 128
 """No scanner receives with more; a larger number is one of rows or columns."""
+_LARGEST_LOSS = 0.25
+"""Share of energy that rows beyond the field of view hold at most, with their half of the noise."""
 
 
 def checked_slice(
@@ -191,17 +193,38 @@ def completed(
     check_values(f"k-space of {name} is", whole)
     gaps = pattern.acquired_columns(name, whole, intake)
     centre.check(name, whole, intake)
+    if not np.imag(whole).any():
+        intake.note("k-space has no imaginary part (its magnitude was saved, or a phantom's)", name)
     mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
         known = kspace if calibration is None else calibration
         present = mask if calibration is None else np.any(calibration != 0, axis=(0, 1))
         lines = coil_maps.acs_lines(name, kspace.shape[2], present, acs_lines, intake)
-        maps = coil_maps.estimated(known, estimate, lines)
+        maps = coil_maps.estimated(name, known, estimate, lines)
     else:
         _check_maps_shape(name, kspace.shape, maps.shape)
         maps = coil_maps.normalised(name, maps, intake)
+    coil_maps.compare(name, kspace, maps, gaps, intake)
+    if acquired is not None:
+        _check_oversampling(name, kspace, acquired, intake)
     reference = None if gaps is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
+
+
+def _check_oversampling(
+    name: str, kspace: np.ndarray, acquired: np.ndarray, intake: Intake
+) -> None:
+    """Say so where the rows that are cut off as readout oversampling hold much of the image.
+
+    The transform along the readout keeps energy, so k-space tells it.
+    """
+    lost = 1 - (float(np.linalg.norm(kspace)) / float(np.linalg.norm(acquired))) ** 2
+    if lost > _LARGEST_LOSS:
+        intake.note(
+            "the rows that are cut off as readout oversampling hold a part of the image's energy "
+            "(expected noise and what the coils see of the body beyond the field of view)",
+            f"{name} ({100 * lost:.0f} %)",
+        )
 
 
 def _present(name: str, mask: np.ndarray, kspace: np.ndarray, intake: Intake) -> np.ndarray:

@@ -7,6 +7,8 @@ from mrjax.data.intake import Intake
 
 _OUTER = 4.0
 """The outer half of an axis holds less energy than the inner one; noise has as much in both."""
+_GATHERED = 0.3
+"""Share of energy in the central quarter of both axes; images and noise have a sixteenth there."""
 
 
 def check(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Intake) -> None:
@@ -14,7 +16,8 @@ def check(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Int
 
     Discrete Fourier transforms of programs begin with the zero frequency. Without a shift of half
     the axis, the lines from which coil sensitivity maps are estimated are those of the highest
-    frequencies.
+    frequencies. The account is told of a k-space whose energy does not gather about its centre, as
+    where coil images stand in its place.
 
     Args:
         name: of the slice.
@@ -38,3 +41,17 @@ def check(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Int
                 f"{len(profile) // 2} of {len(profile)}",
                 f"shift the {what} by half their number (fftshift)",
             )
+    rows, columns = (_central(n) for n in power.shape)
+    share = float(power[rows, columns].sum()) / max(float(power.sum()), 1e-300)
+    if share < _GATHERED:
+        intake.note(
+            "the energy of k-space does not gather about its centre (coil images instead of "
+            "k-space, or noise)",
+            f"{name} ({100 * share:.0f} % in the central sixteenth)",
+        )
+
+
+def _central(length: int) -> slice:
+    """The quarter of an axis about its zero frequency."""
+    start = length // 2 - length // 8
+    return slice(start, start + max(length // 4, 1))
