@@ -27,7 +27,8 @@ def check(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Int
     Raises:
         UserError: such a k-space, and the user has not accepted it.
     """
-    power = np.sum(np.real(kspace) ** 2 + np.imag(kspace) ** 2, axis=0, dtype=np.float64)
+    squares = np.real(kspace) ** 2 + np.imag(kspace) ** 2
+    power = np.asarray(np.sum(squares, axis=0, dtype=np.float64))
     for axis, what in ((0, "rows"), (1, "columns")):
         profile = power.sum(axis=1 - axis)
         quarter = len(profile) // 4
