@@ -39,6 +39,14 @@ def test_density_falls_from_the_centre_and_every_line_can_be_drawn():
     assert abs(counts[1:32].sum() - counts[:32:-1].sum()) < 0.1 * counts.sum()  # no side preferred
 
 
+@pytest.mark.parametrize(("odds", "chosen"), [(16, 8), (18, 0)])
+def test_the_edge_weighs_a_seventeenth_of_the_centre(odds, chosen):
+    """Column 8 has even odds; column 0 is taken before it if its odds are above 17 to 1."""
+    words = np.full(16, 2**8, np.uint32)
+    words[8], words[0] = 2**31, round(2**32 * odds / (1 + odds))
+    assert np.flatnonzero(sampling.variable_density(words, 16, 0)).tolist() == [chosen]
+
+
 def test_streams():
     def columns(*arguments):
         return sampling.mask(*arguments, 96, 4, 16).tolist()
