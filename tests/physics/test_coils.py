@@ -87,6 +87,15 @@ def test_only_the_acs_lines_count_and_silence_gives_zeros(slice_):
     assert not coils.from_acs(np.zeros_like(kspace), 16).any()
 
 
+@pytest.mark.parametrize(("grey", "seen"), [(0.07, True), (0.03, False)])
+def test_maps_are_zero_below_a_twentieth_of_the_brightest(grey, seen):
+    image = np.zeros((1, 64, 64))
+    image[:, 20:44, 4:24], image[:, 20:44, 40:60] = 1, grey
+    shifted = np.fft.fft2(np.fft.ifftshift(image, (1, 2)), norm="ortho")
+    maps = coils.from_acs(np.fft.fftshift(shifted, (1, 2)), 40)
+    assert maps[0, 32, 14] != 0 and (maps[0, 32, 50] != 0) == seen
+
+
 @pytest.mark.parametrize("method", [coils.from_acs, coils.espirit])
 @pytest.mark.parametrize("lines", [0, 65])
 def test_mistakes_are_one_line(slice_, method, lines):
