@@ -366,7 +366,7 @@ def test_from_run_refuses_what_is_not_its_network(tmp_path):
     made = quick(OLDER, tmp_path / "package")
     asked = (f"--from_run={made.folder}", "--steps=0", f"--workdir={tmp_path / 'w'}")
     for program, flags, words in (
-        ("qsm", micro("qsm"), "is a run of varnet"),
+        ("qsm", micro("qsm"), "is a package of varnet"),
         ("varnet", micro("varnet"), "--width=3"),
     ):
         done = here(program, *flags, *asked, check=False)
