@@ -307,6 +307,8 @@ def test_where_nothing_is_written(tmp_path):
     for output in (tmp_path / name for name in bad):
         with pytest.raises(UserError):
             quick(OLDER, output)
+    with pytest.raises(UserError, match="File name too long"):
+        quick(Path("x" * 300), tmp_path / "again")
     with pytest.raises(UserError, match="is a package already"):
         quick(made.folder, tmp_path / "again")
     assert files_of(made.folder) == before and (tmp_path / "file").read_text() == "mine"
@@ -331,7 +333,7 @@ def test_an_imported_network(tmp_path):
 
 RUNS = {
     "qsm": ("qsm", ()),
-    "varnet": ("varnet", ("--numerics=reproducible",)),
+    "varnet": ("varnet", ("--numerics=reproducible", "--stages=1")),
     "breast": ("breast", ("--fold=0",)),
     "pytorch": ("pytorch", ("--task=qsm",)),
 }
@@ -344,7 +346,7 @@ def test_the_packed_network_is_that_of_the_run(tmp_path, name):
         pytest.importorskip("torch", reason="needs torch")
     task = program if program in registry.TASKS else "qsm"
     run, folder = tmp_path / "run", tmp_path / "package"
-    here(program, *flags, *micro(task), f"--workdir={run}")
+    here(program, *micro(task), *flags, f"--workdir={run}")
     here("network", "package", str(run), f"--output={folder}")
     made = package.read(folder)
     assert (made.task, made.framework) == (task, result(run)["framework"])
@@ -356,7 +358,7 @@ def test_the_packed_network_is_that_of_the_run(tmp_path, name):
     assert packed.configuration(made).experiment == task
     for source in (run, folder):
         again = ("--steps=0", f"--from_run={source}", f"--workdir={source}_again")
-        here(program, *flags, *micro(task), *again)
+        here(program, *micro(task), *flags, *again)
     for wanted in ("params", "predictions"):
         found = {digests(tmp_path / path)[wanted] for path in ("run", "run_again", "package_again")}
         assert len(found) == 1, wanted
@@ -378,5 +380,5 @@ def test_from_run_refuses_what_is_not_its_network(tmp_path):
 
 def test_the_stand_in_has_the_names_of_the_format():
     for task, names in [(k, t.inputs) for k, t in registry.TASKS.items()]:
-        made = stand_in(Path(), task)
+        made = stand_in(Path(), {}, task)
         assert names and set(made) == {layout.TEST_INPUT, layout.TEST_OUTPUT}

@@ -41,7 +41,8 @@ def write(run: Path, output: Path, licence: str = LICENCE, sign_key: Path | None
         signing.check(sign_key)
     _check_output(output)
     found = source.read(run)
-    files = _files(found, example.made(run), licence)
+    environment = cleaned.environment(found)
+    files = _files(found, environment, example.made(run, environment), licence)
     files[layout.MANIFEST] = manifest_of(files)
     with _folder(output) as temporary:
         (temporary / layout.TEST).mkdir()
@@ -53,10 +54,11 @@ def write(run: Path, output: Path, licence: str = LICENCE, sign_key: Path | None
     return packed.read(output)
 
 
-def _files(found: Source, test: Mapping[str, bytes], licence: str) -> dict[str, bytes]:
+def _files(
+    found: Source, environment: Mapping[str, Any], test: Mapping[str, bytes], licence: str
+) -> dict[str, bytes]:
     kept = cleaned.settings(found, packed.kind_of(found.task, found.settings))
     config = _config(found, kept)
-    environment = cleaned.environment(found)
     flags = cleaned.flags(_text(found.folder.flags), kept)
     page = card.render(config, environment, flags, licence)
     files = {

@@ -73,6 +73,13 @@ def read(folder: str | os.PathLike[str]) -> Content:
             package has there; one line names the file and the field.
     """
     path = Path(folder)
+    if os.path.isdir(path) and not is_package(path):  # noqa: PTH112 is_dir raises for odd paths
+        raise refusal(
+            path,
+            f"is no package (it has no {layout.MANIFEST})",
+            "a folder that experiments.network package wrote",
+            "correct the path",
+        )
     manifest, files = folders.read_all(path)
     _check_manifest(path, manifest, files)
 
