@@ -31,7 +31,8 @@ from mrjax.tasks.varnet.classical import Tuned
 
 PAGE = Path(mrjax.sharing.__file__).with_name("README.md").read_text(encoding="utf-8")
 TELL_TALE = ("tellhome", "telluser", "tellhost", "telldata", "tellwork", "tellrun", "telltune",
-             "telldump", "tellcache", "tellpatient", "tellnote", "tellgpu", "tellname")  # fmt: skip
+             "telldump", "tellcache", "tellpatient", "tellnote", "tellgpu", "tellname",
+             "telldisk")  # fmt: skip
 
 KEPT = ["--xla_cpu_enable_fast_math=false", "--xla_force_host_platform_device_count=2"]
 """Words that name no place, though one of them has the word host."""
@@ -99,13 +100,13 @@ def _tell_flags(run: Path, home: str, dataset: str) -> None:
 
 def _tell_machine(home: str) -> dict:
     variables = {
-        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} {KEPT[0]} {KEPT[1]}",
+        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} --xla_y=/telldisk {KEPT[0]} {KEPT[1]}",
         "JAX_COMPILATION_CACHE_DIR": "tellcache",
         "CUDA_VISIBLE_DEVICES": "GPU-0a1b2c3d-tellgpu",
         "OMP_NOTE": "on tellhost.example.org as telluser",
         "OMP_NUM_THREADS": "4",
     }
-    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", *KEPT]
+    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", "--xla_b=/telldisk", *KEPT]
     return {
         "system": {"host": "tellhost.example.org"},
         "variables": variables,
