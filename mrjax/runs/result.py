@@ -91,7 +91,8 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder)
     path = path if path.name == NAME else path / NAME
-    advice = AGAIN if path.exists() else "finish the run first"
+    there = os.path.exists(path)  # noqa: PTH110 exists() raises for odd paths
+    advice = AGAIN if there else "finish the run first"
     result = jsonfile.read(path, "the result of a finished run", advice)
     try:
         validate(result)

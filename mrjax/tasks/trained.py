@@ -12,6 +12,7 @@ from mrjax.runs import jsonfile
 from mrjax.runs.atomic import write_json
 from mrjax.runs.folder import RunFolder
 from mrjax.tasks import package
+from mrjax.tasks.package import layout
 from mrjax.train import checkpoint
 
 CONSTANTS = "constants.json"
@@ -115,17 +116,18 @@ def network(path: Path, wanted: str = "", called: str = "") -> Network:
     if package.is_package(path):
         found = package.read(path)
         config, constants = found.config, dict(found.config["constants"])
-        _check_task(config["task"], wanted, called or str(path))
+        _check_task(config["task"], wanted, f"{called or path} is a package")
         return Network(path, config["task"], config["settings"], found.leaves, constants)
     folder = RunFolder(path)
     if not folder.finished:
         raise UserError(
-            f"{called or path} holds no finished run (no result.json); expected the "
-            "run folder of a trained network; finish that run first or correct the path"
+            f"{called or path} holds no finished run (no {folder.result.name}) and no package (no "
+            f"{layout.MANIFEST}); expected a trained network; finish that run first or correct the "
+            "path"
         )
     advice = "name another --from_run"
     task = jsonfile.read(folder.result, "the result of a run", advice).get("experiment")
-    _check_task(task, wanted, called or str(path))
+    _check_task(task, wanted, f"{called or path} is a run")
     settings = jsonfile.read(folder.config, "the record of a run", advice)
     constants = jsonfile.read(folder.checkpoints / CONSTANTS, *_CONSTANTS_ADVICE)
     return Network(path, str(task), settings["config"], newest_leaves(folder), constants)
@@ -152,9 +154,9 @@ def newest_leaves(folder: RunFolder) -> dict[str, np.ndarray]:
     return found[1]
 
 
-def _check_task(task: Any, wanted: str, called: str) -> None:
+def _check_task(task: Any, wanted: str, what: str) -> None:
     if wanted and task != wanted:
-        raise UserError(f"{called} is a run of {task}; expected one of {wanted}; name another run")
+        raise UserError(f"{what} of {task}; expected one of {wanted}; name another one")
 
 
 def _check_architecture(config: RunConfig, found: Network, architecture: Sequence[str]) -> None:
@@ -175,6 +177,6 @@ def _take(
     if {k: v.shape for k, v in found.items()} != {k: tuple(v) for k, v in shapes.items()}:
         raise UserError(
             f"the checkpoint of {network.where} holds another network; expected leaves of the same "
-            "names and shapes; name the run of a network of this kind"
+            "names and shapes; name a network of this kind"
         )
     return found

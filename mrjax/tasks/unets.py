@@ -5,7 +5,45 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.tasks.exporting import SMALLEST, Arrays, Lengths
+from mrjax.tasks.exporting import SMALLEST, Arrays, Export, Input, Lengths, Torch
+
+
+def export(
+    network: str,
+    inputs: Mapping[str, Input],
+    arguments: Callable[[Any], dict[str, int]],
+    state: Callable[[Any, Arrays, Arrays, Mapping[str, Any]], dict[str, np.ndarray]],
+    **own: Any,
+) -> Export:
+    """Return what exports tell about the networks of a task with a U-Net.
+
+    Args:
+        network: name of its class in ``mrjax/sharing/export/networks/unet.py``.
+        inputs: name -> the one input.
+        arguments: settings -> arguments of that class.
+        state: as in `Torch`.
+        **own: the fields of `Export` that differ from task to task.
+    """
+    (image,) = inputs.values()
+    return Export(
+        inputs=inputs,
+        kind="magnitude",
+        lengths=lengths,
+        advice=advice,
+        settled=settled,
+        torch=Torch(
+            module="unet",
+            name=network,
+            stacked=network,
+            arguments=arguments,
+            state=state,
+            inputs=torch_inputs,
+            output=channels_first,
+            stack=stack,
+            parts=parts(image.text),
+        ),
+        **own,
+    )
 
 
 def lengths(config: Any) -> Lengths:
@@ -63,7 +101,7 @@ def channels_first(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(array, -1, 1))
 
 
-def inputs(arrays: Arrays) -> dict[str, np.ndarray]:
+def torch_inputs(arrays: Arrays) -> dict[str, np.ndarray]:
     """Return the image as the network in PyTorch takes it, float32."""
     return {name: channels_first(array).astype(np.float32) for name, array in arrays.items()}
 

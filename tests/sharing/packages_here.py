@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -16,7 +17,7 @@ OLDER = Path(__file__).parents[1] / "data" / "run_3fc6757" / "baseline" / "000"
 """A run of the variational network by older code: without packages, without domain."""
 
 
-def stand_in(run: Path, task: str = "varnet") -> dict[str, bytes]:
+def stand_in(run: Path, record: Mapping[str, Any], task: str = "varnet") -> dict[str, bytes]:
     """Test input and output of the right names, without a network."""
     rng = np.random.default_rng(0)
     names = registry.TASKS[task].inputs

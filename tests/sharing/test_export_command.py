@@ -55,6 +55,19 @@ def test_an_unfinished_run_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_flags_that_xla_does_not_know_do_not_end_the_process(run, tmp_path, monkeypatch):
+    pytest.importorskip("flatbuffers", reason="flatbuffers is not installed (share-extra)")
+    words = (str(run), "--format=stablehlo", f"--output={tmp_path / 'out'}", "--size=")
+    for given, said in (
+        ("--xla_no_such=1", "this jaxlib does not know --xla_no_such=1 in XLA_FLAGS"),
+        ("--xla_cpu_max_isa=AVX", "XLA_FLAGS sets --xla_cpu_max_isa=AVX, which contradicts"),
+    ):
+        monkeypatch.setenv("XLA_FLAGS", given)
+        with pytest.raises(UserError) as caught:
+            call(*words)
+        assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
+
+
 def test_a_task_that_tells_nothing_of_its_networks_is_refused(run, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setitem(sys.modules, "mrjax.tasks.breast.export", None)

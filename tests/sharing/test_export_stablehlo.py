@@ -113,3 +113,8 @@ def test_equal_networks_give_equal_bytes(networks):
 def test_a_size_that_does_not_suit_is_refused(size, networks):
     with pytest.raises(UserError, match=r"--size=.* expected 2 lengths, those in space divisible"):
         stablehlo.files(networks("breast", "native"), Asked(size))
+
+
+def test_a_size_beyond_all_memory_is_refused(networks):
+    with pytest.raises(UserError, match="--size=4000000,4000000 does not fit into memory"):
+        stablehlo.files(networks("breast", "native"), Asked((4_000_000, 4_000_000)))

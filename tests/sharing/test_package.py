@@ -31,7 +31,8 @@ from mrjax.tasks.varnet.classical import Tuned
 
 PAGE = Path(mrjax.sharing.__file__).with_name("README.md").read_text(encoding="utf-8")
 TELL_TALE = ("tellhome", "telluser", "tellhost", "telldata", "tellwork", "tellrun", "telltune",
-             "telldump", "tellcache", "tellpatient", "tellnote", "tellgpu", "tellname")  # fmt: skip
+             "telldump", "tellcache", "tellpatient", "tellnote", "tellgpu", "tellname",
+             "telldisk")  # fmt: skip
 
 KEPT = ["--xla_cpu_enable_fast_math=false", "--xla_force_host_platform_device_count=2"]
 """Words that name no place, though one of them has the word host."""
@@ -99,13 +100,13 @@ def _tell_flags(run: Path, home: str, dataset: str) -> None:
 
 def _tell_machine(home: str) -> dict:
     variables = {
-        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} {KEPT[0]} {KEPT[1]}",
+        "XLA_FLAGS": f"--xla_dump_to=telldump --xla_x={home} --xla_y=/telldisk {KEPT[0]} {KEPT[1]}",
         "JAX_COMPILATION_CACHE_DIR": "tellcache",
         "CUDA_VISIBLE_DEVICES": "GPU-0a1b2c3d-tellgpu",
         "OMP_NOTE": "on tellhost.example.org as telluser",
         "OMP_NUM_THREADS": "4",
     }
-    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", *KEPT]
+    seen = ["--xla_dump_to=telldump", f"--xla_a={home}", "--xla_b=/telldisk", *KEPT]
     return {
         "system": {"host": "tellhost.example.org"},
         "variables": variables,
@@ -307,6 +308,8 @@ def test_where_nothing_is_written(tmp_path):
     for output in (tmp_path / name for name in bad):
         with pytest.raises(UserError):
             quick(OLDER, output)
+    with pytest.raises(UserError, match="File name too long"):
+        quick(Path("x" * 300), tmp_path / "again")
     with pytest.raises(UserError, match="is a package already"):
         quick(made.folder, tmp_path / "again")
     assert files_of(made.folder) == before and (tmp_path / "file").read_text() == "mine"
@@ -331,7 +334,7 @@ def test_an_imported_network(tmp_path):
 
 RUNS = {
     "qsm": ("qsm", ()),
-    "varnet": ("varnet", ("--numerics=reproducible",)),
+    "varnet": ("varnet", ("--numerics=reproducible", "--stages=1")),
     "breast": ("breast", ("--fold=0",)),
     "pytorch": ("pytorch", ("--task=qsm",)),
 }
@@ -344,7 +347,7 @@ def test_the_packed_network_is_that_of_the_run(tmp_path, name):
         pytest.importorskip("torch", reason="needs torch")
     task = program if program in registry.TASKS else "qsm"
     run, folder = tmp_path / "run", tmp_path / "package"
-    here(program, *flags, *micro(task), f"--workdir={run}")
+    here(program, *micro(task), *flags, f"--workdir={run}")
     here("network", "package", str(run), f"--output={folder}")
     made = package.read(folder)
     assert (made.task, made.framework) == (task, result(run)["framework"])
@@ -356,7 +359,7 @@ def test_the_packed_network_is_that_of_the_run(tmp_path, name):
     assert packed.configuration(made).experiment == task
     for source in (run, folder):
         again = ("--steps=0", f"--from_run={source}", f"--workdir={source}_again")
-        here(program, *flags, *micro(task), *again)
+        here(program, *micro(task), *flags, *again)
     for wanted in ("params", "predictions"):
         found = {digests(tmp_path / path)[wanted] for path in ("run", "run_again", "package_again")}
         assert len(found) == 1, wanted
@@ -366,7 +369,7 @@ def test_from_run_refuses_what_is_not_its_network(tmp_path):
     made = quick(OLDER, tmp_path / "package")
     asked = (f"--from_run={made.folder}", "--steps=0", f"--workdir={tmp_path / 'w'}")
     for program, flags, words in (
-        ("qsm", micro("qsm"), "is a run of varnet"),
+        ("qsm", micro("qsm"), "is a package of varnet"),
         ("varnet", micro("varnet"), "--width=3"),
     ):
         done = here(program, *flags, *asked, check=False)
@@ -378,5 +381,5 @@ def test_from_run_refuses_what_is_not_its_network(tmp_path):
 
 def test_the_stand_in_has_the_names_of_the_format():
     for task, names in [(k, t.inputs) for k, t in registry.TASKS.items()]:
-        made = stand_in(Path(), task)
+        made = stand_in(Path(), {}, task)
         assert names and set(made) == {layout.TEST_INPUT, layout.TEST_OUTPUT}

@@ -302,6 +302,7 @@ def test_a_later_version_and_no_package(there, tmp_path):
     later = (there / layout.MANIFEST).read_bytes().replace(b'version":1', b'version":2')
     (there / layout.MANIFEST).write_bytes(later)
     refused(there, layout.MANIFEST, "is of version 2", "newer version of mrjax")
+    refused(OLDER, "is no package", "correct the path")
     for path in (tmp_path / "absent", tmp_path, there / layout.CARD, Path("a\0b")):
         with pytest.raises(UserError):
             format_of.read(path)

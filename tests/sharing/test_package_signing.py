@@ -8,14 +8,17 @@ from packages_here import OLDER, files_of, quick
 from mrjax.errors import UserError
 from mrjax.sharing import package
 from mrjax.sharing.package import signing
+from mrjax.sharing.verify import checks
+from mrjax.sharing.verify.findings import FAILED, PASSED
 from mrjax.tasks.package import layout
 
 
 def keys(folder: Path) -> tuple[Path, Path]:
     """A private key and its public key."""
-    ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
     from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ec
 
+    folder.mkdir(exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     private, public = folder / "private.pem", folder / "public.pem"
     private.write_bytes(
@@ -28,7 +31,7 @@ def keys(folder: Path) -> tuple[Path, Path]:
 
 
 def test_a_signed_package(tmp_path):
-    verifying = pytest.importorskip("model_signing.verifying", reason="needs model-signing")
+    pytest.importorskip("model_signing.verifying", reason="needs model-signing")
     private, public = keys(tmp_path)
     plain, signed = quick(OLDER, tmp_path / "plain"), quick(OLDER, tmp_path / "signed", private)
     assert plain.digest == signed.digest
@@ -37,14 +40,22 @@ def test_a_signed_package(tmp_path):
     assert files == files_of(plain.folder)
     assert str(tmp_path).encode() not in signature and b"private" not in signature
 
-    def verify(folder: Path) -> None:
-        config = verifying.Config().use_elliptic_key_verifier(public_key=public)
-        config.verify(folder / layout.MANIFEST, folder / layout.SIGNATURE)
+    def verified(key: Path = public) -> str:
+        return checks.signature(signed.folder, str(key)).outcome
 
-    verify(signed.folder)
-    (signed.folder / layout.MANIFEST).write_bytes(b"other")
-    with pytest.raises(ValueError):
-        verify(signed.folder)
+    assert verified() == PASSED
+    _, stranger = keys(tmp_path / "stranger")
+    assert verified(stranger) == FAILED
+    for name in (layout.MANIFEST, layout.SIGNATURE):
+        path = signed.folder / name
+        whole = path.read_bytes()
+        for place in (len(whole) // 2, len(whole) - 20):
+            changed = bytearray(whole)
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            assert verified() == FAILED, (name, place)
+        path.write_bytes(whole)
+    assert verified() == PASSED
 
 
 def test_keys_that_sign_nothing(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from sharing.packages_here import OLDER, files_of, put, quick
 
 from mrjax.errors import UserError
 from mrjax.runs import digests
+from mrjax.runs.lock import Lock
 from mrjax.sharing.verify import checks, program
 from mrjax.sharing.verify.findings import FAILED, NOT_ASKED, NOT_MADE, PASSED, code
 from mrjax.tasks.package import content, layout
@@ -177,6 +178,19 @@ def signing(monkeypatch, error: Exception | None) -> None:
     module = ModuleType("model_signing")
     module.verifying = SimpleNamespace(Config=Config)
     monkeypatch.setitem(sys.modules, "model_signing", module)
+
+
+def test_two_at_once_do_not_take_each_other_s_results(copy, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(program, "RUNS", tmp_path / "kept")
+    out = tmp_path / "kept" / whole.digest[:12]
+    out.mkdir(parents=True)
+    lock = Lock(out / ".lock")
+    done = here("network", "verify", str(copy), check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"error: another process writes what it computes to {out};")
+    lock.release()
+    with pytest.raises(AssertionError, match="a network was applied"):
+        here("network", "verify", str(copy))
 
 
 def test_a_damaged_package_gets_a_receipt_that_says_so(copy, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from mrjax import children
 from mrjax.errors import UserError
+from mrjax.sharing.package.variables import ROOT, environ
 from mrjax.sharing.verify import child, findings, program, receipt, settings, verdict
 from mrjax.sharing.verify.findings import FAILED, NOT_ASKED, NOT_MADE, PASSED, ROUNDED, Finding
 
@@ -180,30 +181,26 @@ def test_what_does_not_run_is_told_apart_from_what_does_not_reproduce(ended, tmp
 
 def test_a_receipt_names_no_folder():
     said = "It does not run: --data_dir=/home/me/x, y.mat cannot be read (/tmp/a b/log.txt)."
-    content = receipt.content("ab", None, [Finding("inference", NOT_MADE, said)], settings.ROOT)
+    content = receipt.content("ab", None, [Finding("inference", NOT_MADE, said)], ROOT)
     told = content["checks"][0]["said"]
     assert "/home" not in told and "/tmp" not in told and "test/output" not in told
     kept = Finding("files", FAILED, "test/output.safetensors: 2/3")
-    assert receipt.content("ab", None, [kept], settings.ROOT)["checks"][0]["said"] == kept.said
-
-
-def variables(**found: object) -> SimpleNamespace:
-    return SimpleNamespace(environment={"variables": found})
+    assert receipt.content("ab", None, [kept], ROOT)["checks"][0]["said"] == kept.said
 
 
 def test_a_package_cannot_load_libraries_or_write_files(monkeypatch):
     """Its variables go into the environment of a process."""
     monkeypatch.setenv("XLA_FLAGS", "--xla_of_this_machine")
-    odd = variables(
+    odd = dict(
         CUDA_INJECTION64_PATH="/tmp/evil.so", OMP_TOOL_LIBRARIES="evil.so", LD_PRELOAD="evil.so",
         XLA_FLAGS="--xla_dump_to=/tmp/x", PYTHONPATH="/tmp/evil", NPROC=3, PATH="evil",
     )  # fmt: skip
-    taken = settings.environ(odd)
+    taken = environ({"variables": odd})
     assert not {"CUDA_INJECTION64_PATH", "OMP_TOOL_LIBRARIES", "XLA_FLAGS", "NPROC"} & set(taken)
     assert "evil" not in taken["PYTHONPATH"] and taken["PATH"] == os.environ["PATH"]
-    good = settings.environ(variables(XLA_FLAGS="--xla_cpu_max_isa=AVX2", OMP_NUM_THREADS="1"))
+    good = environ({"variables": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2", "OMP_NUM_THREADS": "1"}})
     assert good["XLA_FLAGS"] == "--xla_cpu_max_isa=AVX2" and good["OMP_NUM_THREADS"] == "1"
-    assert settings.environ(SimpleNamespace(environment={}))["PYTHONPATH"]
+    assert environ({})["PYTHONPATH"]
 
 
 def test_environments_are_compared_where_both_say_something():

@@ -19,19 +19,17 @@ def act(values: flags.FlagValues, folder: str) -> int:
     if not values.output:
         raise UserError("--output is not given; expected a file such as requirements.txt; set it")
     output = Path(str(values.output))
-    if output.exists() or not output.absolute().parent.is_dir():
-        raise UserError(
-            f"--output={output} exists or its folder does not; expected a new file; name another"
-        )
     from mrjax.runs import atomic
-    from mrjax.sharing import package
+    from mrjax.sharing import outputs, package
     from mrjax.sharing.verify import requirements
 
+    outputs.check_new("output", output)
     found = package.read(Path(folder))
     pinned = requirements.pins(found.environment)
     hashes = requirements.hashes(pinned) if values.hashes else {}
     written = requirements.text(found.environment, found.digest, hashes)
-    atomic.write_text(output, written)
+    with outputs.refusals("output", output):
+        atomic.write_text(output, written)
     sys.stdout.write("".join(f"{line[2:]}\n" for line in written.splitlines() if line[0] == "#"))
     sys.stdout.write(f"{len(pinned)} packages: {output}\n")
     return 0

@@ -46,12 +46,15 @@ def act(values: flags.FlagValues, folder: str) -> int:
     output = Path(values.output)
     folders.check(output)
     _prepare(str(values.format), Path(folder))
+    from mrjax import backend
     from mrjax.sharing.export import trained
     from mrjax.sharing.export.about import Asked
 
     module = importlib.import_module(f"mrjax.sharing.export.{values.format}")
     asked = Asked(size, values.author, values.licence)
-    folders.write(output, module.files(trained.read(Path(folder)), asked))
+    found = trained.read(Path(folder))
+    with backend.told(found.config):
+        folders.write(output, module.files(found, asked))
     sys.stdout.write(f"{output}: {FORMATS[values.format]}\n")
     return 0
 
@@ -83,8 +86,12 @@ def _prepare(name: str, folder: Path) -> None:
             "flatbuffers is not installed; expected it for --format=stablehlo; "
             'pip install "mrjax[share]"'
         )
+    from mrjax.backend import flagtext
     from mrjax.sharing.export import stablehlo, trained
 
     _, config = trained.settings(folder)
-    wanted = [os.environ.get("XLA_FLAGS", ""), *stablehlo.flags(config)]
-    os.environ["XLA_FLAGS"] = " ".join(wanted).strip()
+    own = os.environ.get("XLA_FLAGS", "")
+    text = flagtext.merge(own, stablehlo.flags(config))
+    if own:
+        flagtext.probe(text, os.environ)
+    os.environ["XLA_FLAGS"] = text

@@ -44,9 +44,9 @@ _BITS = {
 }
 
 
-def flags(config: RunConfig) -> list[str]:
-    """Return the XLA flags that the program needs for the bits of the run."""
-    return [f"--{name}={value}" for name, value in xla_flags(config).items() if name in _KEPT]
+def flags(config: RunConfig) -> dict[str, str]:
+    """Return the XLA flags that the program needs for the bits of the run, by name."""
+    return {name: value for name, value in xla_flags(config).items() if name in _KEPT}
 
 
 def files(found: Trained, asked: Asked) -> dict[str, bytes]:
@@ -123,7 +123,13 @@ def _of_size(found: Trained, size: Sequence[int]) -> Trained:
             f"--size={','.join(map(str, size))} does not suit this network; expected {known} "
             f"lengths, those in space divisible by {multiple} and at least {least}; correct it"
         )
-    inputs = example.draw(found.task, found.config, found.constants, size)
+    try:
+        inputs = example.draw(found.task, found.config, found.constants, size)
+    except MemoryError as error:
+        raise UserError(
+            f"--size={','.join(map(str, size))} does not fit into memory ({error}); expected a "
+            "size whose test input and output do; lower it, or drop --size"
+        ) from error
     return dataclasses.replace(found, inputs=inputs)
 
 
@@ -217,7 +223,7 @@ def _described(found: Trained, program: export.Exported) -> dict[str, Any]:
         "jax": jax.__version__,
         "platforms": list(program.platforms),
         "calling_convention_version": program.calling_convention_version,
-        "xla_flags": flags(found.config),
+        "xla_flags": [f"--{name}={value}" for name, value in flags(found.config).items()],
         "inputs": {
             name: {"shape": [str(n) for n in aval.shape], "type": str(aval.dtype)}
             for name, aval in zip(sorted(found.inputs), given, strict=True)

@@ -6,7 +6,6 @@ subject of the task in the form in which the network gets it; both arrays are co
 
 import dataclasses
 import functools
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,26 +14,25 @@ from typing import Any
 
 import numpy as np
 
-import mrjax
 from mrjax import children
 from mrjax.config import RunConfig
 from mrjax.errors import RunFailed, UserError
-from mrjax.runs import environment
+from mrjax.sharing.package import variables
 from mrjax.tasks import registry
 from mrjax.tasks.package import layout, tensors
 
 EDGE = 16
 """Least edge of the synthetic subject [voxels]."""
-_ROOT = Path(mrjax.__file__).resolve().parents[1]
 _REFUSED = 2
 _NAMES = (layout.TEST_INPUT, layout.TEST_OUTPUT)
 
 
-def made(run: Path) -> dict[str, bytes]:
+def made(run: Path, record: Mapping[str, Any]) -> dict[str, bytes]:
     """Make test input and output of a run's network in a process with the run's settings.
 
     Args:
         run: a finished run folder.
+        record: content of ``environment.json`` of the package.
 
     Returns:
         Name in the package -> bytes of the file.
@@ -43,11 +41,9 @@ def made(run: Path) -> dict[str, bytes]:
         UserError: the network cannot be applied here.
         RunFailed: it fails.
     """
-    environ = environment.restored({}, os.environ)
-    environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory(prefix="mrjax-package-") as folder:
         command = [sys.executable, "-m", "mrjax.sharing.package", str(run.absolute()), folder]
-        ended = children.run(command, environ)
+        ended = children.run(command, variables.environ(record))
         said = ended.last.removeprefix("error: ")
         if ended.code == _REFUSED:
             raise UserError(said)

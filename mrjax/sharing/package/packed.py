@@ -13,13 +13,17 @@ from mrjax.errors import UserError
 from mrjax.tasks import package, registry
 from mrjax.tasks.trained import Weights
 
+_AS_READ = ("folder", "flags", "ledger", "environment", "test_inputs", "test_output", "digest")
+"""Attributes of a package that are those of `mrjax.tasks.package.Content`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Package:
     """A trained network with what is known of it.
 
+    What is not listed here is as in `mrjax.tasks.package.Content`.
+
     Attributes:
-        folder: where it lies.
         task: ``qsm``, ``varnet`` or ``breast``.
         framework: what trained it, ``jax`` or ``pytorch``.
         level: level of reproducibility of its training.
@@ -29,13 +33,7 @@ class Package:
         weights: parameters and batch statistics by leaf path.
         result: `metrics`, `baselines`, `digests`, `steps`, `subjects`, and where they are known
             `data` and `origin`.
-        ledger: one line for each training step; empty for an imported network.
-        environment: where, and with which software and code, it was trained.
-        test_inputs: input of the network by name, as the task gives it to its predictor.
-        test_output: what the network makes of it on a CPU.
         exact: whether every machine gets the bits of `test_output`.
-        digest: sha256 of the manifest, the number that stands for the whole package.
-        flags: text of ``flags.txt``.
         config_digest: digest of the configuration of the training, as its maker had it.
     """
 
@@ -68,7 +66,7 @@ def read(folder: str | os.PathLike[str]) -> Package:
     config = found.config
     params, stats = (_under(found.leaves, kind) for kind in ("params/", "batch_stats/"))
     return Package(
-        folder=found.folder,
+        **{name: getattr(found, name) for name in _AS_READ},
         task=config["task"],
         framework=config["framework"],
         level=config["level"],
@@ -77,13 +75,7 @@ def read(folder: str | os.PathLike[str]) -> Package:
         constants=config["constants"],
         weights=Weights(params, stats),
         result=config["result"],
-        ledger=found.ledger,
-        environment=found.environment,
-        test_inputs=found.test_inputs,
-        test_output=found.test_output,
         exact=config["test"]["exact"],
-        digest=found.digest,
-        flags=found.flags,
         config_digest=config["digest"],
     )
 

@@ -41,7 +41,11 @@ def write(run: Path, output: Path, licence: str = LICENCE, sign_key: Path | None
         signing.check(sign_key)
     _check_output(output)
     found = source.read(run)
-    files = _files(found, example.made(run), licence)
+    environment = cleaned.environment(found)
+    files = _files(found, environment, licence)
+    _check_sizes(files)  # before the network is applied, which takes a while
+    files |= example.made(run, environment)
+    _check_sizes(files)
     files[layout.MANIFEST] = manifest_of(files)
     with _folder(output) as temporary:
         (temporary / layout.TEST).mkdir()
@@ -53,28 +57,29 @@ def write(run: Path, output: Path, licence: str = LICENCE, sign_key: Path | None
     return packed.read(output)
 
 
-def _files(found: Source, test: Mapping[str, bytes], licence: str) -> dict[str, bytes]:
+def _files(found: Source, environment: Mapping[str, Any], licence: str) -> dict[str, bytes]:
+    """The files of a package but for its test input and output."""
     kept = cleaned.settings(found, packed.kind_of(found.task, found.settings))
     config = _config(found, kept)
-    environment = cleaned.environment(found)
     flags = cleaned.flags(_text(found.folder.flags), kept)
     page = card.render(config, environment, flags, licence)
-    files = {
+    return {
         layout.CARD: page.encode(),
         layout.CONFIG: layout.readable(config),
         layout.ENVIRONMENT: layout.readable(environment),
         layout.FLAGS: flags.encode(),
         layout.LEDGER: _ledger(found),
         layout.WEIGHTS: tensors.dump(found.leaves),
-        **test,
     }
+
+
+def _check_sizes(files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         if len(content) > layout.LIMITS[name]:
             raise UserError(
                 f"{name} of the package would have {len(content)} bytes; expected at most "
                 f"{layout.LIMITS[name]}, which every reader can hold; this run cannot be packed"
             )
-    return files
 
 
 def _config(found: Source, kept: Mapping[str, Any]) -> dict[str, Any]:

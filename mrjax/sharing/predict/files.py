@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mrjax.errors import UserError
 from mrjax.runs import atomic
+from mrjax.sharing import outputs
 
 
 class Asked(NamedTuple):
@@ -52,6 +53,8 @@ def check(asked: Asked, endings: Sequence[str]) -> None:
         )
     if os.path.isdir(output):  # noqa: PTH112
         raise UserError(f"--output={output} is a folder; expected a file; add a name")
+    with outputs.refusals("output", output):
+        outputs.check_folder(output.parent)
     if not os.path.lexists(output):
         return
     if any(os.path.samefile(output, path) for path in read if os.path.exists(output)):  # noqa: PTH110, PTH121
@@ -80,16 +83,10 @@ def whole(path: Path, endings: Sequence[str]) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written.
     """
-    try:
-        with atomic.replacement(path) as temporary:
-            staged = temporary.with_name(f"{temporary.name}{ending(path, endings)}")
-            try:
-                yield staged
-                staged.replace(temporary)
-            finally:
-                staged.unlink(missing_ok=True)
-    except PermissionError as error:
-        raise UserError(
-            f"{path.parent} cannot be written ({error.strerror}); expected a folder open to you; "
-            "choose another --output"
-        ) from error
+    with outputs.refusals("output", path), atomic.replacement(path) as temporary:
+        staged = temporary.with_name(f"{temporary.name}{ending(path, endings)}")
+        try:
+            yield staged
+            staged.replace(temporary)
+        finally:
+            staged.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Checks that need no computation: the files of a package, a printed digest, a signature."""
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.sharing import package as packages
 from mrjax.sharing.verify.findings import FAILED, NOT_ASKED, NOT_MADE, PASSED, Finding
+from mrjax.tasks.package import is_package
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 FILES, ORIGIN, SIGNED = "files", "origin", "signature"
@@ -29,7 +31,7 @@ def files(folder: Path) -> tuple[Finding, Any]:
     Raises:
         UserError: the folder is no package.
     """
-    if not folder.is_dir() or not (folder / MANIFEST).exists():
+    if not is_package(folder):
         raise UserError(
             f"{folder} is no package (it has no {MANIFEST}); expected a folder written by "
             "experiments.network package; correct the path"
@@ -143,7 +145,7 @@ def signature(folder: Path, public_key: str) -> Finding:
     if not public_key:
         said = "There is one; --public_key=FILE checks it." if signed else "There is none."
         return Finding(SIGNED, NOT_ASKED, said)
-    if not key.is_file():
+    if not os.path.isfile(key):  # noqa: PTH113 is_file raises for odd paths
         raise UserError(f"--public_key={key} is no file; expected a key in PEM; correct the path")
     if not signed:
         return Finding(SIGNED, FAILED, f"{SIGNATURE} is missing.")

@@ -18,6 +18,7 @@ from mrjax.diverge.retake import replay
 from mrjax.errors import UserError
 from mrjax.runs import atomic, environment, ledger
 from mrjax.sharing import package as packages
+from mrjax.sharing.package import variables
 from mrjax.sharing.verify import settings
 from mrjax.tasks import registry
 
@@ -90,7 +91,7 @@ def _start(package: Any, config: RunConfig, out: Path) -> tuple[Any, Any]:
         backend.reexec(config)
         started = backend.start(config)
         device = started.devices
-    here = environment.capture(started.facts(), settings.ROOT)
+    here = environment.capture(started.facts(), variables.ROOT)
     atomic.write_json(out / ENVIRONMENT, here)
     return started, device
 

@@ -1,8 +1,9 @@
 """All checks of one package, in order, and their receipt."""
 
+import contextlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,9 @@ import numpy as np
 from mrjax import children
 from mrjax.errors import UserError
 from mrjax.runs import jsonfile, ledger
+from mrjax.runs.lock import Lock
+from mrjax.sharing import outputs
+from mrjax.sharing.package import variables
 from mrjax.sharing.verify import checks, child, receipt, settings, verdict
 from mrjax.sharing.verify.findings import NOT_ASKED, NOT_MADE, Finding, code, conclusion
 
@@ -71,7 +75,8 @@ def run(asked: Asked) -> int:
     if code([first]):  # nothing in a contradictory package is computed with
         return _ended(asked, package, found)
     out = (RUNS / package.digest[:12]).absolute()
-    stopped = _computed(asked, package, steps, out, tell)
+    with _alone(out):
+        stopped = _computed(asked, package, steps, out, tell)
     if stopped:
         return 128 + stopped
     sys.stdout.write(f"what was computed: {out}\n")
@@ -81,11 +86,8 @@ def run(asked: Asked) -> int:
 def _check(asked: Asked) -> None:
     """Refuse what is wrong before anything is computed."""
     checks.origin(asked.digest, "")
-    file = Path(asked.receipt)
-    if asked.receipt and (file.exists() or not file.absolute().parent.is_dir()):
-        raise UserError(
-            f"--receipt={file} exists or its folder does not; expected a new file; name another"
-        )
+    if asked.receipt:
+        outputs.check_new("receipt", Path(asked.receipt))
     if asked.retrain not in ("", EVERY) and not re.fullmatch("[0-9]{1,9}", asked.retrain):
         raise UserError(
             f"--retrain={asked.retrain} is no number of steps; expected one, or {EVERY}; correct it"
@@ -156,15 +158,40 @@ def _child(package: Any, what: str, out: Path, *flags: str) -> children.Ended:
             if line.startswith("step "):
                 sys.stderr.write(f"{line}\n")
 
-        return children.run(command, settings.environ(package), on_line)
+        return children.run(command, variables.environ(package.environment), on_line)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other processes from a folder, whose results they would take for their own."""
+    with _refusals(out):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = Lock(out / ".lock")
+        except UserError as error:
+            raise UserError(
+                f"another process writes what it computes to {out}; expected one for each package; "
+                "wait for it, or start the command in another folder"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make(out: Path) -> None:
     """Make the folder of what a child computes, without what an earlier one left."""
-    try:
+    with _refusals(out):
         out.mkdir(parents=True, exist_ok=True)
         for name in (child.ENVIRONMENT, child.OUTPUT, child.LEDGER, child.RETRAINED):
             (out / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _refusals(out: Path) -> Iterator[None]:
+    """Turn what the file system refuses into the user's mistake."""
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"{out} cannot be written ({error.strerror}), where the results are kept; expected a "
@@ -208,8 +235,10 @@ def _differences(package: Any, out: Path) -> list[str]:
 def _ended(asked: Asked, package: Any, found: list[Finding]) -> int:
     digest = package.digest if package else "(not known)"
     if asked.receipt:
-        content = receipt.content(digest, package, found, settings.ROOT)
-        own = receipt.write(Path(asked.receipt), content)
+        content = receipt.content(digest, package, found, variables.ROOT)
+        file = Path(asked.receipt)
+        with outputs.refusals("receipt", file):
+            own = receipt.write(file, content)
         sys.stdout.write(f"receipt {own}: {asked.receipt}\n")
     sys.stdout.write(f"{conclusion(found, digest)}\n")
     return code(found)

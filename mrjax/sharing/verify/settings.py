@@ -1,35 +1,15 @@
-"""With which configuration, and in which environment, a package computes.
-
-A package comes from a stranger. Nothing in it may decide which program runs, which file is written
-or which library is loaded, so only variables known to change numbers are taken from it, and only
-with values that cannot be a path.
-"""
+"""With which configuration a package computes, and how its environment differs from this one."""
 
 import dataclasses
-import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import mrjax
 from mrjax.config import RunConfig
 from mrjax.errors import UserError
 from mrjax.runs import environment
-from mrjax.sharing.package import packed
+from mrjax.sharing.package import packed, variables
 from mrjax.tasks import registry
 
-ROOT = Path(mrjax.__file__).resolve().parents[1]
-"""Folder of mrjax and experiments, which a child is to import."""
-
-VARIABLES = (
-    "XLA_FLAGS", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR",
-    "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES",
-    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE",
-    "CUBLAS_WORKSPACE_CONFIG",
-)  # fmt: skip
-"""Variables that are taken from a package: they choose how numbers are computed, nothing else."""
-_HARMLESS = re.compile(r"[\w:;,.=+ -]*")
 OF_THE_MACHINE = (
     *("platform", "device_index", "devices", "xla_cpu_isa", "cpu_threads"),
     *("processes", "process_id", "coordinator"),
@@ -86,28 +66,11 @@ def in_pytorch(package: Any) -> bool:
     return "task" in package.settings
 
 
-def environ(package: Any) -> dict[str, str]:
-    """Return the environment of a process that computes as the package's training did.
-
-    Variables that can change numbers are those of the package, if they are among `VARIABLES` and
-    harmless; this machine's are left out.
-    """
-    here = environment.restored({}, os.environ)
-    recorded = package.environment.get("variables")
-    recorded = recorded if isinstance(recorded, dict) else {}
-    for name in VARIABLES:
-        value = recorded.get(name)
-        if isinstance(value, str) and _HARMLESS.fullmatch(value):
-            here[name] = value
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**here, "PYTHONPATH": os.pathsep.join(paths)}
-
-
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """Return how two environments differ in what both say and what can change numbers.
 
     Entries that a package lacks, because they would name its maker's machine, are not compared. Of
-    the variables `VARIABLES` are, which this process took from the package.
+    the variables only those are that a process here takes from the package.
 
     Args:
         there: the package's.
@@ -116,8 +79,8 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     there = [there, *there.get("resumed_with", [])][-1]
     common = _common(there, here)
     for side, record in zip(common, (there, here), strict=True):
-        variables = record.get("variables") or {}
-        side["variables"] = {k: v for k, v in variables.items() if k in VARIABLES}
+        found = record.get("variables") or {}
+        side["variables"] = {k: v for k, v in found.items() if k in variables.NAMES}
     return environment.differences(*common)
 
 

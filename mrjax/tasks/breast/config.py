@@ -56,8 +56,8 @@ class Config(RunConfig):
     momentum: float = options.momentum(0.9)
     from_run: str = option(
         "",
-        "Begin with the trained network and threshold of this finished fold's run folder; with "
-        "--steps=0 only infer, on all patients or those of --fold",
+        "Begin with the trained network and threshold in this run folder of a finished fold, or "
+        "in this package; with --steps=0 only infer, on all patients or those of --fold",
     )
 
     @property
@@ -85,7 +85,7 @@ class Config(RunConfig):
         if self.steps == 0 and not self.from_run:
             raise UserError(
                 "--steps=0 infers with a trained network; expected --from_run; name the run folder "
-                "of a finished fold, or train at least one step"
+                "of a finished fold or a package, or train at least one step"
             )
         if self.steps and self.from_run and self.fold is None:
             raise UserError(

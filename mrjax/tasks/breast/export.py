@@ -9,7 +9,7 @@ from mrjax.data.breast_slices import CHANNELS
 from mrjax.tasks import unets
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.breast.model import Model
-from mrjax.tasks.exporting import Arrays, Export, Input, Output, Source, Torch
+from mrjax.tasks.exporting import Arrays, Input, Output, Source
 
 _IMAGE = "three channels of a slice, scaled as mrjax/data/breast_slices.py does"
 
@@ -43,7 +43,8 @@ def state(
     return unets.state(config, params, stats)
 
 
-EXPORT = Export(
+EXPORT = unets.export(
+    "BreastNet",
     title="Breast masks with a U-Net",
     description="A 2-D U-Net from an axial slice of a contrast-enhanced breast series to the "
     "probability that a pixel shows breast tissue.",
@@ -56,22 +57,9 @@ EXPORT = Export(
     ),
     inputs={"image": Input(_IMAGE, "yx")},
     output=Output("probability of breast tissue, from 0 to 1", values=(0, 1)),
-    kind="magnitude",
     size=("ROWS", "COLUMNS"),
-    lengths=unets.lengths,
-    advice=unets.advice,
     draw=draw,
     predictor=predictor,
-    settled=unets.settled,
-    torch=Torch(
-        module="unet",
-        name="BreastNet",
-        stacked="BreastNet",
-        arguments=arguments,
-        state=state,
-        inputs=unets.inputs,
-        output=unets.channels_first,
-        stack=unets.stack,
-        parts=unets.parts(_IMAGE),
-    ),
+    arguments=arguments,
+    state=state,
 )

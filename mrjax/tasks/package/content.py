@@ -27,10 +27,12 @@ class Content:
         config: content of ``config.json``.
         leaves: weights by path, which begins with ``params/`` or ``batch_stats/``.
         flags: text of ``flags.txt``.
-        ledger: lines of ``ledger.jsonl``, one for each step.
-        environment: content of ``environment.json``.
-        test_inputs: arrays of the test input by name.
-        test_output: what the network made of them.
+        ledger: lines of ``ledger.jsonl``, one for each training step; none for an imported
+            network.
+        environment: content of ``environment.json``: where, and with which software and code, the
+            network was trained.
+        test_inputs: arrays of the test input by name, as the task gives them to its predictor.
+        test_output: what the network makes of them on a CPU.
         card: text of ``README.md``.
         manifest: bytes of ``manifest.json``.
     """
@@ -71,6 +73,13 @@ def read(folder: str | os.PathLike[str]) -> Content:
             package has there; one line names the file and the field.
     """
     path = Path(folder)
+    if os.path.isdir(path) and not is_package(path):  # noqa: PTH112 is_dir raises for odd paths
+        raise refusal(
+            path,
+            f"is no package (it has no {layout.MANIFEST})",
+            "a folder that experiments.network package wrote",
+            "correct the path",
+        )
     manifest, files = folders.read_all(path)
     _check_manifest(path, manifest, files)
 

@@ -60,8 +60,8 @@ class Config(RunConfig):
     gradient_weight: float = option(0.1, "Weight of the gradient-difference loss against L1")
     from_run: str = option(
         "",
-        "Begin with the trained network, normalisation and tuned classical methods of this "
-        "finished run folder; with --steps=0 only infer",
+        "Begin with the trained network, normalisation and tuned classical methods in this "
+        "finished run folder or package; with --steps=0 only infer",
     )
 
     @property
@@ -106,7 +106,7 @@ class Config(RunConfig):
         if self.steps == 0 and not self.from_run:
             raise UserError(
                 "--steps=0 infers with a trained network; expected --from_run; name a finished "
-                "run folder, or train at least one step"
+                "run folder or a package, or train at least one step"
             )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mrjax.data.pipeline import Normalisation
 from mrjax.tasks import unets
-from mrjax.tasks.exporting import Arrays, Export, Input, Output, Source, Torch
+from mrjax.tasks.exporting import Arrays, Input, Output, Source
 from mrjax.tasks.qsm.config import Config
 from mrjax.tasks.qsm.model import Model
 
@@ -52,7 +52,8 @@ def state(
     return {**buffers, **unets.state(config, params, stats)}
 
 
-EXPORT = Export(
+EXPORT = unets.export(
+    "QsmNet",
     title="Quantitative susceptibility mapping with QSMnet",
     description="A 3-D U-Net from the local field of a brain to its magnetic susceptibility, both "
     "in ppm. Normalisation by the training subjects is part of the network.",
@@ -65,22 +66,9 @@ EXPORT = Export(
     ),
     inputs={"field": Input(_FIELD, "xyz")},
     output=Output("magnetic susceptibility [ppm]; set it to zero outside the brain"),
-    kind="magnitude",
     size=("X", "Y", "Z"),
-    lengths=unets.lengths,
-    advice=unets.advice,
     draw=draw,
     predictor=predictor,
-    settled=unets.settled,
-    torch=Torch(
-        module="unet",
-        name="QsmNet",
-        stacked="QsmNet",
-        arguments=arguments,
-        state=state,
-        inputs=unets.inputs,
-        output=unets.channels_first,
-        stack=unets.stack,
-        parts=unets.parts(_FIELD),
-    ),
+    arguments=arguments,
+    state=state,
 )

@@ -78,8 +78,8 @@ class Config(RunConfig):
     )
     from_run: str = option(
         "",
-        "Begin with the trained network and tuned CG-SENSE of this finished run folder; with "
-        "--steps=0 only infer",
+        "Begin with the trained network and tuned CG-SENSE in this finished run folder or "
+        "package; with --steps=0 only infer",
     )
 
     def check(self) -> None:
@@ -115,7 +115,7 @@ class Config(RunConfig):
         if self.steps == 0 and not self.from_run:
             raise UserError(
                 "--steps=0 infers with a trained network; expected --from_run; name a finished "
-                "run folder, or train at least one step"
+                "run folder or a package, or train at least one step"
             )
 
 

@@ -1,0 +1,53 @@
+"""A file that a command writes at its end: what cannot be written is refused at its start."""
+
+import contextlib
+import errno
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mrjax.errors import UserError
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""What no choice of a path mends; `mrjax.command.exits` says it."""
+
+
+def check_new(flag: str, path: Path) -> None:
+    """Refuse a file that exists or cannot be made, before hours are spent on its content.
+
+    Raises:
+        UserError: for such a path.
+    """
+    with refusals(flag, path):
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            check_folder(path.absolute().parent)
+            return
+    raise UserError(
+        f"--{flag}={path} exists; expected a new file, since it would be lost; name another"
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Make a file without a name in a folder.
+
+    Raises:
+        OSError: no file can be made there.
+    """
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+@contextlib.contextmanager
+def refusals(flag: str, path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into the user's mistake."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise
+        raise UserError(
+            f"--{flag}={path} cannot be written ({error.strerror}); expected a file in a folder "
+            "that exists and is open to you; name another"
+        ) from error
