@@ -1,6 +1,7 @@
 """The step in which two of mrjax's own trainings part, taken again: what is named is the cause."""
 
 import dataclasses
+import types
 
 import jax
 import jax.extend.core
@@ -215,6 +216,21 @@ def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
     assert distance is not None and distance.unequal and distance.ulp in (1, 2)
     said = "\n".join(report.text(report.content(1, sides, found, kept)))
     assert "tanh, forward, module layer" in said and "ulp" in said and "update" in said
+
+
+def test_a_result_in_another_shape_is_not_taken_as_kept():
+    """To ask for it would add an instruction, such as a transposition."""
+    step, state, batch, _ = training()
+    program, leaves = flat.flatten(step, state, batch), jax.tree.leaves((state, batch))
+    watched = Watched(program, [], leaves)
+    kinds = [one.types[0].replace("float", "f") for one in program.equations]
+    place = next(n for n, kind in enumerate(kinds) if kind == "f32[3,64]")
+    lines = {"f32[3,64]": [place], "f32[64,3]": [], "c64[3,64]": []}
+    for kind, found in lines.items():
+        said = f'metadata={{op_name="jit(f)/op_{place}_/tanh"}}'
+        text = f"\nENTRY %main {{\n  %x.1 = {kind}{{1,0}} fusion(%y), calls=%z, {said}\n}}"
+        watched._compiled = types.SimpleNamespace(as_text=lambda text=text: text)
+        assert watched.kept() == found
 
 
 def node(op, *inputs, module="m", phase="forward"):

@@ -17,7 +17,7 @@ from mrjax.numerics.trees import named_leaves
 
 LARGEST = 4 << 30
 """Bytes of results that are kept at a time."""
-TRIES = 32
+TRIES = 16
 """Groups of results that are looked at, where not all can be seen at once."""
 _METHOD = "."
 """Flax names the scope of a method ``Class.method``; a module's name has no such point."""
@@ -54,18 +54,26 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
         wanted: the line of the ledger, which the step must reproduce.
     """
     useful = needed(program)
-    if sum(program.equations[n].bytes for n in useful) <= LARGEST:
-        evidence, seen = _run(program, useful, leaves)
-        if same(evidence, wanted):
-            return Taken("all", evidence, seen, [])
+    found = everything(program, useful, leaves, wanted)
+    if found:
+        return found
     plain = Watched(program, [], leaves)
     evidence = of(plain(leaves)[0][1])
     if not same(evidence, wanted):
         return Taken("", evidence, {}, useful)
     kept = set(plain.kept()).intersection(useful)
-    seen = look(program, leaves, wanted, sorted(kept))
-    seen |= look(program, leaves, wanted, sorted(_last(program) - kept))
+    seen = look(program, leaves, wanted, sorted(kept | _last(program)))
     return Taken("kept", evidence, seen, [n for n in useful if n not in seen])
+
+
+def everything(
+    program: Program, useful: Sequence[int], leaves: Sequence[Any], wanted: Mapping[str, Any]
+) -> Taken | None:
+    """Take the step with all results as outputs; None where this is too much or changes bits."""
+    if sum(program.equations[n].bytes for n in useful) > LARGEST:
+        return None
+    evidence, seen = _run(program, useful, leaves)
+    return Taken("all", evidence, seen, []) if same(evidence, wanted) else None
 
 
 def look(
