@@ -218,6 +218,24 @@ def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
     assert "tanh, forward, module layer" in said and "ulp" in said and "update" in said
 
 
+def test_a_closer_look_asks_first_for_what_is_computed_alone(monkeypatch):
+    """The products can be seen only without the operations that are computed with others."""
+    step, state, batch, line = training()
+    program = flat.flatten(step, state, batch)
+    names = [one.primitive.name for one in program.equations]
+    asked = []
+
+    def run(program, watch, leaves):
+        asked.append({names[n] for n in watch})
+        good = asked[-1] <= taking.ALONE
+        return line if good else line | {"params": "0" * 16}, {n: [np.zeros(1)] for n in watch}
+
+    monkeypatch.setattr(taking, "_run", run)
+    seen = taking.closer(program, [], line, taking.needed(program))
+    assert {names[n] for n in seen} == asked[0] == {"dot_general", "reduce_sum"}
+    assert len(asked) == 1 + taking.TRIES
+
+
 def test_a_result_in_another_shape_is_not_taken_as_kept():
     """To ask for it would add an instruction, such as a transposition."""
     step, state, batch, _ = training()
