@@ -71,7 +71,7 @@ def _row(task, cause, asked):
     began = time.monotonic()
     sides = CAUSES[cause]
     a, b = (_trained(task, *side, asked) for side in sides)
-    out = asked.out / f"{task}_{cause}"
+    out = asked.out / f"{task}_{cause}_why"
     other = asked.python if cause == "jax" else ""
     with mock.patch.object(Again, "taken", _once):
         said = _diverged(a, b, out, other)
