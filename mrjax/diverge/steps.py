@@ -39,6 +39,7 @@ class Steps:
         shared: number of steps that both recorded.
         last: of these; 0 without any.
         parted: the first of these that differs; None if none does.
+        before: the last step before `parted` that both recorded; 0 without one.
         fields: quantities that differ there, in the order in which a step computes them.
         shaped: of these quantities, those that have equal values and other types or shapes.
         missing: quantities that one of the two did not record.
@@ -58,6 +59,7 @@ class Steps:
     shared: int
     last: int
     parted: int | None
+    before: int
     fields: tuple[str, ...]
     shaped: tuple[str, ...]
     missing: tuple[str, ...]
@@ -93,6 +95,7 @@ def compare(a: Path, b: Path) -> Steps:
         shared=len(shared),
         last=shared[-1] if shared else 0,
         parted=parted,
+        before=max((step for step in shared if step < (parted or 0)), default=0),
         fields=fields,
         shaped=() if parted is None else ledger.shaped(lines[0][parted], lines[1][parted]),
         missing=ledger.unrecorded(*(found.values() for found in lines)),

@@ -32,13 +32,17 @@ CAUSES = {
 def lines(found: Report) -> Iterator[str]:
     """Say all of a report in lines of text."""
     yield from about_steps(found.steps)
-    if not found.traced:
-        yield (
-            "No step was traced in both runs. To learn the operation, repeat both with "
-            "Recorder(..., trace_at=[STEP]) at the step where they part."
-        )
+    if not found.traced and found.steps.parted is not None:
+        yield f"No step was traced in both runs. To learn the operation, {_advice(found.steps)}."
     for traced in found.traced:
         yield from about_trace(traced)
+
+
+def _advice(found: Steps) -> str:
+    parted = found.parted or 0
+    if found.before + 1 < parted:
+        return "repeat both and record every step; trace_at needs the step where they part"
+    return f"repeat both with Recorder(..., trace_at=[{parted}])"
 
 
 def about_steps(found: Steps) -> Iterator[str]:
@@ -63,6 +67,11 @@ def about_steps(found: Steps) -> Iterator[str]:
 
 
 def _beside(found: Steps, parted: int) -> Iterator[str]:
+    if found.before + 1 < parted:
+        yield (
+            f"  After step {found.before} this is the first step that both recorded; they may have "
+            "parted at one between."
+        )
     if found.shaped:
         shaped = _listed([ledger.WORDS[name] for name in found.shaped])
         yield f"  The values of {shaped} are equal there; types or shapes are not."

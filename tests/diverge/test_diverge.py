@@ -97,7 +97,7 @@ def test_what_was_not_traced_is_said(tmp_path):
     for run in runs:
         run.step(1.0)
     said = command.run(tmp_path / "a", tmp_path / "b")
-    assert "trace_at=[STEP]" in said and "first in the parameters" in said
+    assert "trace_at=[1]" in said and "between" not in said and "first in the parameters" in said
     assert "Not recorded: the batch, the gradients." in said
 
 
@@ -109,6 +109,23 @@ def test_steps_that_only_one_training_recorded_are_passed_over(tmp_path):
             record.step(1.0, torch.ones(1))
     said = command.run(tmp_path / "a", tmp_path / "b")
     assert "No difference at the 3 steps that both recorded, up to 6." in said
+    assert "trace_at" not in said
+
+
+def test_a_parting_may_lie_between_two_recorded_steps(tmp_path):
+    for name, moved in (("a", 0), ("b", 2)):
+        model = torch.nn.Linear(1, 1)
+        torch.nn.init.ones_(model.weight)
+        torch.nn.init.ones_(model.bias)
+        record = Recorder(tmp_path / name, model, every=3)
+        for step in range(1, 7):
+            if step == moved:
+                torch.nn.init.zeros_(model.bias)
+            record.step(1.0, torch.ones(1))
+    said = command.run(tmp_path / "a", tmp_path / "b")
+    assert "The trainings part at step 3, first in the parameters." in said
+    assert "After step 1 this is the first step that both recorded; they may have parted" in said
+    assert "record every step" in said
 
 
 def test_the_digests_are_those_of_the_rule(reference):

@@ -1,6 +1,7 @@
 """The step in which two of mrjax's own trainings part, taken again: what is named is the cause."""
 
 import dataclasses
+import types
 
 import jax
 import jax.extend.core
@@ -217,6 +218,39 @@ def test_a_planted_rounding_is_named_with_its_distance(tmp_path):
     assert "tanh, forward, module layer" in said and "ulp" in said and "update" in said
 
 
+def test_a_closer_look_asks_first_for_what_is_computed_alone(monkeypatch):
+    """The products can be seen only without the operations that are computed with others."""
+    step, state, batch, line = training()
+    program = flat.flatten(step, state, batch)
+    names = [one.primitive.name for one in program.equations]
+    asked = []
+
+    def run(program, watch, leaves):
+        asked.append({names[n] for n in watch})
+        good = asked[-1] <= taking.ALONE
+        return line if good else line | {"params": "0" * 16}, {n: [np.zeros(1)] for n in watch}
+
+    monkeypatch.setattr(taking, "_run", run)
+    seen = taking.closer(program, [], line, taking.needed(program))
+    assert {names[n] for n in seen} == asked[0] == {"dot_general", "reduce_sum"}
+    assert len(asked) == 1 + taking.TRIES
+
+
+def test_a_result_in_another_shape_is_not_taken_as_kept():
+    """To ask for it would add an instruction, such as a transposition."""
+    step, state, batch, _ = training()
+    program, leaves = flat.flatten(step, state, batch), jax.tree.leaves((state, batch))
+    watched = Watched(program, [], leaves)
+    kinds = [one.types[0].replace("float", "f") for one in program.equations]
+    place = next(n for n, kind in enumerate(kinds) if kind == "f32[3,64]")
+    lines = {"f32[3,64]": [place], "f32[64,3]": [], "c64[3,64]": []}
+    for kind, found in lines.items():
+        said = f'metadata={{op_name="jit(f)/op_{place}_/tanh"}}'
+        text = f"\nENTRY %main {{\n  %x.1 = {kind}{{1,0}} fusion(%y), calls=%z, {said}\n}}"
+        watched._compiled = types.SimpleNamespace(as_text=lambda text=text: text)
+        assert watched.kept() == found
+
+
 def node(op, *inputs, module="m", phase="forward"):
     return Node(phase, module, op, "mrjax/x.py:1", ("float32[2]",), inputs)
 
@@ -256,7 +290,7 @@ def test_a_piece_is_narrowed_down_to_what_can_be_seen(visible, pair, between, se
     known = [made(CHAIN, {0: ("a",), 3: (text,)}, **{"params/w": "w"}) for text in "bd"]
     sides = [Looking({1: ("x",)}, visible), Looking({1: ("y",)}, visible)]
     records, found, said = narrowing.narrowed(sides, known)
-    assert [side.asked for side in sides] == [[1], [1]]
+    assert [side.asked for side in sides] == [[1], list(visible)]
     assert (found.pair, found.between) == (pair, (between, between))
     assert said == {"operations": [2, 2], "looked": 1, "seen": seen}
     assert len(records[0].seen) == 2 + seen

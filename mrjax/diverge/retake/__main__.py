@@ -23,5 +23,10 @@ def act(values: flags.FlagValues, folder: str, step: str, out: str) -> int:
     return 0
 
 
+def main(argv: list[str]) -> None:
+    """Act on a command line, and end the process."""
+    command.tool(VALUES, act, __doc__, argv, words=("FOLDER", "STEP", "OUT"))
+
+
 if __name__ == "__main__":
-    command.tool(VALUES, act, __doc__, sys.argv[1:], words=("FOLDER", "STEP", "OUT"))
+    main(sys.argv[1:])

@@ -12,6 +12,8 @@ from mrjax.diverge.retake.record import Record
 from mrjax.diverge.retake.sides import Side
 from mrjax.errors import RunFailed, UserError
 
+PROGRAM = "mrjax.diverge.retake"
+"""Module of the process that takes a step again."""
 _REFUSED = 2
 
 
@@ -67,7 +69,7 @@ class Again:
 
     def _start(self, out: Path, *more: str) -> None:
         command = [
-            *(self.python or sys.executable, "-m", "mrjax.diverge.retake"),
+            *(self.python or sys.executable, "-m", PROGRAM),
             *(str(self.side.folder.path.absolute()), str(self.step), str(out.absolute()), *more),
         ]
         ended = children.run(command, self.side.environ)

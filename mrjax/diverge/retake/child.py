@@ -55,7 +55,7 @@ def _taken(
     leaves, wanted = jax.tree.leaves((state, batch)), side.lines()[step]
     useful = taking.needed(recorded)
     if numbers:
-        seen = taking.look(recorded, leaves, wanted, [useful[n] for n in numbers])
+        seen = taking.closer(recorded, leaves, wanted, [useful[n] for n in numbers])
         taken = taking.Taken("look", dict(wanted), seen, [])
     else:
         taken = taking.take(recorded, leaves, wanted)

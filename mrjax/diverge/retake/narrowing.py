@@ -15,6 +15,8 @@ def narrowed(
     """Compare two records; where they part in a piece of several operations, look into it.
 
     Each side takes its step once more, with those results of the piece that the other side has too.
+    B is asked only for what A could show: each attempt is a compilation, and nothing else can be
+    compared.
 
     Args:
         both: the two sides.
@@ -27,9 +29,10 @@ def narrowed(
     found = comparison.compare(*records)
     if found.kind != "operation" or not found.hidden:
         return records, found, None
-    places = zip(*found.hidden, strict=True)
-    more = [one.looked(record, own) for one, record, own in zip(both, records, places, strict=True)]
-    shown = sum(all(p in r.seen for p, r in zip(pair, more, strict=True)) for pair in found.hidden)
+    first = both[0].looked(records[0], [i for i, _ in found.hidden])
+    second = both[1].looked(records[1], [j for i, j in found.hidden if i in first.seen])
+    more = [first, second]
+    shown = sum(i in first.seen and j in second.seen for i, j in found.hidden)
     content = {
         "operations": list(map(len, found.between)),
         "looked": len(found.hidden),

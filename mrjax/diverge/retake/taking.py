@@ -17,8 +17,10 @@ from mrjax.numerics.trees import named_leaves
 
 LARGEST = 4 << 30
 """Bytes of results that are kept at a time."""
-TRIES = 32
+TRIES = 8
 """Groups of results that are looked at, where not all can be seen at once."""
+ALONE = frozenset("conv_general_dilated cumsum dot_general fft reduce_sum sort".split())
+"""Operations that XLA does not compute within a loop over elements, and that add in some order."""
 _METHOD = "."
 """Flax names the scope of a method ``Class.method``; a module's name has no such point."""
 
@@ -54,18 +56,26 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
         wanted: the line of the ledger, which the step must reproduce.
     """
     useful = needed(program)
-    if sum(program.equations[n].bytes for n in useful) <= LARGEST:
-        evidence, seen = _run(program, useful, leaves)
-        if same(evidence, wanted):
-            return Taken("all", evidence, seen, [])
+    found = everything(program, useful, leaves, wanted)
+    if found:
+        return found
     plain = Watched(program, [], leaves)
     evidence = of(plain(leaves)[0][1])
     if not same(evidence, wanted):
         return Taken("", evidence, {}, useful)
     kept = set(plain.kept()).intersection(useful)
-    seen = look(program, leaves, wanted, sorted(kept))
-    seen |= look(program, leaves, wanted, sorted(_last(program) - kept))
+    seen = look(program, leaves, wanted, sorted(kept | _last(program)))
     return Taken("kept", evidence, seen, [n for n in useful if n not in seen])
+
+
+def everything(
+    program: Program, useful: Sequence[int], leaves: Sequence[Any], wanted: Mapping[str, Any]
+) -> Taken | None:
+    """Take the step with all results as outputs; None where this is too much or changes bits."""
+    if sum(program.equations[n].bytes for n in useful) > LARGEST:
+        return None
+    evidence, seen = _run(program, useful, leaves)
+    return Taken("all", evidence, seen, []) if same(evidence, wanted) else None
 
 
 def look(
@@ -89,6 +99,19 @@ def look(
             half = len(group) // 2
             waiting += [group[:half], group[half:]]
     return seen
+
+
+def closer(
+    program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any], numbers: Sequence[int]
+) -> Seen:
+    """Look at some equations, first at those of `ALONE`.
+
+    These are the likeliest to differ, and are seen more often, since XLA puts no other operation
+    into one loop with them; one result of the others would hide them.
+    """
+    alone = [n for n in numbers if program.equations[n].primitive.name in ALONE]
+    seen = look(program, leaves, wanted, alone)
+    return seen | look(program, leaves, wanted, [n for n in numbers if n not in alone])
 
 
 def _last(program: Program) -> set[int]:

@@ -10,7 +10,9 @@ import numpy as np
 from mrjax.diverge.retake.flat import Constant, Operand, Program
 
 _TAG = re.compile(r"\bop_(\d+)_\b")
-_SAID = re.compile(r'metadata=\{op_name="([^"]*)"')
+_SAID = re.compile(r' = (\w+\[[\d,]*\]).* metadata=\{op_name="([^"]*)"')
+_SHORT = {"float": "f", "bfloat": "bf", "complex": "c", "int": "s", "uint": "u"}
+"""JAX's name of a kind of numbers -> XLA's."""
 
 
 class Watched:
@@ -45,12 +47,25 @@ class Watched:
 
         The names in the optimised program tell them. An instruction of its main part writes a
         result to memory; inside a fused instruction a result lives in a register and may not be
-        rounded as it would be in memory.
+        rounded as it would be in memory. An instruction of another type or shape has the result
+        transposed, padded or within another one, so to ask for it would add an instruction.
         """
         text = self._compiled.as_text() or ""
         main = text[text.rfind("\nENTRY ") :]
-        tags = (_TAG.findall(said) for said in _SAID.findall(main))
-        return sorted({int(found[-1]) for found in tags if found})
+        named = ((kind, _TAG.findall(said)) for kind, said in _SAID.findall(main))
+        found = {(int(tags[-1]), kind) for kind, tags in named if tags}
+        wanted = {
+            n: [_short(t) for t in one.types] for n, one in enumerate(self._program.equations)
+        }
+        return sorted({number for number, kind in found if wanted[number] == [kind]})
+
+
+def _short(kind: str) -> str:
+    """Return XLA's name of a type, such as ``f32[8,32]`` for ``float32[8,32]``."""
+    name, _, lengths = kind.partition("[")
+    letters = name.rstrip("0123456789")
+    short = "pred" if name == "bool" else _SHORT.get(letters, letters) + name[len(letters) :]
+    return f"{short}[{lengths}"
 
 
 def evaluated(
