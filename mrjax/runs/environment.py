@@ -29,7 +29,7 @@ _IMMATERIAL = re.compile(
     r"|(backend\.)?variables\.(CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|PYTHONHASHSEED|NPROC|PJRT_NPROC"
     r"|TORCHINDUCTOR_CACHE_DIR|TRITON_CACHE_DIR"
     r"|XLA_(PYTHON_)?CLIENT_(PREALLOCATE|MEM_FRACTION))"
-    r"|backend\.(.*\.)?(notes|host|pid|time|seconds)"
+    r"|backend\.(.*\.)?(notes|host|pid|time|seconds)|backend\.compilation_cache"
 )
 # The CPU features, among some hundred, by which numerical code paths are chosen.
 _NUMERIC_FEATURE = re.compile("s?sse|avx|fma|f16c|amx|asimd|sve|fphp|bf16|i8mm")
@@ -92,8 +92,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     features by which numerical code paths are chosen, thread count, libc, and variables. Other
     entries are not compared: host name, operating system build, which of several equal cards was
     used, how much of its memory was reserved beforehand, flags that only say where files lie,
-    packages beside those whose versions the backend names, and the commit, as the digest of the
-    sources is compared.
+    packages beside those whose versions the backend names, where a study keeps the programs that
+    its runs compiled, and the commit, as the digest of the sources is compared.
 
     Args:
         old: the environment recorded.

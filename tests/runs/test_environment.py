@@ -117,6 +117,7 @@ def test_what_can_change_numbers_is_a_difference(captured, name, value, phrase):
         ("backend.notes", []),
         ("backend.variables.XLA_FLAGS", "--xla_a=1"),
         ("backend.variables.NPROC", "2"),
+        ("backend.compilation_cache", "compiled/0123"),
         ("backend.xla_flags", ["--xla_dump_to=/tmp/2", "--xla_a=1"]),
         ("backend.xla_flags", ["--xla_a=1", "--xla_gpu_cuda_data_dir=/venv/nvidia/cuda_nvcc"]),
     ],

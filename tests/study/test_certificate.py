@@ -80,7 +80,15 @@ def test_where_they_part(tmp_path, step, changes, first):
     assert found.batches == (step if first == "batch" else None)
     said = words.verdict(found)
     assert f"they part at step {step}, first in {words.WORDS[first]}" in said
-    assert ("identical for" in said) == (step > 1)
+    assert ("identical for" in said) == (step > 1) and "parted before" not in said
+
+
+@pytest.mark.parametrize(("step", "last"), [(2, 0), (5, 3)])
+def test_where_they_part_if_steps_between_were_not_recorded(tmp_path, step, last):
+    lines = [one for one in changed(step, params="e" * 16) if one["step"] % 3 == 0]
+    said = words.verdict(pair(tmp_path, SAME, lines))
+    assert f"they part at step {last + 3}, first in the parameters; after step {last} it" in said
+    assert said.endswith("so they may have parted before.")
 
 
 def test_types_and_shapes_that_differ_or_were_not_recorded(tmp_path):

@@ -41,7 +41,15 @@ def verdict(pair: Pair) -> str:
     before = (
         f"identical for {_steps(pair.through, pair.equal)} and" if pair.equal else "not identical:"
     )
-    return f"{a} and {b} are {before} they part at step {step}, first in {WORDS[fields[0]]}."
+    between = (
+        ""
+        if step == pair.through + 1
+        else f"; after step {pair.through} it is the first that both recorded, so they may have "
+        "parted before"
+    )
+    return (
+        f"{a} and {b} are {before} they part at step {step}, first in {WORDS[fields[0]]}{between}."
+    )
 
 
 def _steps(through: int, equal: int) -> str:
