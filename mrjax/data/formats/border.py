@@ -68,7 +68,8 @@ def checked_subject(
 def check_spread(subject: QsmSubject, others: Mapping[str, float], intake: Intake) -> None:
     """Doubt a field or map that spreads as no head's does, or that is wrapped.
 
-    Where there is a map, the account is told if the field is not that of the map.
+    The account is told of a mask without an outside and, where there is a map, of a field that is
+    not that of the map.
 
     Args:
         subject: with field and chi in ppm.
@@ -79,6 +80,8 @@ def check_spread(subject: QsmSubject, others: Mapping[str, float], intake: Intak
         UserError: a spread or a wrapped field that the user has not accepted.
     """
     name, inside = subject.name, subject.mask
+    if inside.all():
+        intake.note("a mask has every voxel of its volume inside (expected: a brain's)", name)
     spread.check(name, "field", subject.field[inside], spread.FIELD_PPM, others, intake)
     wraps.check(name, subject.field, inside, intake)
     if subject.chi is not None and np.ptp(subject.chi[inside]):  # a constant map is refused later

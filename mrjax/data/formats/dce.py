@@ -113,7 +113,7 @@ def checked_patient(
         )
     _check_times(name, seconds, signal.shape[3])
     series.check(name, seconds, intake)
-    _check_signal(name, signal)
+    _check_signal(name, signal, intake)
     return DcePatient(
         name=name,
         signal=signal.astype(np.float32),
@@ -142,7 +142,11 @@ def _check_times(name: str, seconds: np.ndarray, volumes: int) -> None:
         )
 
 
-def _check_signal(name: str, signal: np.ndarray) -> None:
+_NEGATIVE = 0.01
+"""Share of the voxels of a later volume that interpolation may leave below zero."""
+
+
+def _check_signal(name: str, signal: np.ndarray, intake: Intake) -> None:
     bad = int(np.count_nonzero(~np.isfinite(signal)))
     if bad:
         raise UserError(
@@ -153,6 +157,13 @@ def _check_signal(name: str, signal: np.ndarray) -> None:
         raise UserError(
             f"the first volume of {name} is constant or negative somewhere; expected a magnitude "
             "image; check the file"
+        )
+    negative = np.mean(signal < 0, axis=(0, 1, 2))
+    if negative.max() > _NEGATIVE:
+        intake.note(
+            "later volumes of a series are negative in places (differences instead of magnitudes?)",
+            f"{name} (volume {int(np.argmax(negative)) + 1} in {100 * negative.max():.0f} % of its "
+            "voxels)",
         )
 
 

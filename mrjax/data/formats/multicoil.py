@@ -195,6 +195,9 @@ def completed(
     centre.check(name, whole, intake)
     if not np.imag(whole).any():
         intake.note("k-space has no imaginary part (its magnitude was saved, or a phantom's)", name)
+    silent = [str(coil) for coil, one in enumerate(kspace, 1) if not one.any()]
+    if silent:
+        intake.note("coils have no signal", f"{name} (coil {', '.join(silent)} of {len(kspace)})")
     mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
         known = kspace if calibration is None else calibration

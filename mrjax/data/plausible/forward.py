@@ -1,5 +1,7 @@
 """Whether a local field is the one that its susceptibility map makes."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -11,6 +13,8 @@ Volume = Float[np.ndarray, "x y z"]
 _LOWEST = 0.3
 """Correlation of field and model: 0.9 of the synthetic brains, and as little as this under noise of
 twice the field's spread."""
+_CLEARLY = 0.05
+"""By so much the field is better explained by a map that is turned end for end."""
 
 
 def check(
@@ -22,7 +26,7 @@ def check(
     b0_direction: Vector,
     intake: Intake,
 ) -> None:
-    """Say so where a field is hardly correlated, or negatively, with the field of its map.
+    """Say so where a field is hardly correlated with that of its map, or better if this is turned.
 
     Programs differ in the sign of a phase, and a map may be that of another subject or lie in
     other axes. Networks and metrics do not show it: everything is computed, and is wrong.
@@ -36,8 +40,17 @@ def check(
         b0_direction: unit vector of the main field in voxel axes.
         intake: the run's account.
     """
-    found = correlation(field[mask], _modelled(chi, voxel_size, b0_direction)[mask])
-    if found >= _LOWEST:
+    inside, modelled = field[mask], _model(chi.shape, voxel_size, b0_direction)
+    found = correlation(inside, modelled(chi)[mask])
+    turned = [correlation(inside, modelled(np.flip(chi, axis))[mask]) for axis in range(3)]
+    if found >= _LOWEST and max(turned) <= found + _CLEARLY:
+        return
+    if max(turned) > max(found, _LOWEST) + _CLEARLY:
+        intake.note(
+            "the local field is that of the susceptibility map beside it turned end for end",
+            f"{name} (correlation {found:.2f} with the dipole model of the map, "
+            f"{max(turned):.2f} with that of the map turned along {'xyz'[int(np.argmax(turned))]})",
+        )
         return
     sign = "; its sign would be the other one" if found <= -_LOWEST else ""
     intake.note(
@@ -47,12 +60,14 @@ def check(
     )
 
 
-def _modelled(chi: Volume, voxel_size: Vector, b0_direction: Vector) -> Volume:
-    """The field of a map by the dipole model; no result depends on its last bits."""
+def _model(
+    shape: tuple[int, ...], voxel_size: Vector, b0_direction: Vector
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The field of maps by the dipole model; no result depends on its last bits."""
     from mrjax.physics import dipole  # imports jax, and breast series need none
 
-    kernel = dipole.kernel(chi.shape, voxel_size, b0_direction)[..., : chi.shape[2] // 2 + 1]
-    return np.fft.irfftn(np.fft.rfftn(chi) * kernel, chi.shape, axes=(0, 1, 2))
+    kernel = dipole.kernel(shape, voxel_size, b0_direction)[..., : shape[2] // 2 + 1]
+    return lambda chi: np.fft.irfftn(np.fft.rfftn(chi) * kernel, shape, axes=(0, 1, 2))
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:

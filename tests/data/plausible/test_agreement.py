@@ -6,7 +6,7 @@ from slices import random_slice
 
 from mrjax.arrays import QsmSubject
 from mrjax.data import sources
-from mrjax.data.formats import border, fastmri, multicoil
+from mrjax.data.formats import border, dce, fastmri, multicoil
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import spread
 from mrjax.errors import UserError
@@ -106,6 +106,39 @@ def test_a_field_that_is_not_that_of_its_map_is_said(axis):
     assert "is not that of the susceptibility map" in place and "sign would" not in place
     assert notes_of_subject(field, chi, mask, b0_direction=(0.0, 1.0, 0.0))
     assert notes_of_subject(-field, None, mask, **along) == []
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_map_that_is_turned_end_for_end_is_said(axis):
+    field, chi, mask = sphere(2)
+    two = [one + 0.6 * np.roll(one, (9, 7, 8), (0, 1, 2)) for one in (field, chi)]
+    assert notes_of_subject(*two, mask) == []
+    (turned,) = notes_of_subject(two[0], np.flip(two[1], axis), mask)
+    assert "turned end for end" in turned and f"turned along {'xyz'[axis]})" in turned
+
+
+def test_a_mask_without_an_outside_is_said():
+    field, _, mask = sphere(2)
+    (note,) = notes_of_subject(field, None, np.ones_like(mask))
+    assert "every voxel of its volume inside" in note
+
+
+def test_coils_without_signal_are_said():
+    kspace = SLICE.kspace * np.array([1, 0, 1, 1], np.float32)[:, None, None]
+    assert notes_of(kspace, "no signal") == ["coils have no signal: s (coil 2 of 4)"]
+    assert notes_of(SLICE.kspace, "no signal") == []
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.3, True), (0.005, False)])
+def test_differences_in_place_of_later_volumes_are_said(share, said, rng):
+    signal = rng.uniform(1, 2, (20, 20, 1, 4))
+    below = rng.permutation(400).reshape(20, 20, 1) < 400 * share
+    signal[..., 2] = np.where(below, -signal[..., 2], signal[..., 2])
+    intake = Intake()
+    dce.checked_patient(
+        name="p", signal=signal, seconds=60.0 * np.arange(4), mask=None, intake=intake
+    )
+    assert bool([n for n in intake.notes if "p (volume 3 in 30 %" in n]) == said
 
 
 @pytest.mark.parametrize("scale", [1.0, 1 / 16.0])
