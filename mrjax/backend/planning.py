@@ -82,7 +82,7 @@ def _jax(config: RunConfig) -> Settings:
 
     x64 is on because random draws depend on it and studies compare float64. The persistent
     compilation cache is off because it keeps kernels that an earlier process chose, which would be
-    another source of variation.
+    another source of variation on a GPU; `mrjax.backend.store` turns it on for studies on CPUs.
     """
     return {
         "JAX_ENABLE_X64": "1",

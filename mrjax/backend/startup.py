@@ -97,7 +97,8 @@ def start(config: RunConfig) -> Backend:
     devices, said = bring_up(config)
     platform = devices[0].platform
     seen = read_flags_back()
-    compiled = store.share(os.environ, platform)  # after the look at the flags, whose name is new
+    # After the flags are read back: the program for it has a new name in every process.
+    compiled = store.share(os.environ, platform)
     _verify_settings(config, platform)
     _verify_flags(config, seen)
     return Backend(

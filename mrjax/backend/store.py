@@ -1,15 +1,17 @@
-"""Compiled programs that the runs of a study share, so that a program is compiled once in a study.
+"""Compiled programs that runs of a study take from runs before them, instead of compiling again.
 
 The store is JAX's persistent compilation cache. A stored program is the machine code that a run
 would have made itself, as long as the same software compiles for the same processor and the same
 number of threads; so each such machine has a folder of its own. On a GPU nothing is stored: there
 a stored program would keep what the autotuner of one run has chosen, and the choice is a source of
-variation that studies measure.
+variation that studies measure. Where the processor is not known, nothing is stored either.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import platform as machine
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ from mrjax.config import COMPILED
 OFF = "off"
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _VARIABLES = ("NPROC", "PJRT_NPROC", "XLA_FLAGS")
-_PROCESSOR = ("flags", "Features", "model name")
+_PROCESSOR = (
+    "flags", "Features", "model name", "cpu family", "model", "stepping", "CPU implementer",
+    "CPU part",
+)  # fmt: skip
 
 
 def share(environ: Mapping[str, str], platform: str) -> str:
@@ -35,7 +40,7 @@ def share(environ: Mapping[str, str], platform: str) -> str:
         if nothing is stored.
     """
     store = environ.get(COMPILED, "")
-    if not store or platform != "cpu":
+    if not store or platform != "cpu" or not _processor():
         return OFF
     import jax
     from jax.experimental.compilation_cache import compilation_cache
@@ -49,16 +54,18 @@ def share(environ: Mapping[str, str], platform: str) -> str:
     }
     for name, value in settings.items():
         jax.config.update(name, value)
+    _replace_put()
     compilation_cache.reset_cache()  # at its first compilation JAX decided that there is no store
     return f"{Path(store).name}/{part}"
 
 
 def key(environ: Mapping[str, str]) -> str:
     """Return the name of this machine's part of a store: a digest of what programs depend on."""
+    known = hasattr(os, "sched_getaffinity")
     facts = {
         "versions": software.versions(_PACKAGES),
         "variables": {name: environ.get(name) for name in _VARIABLES},
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores": len(os.sched_getaffinity(0)) if known else os.cpu_count(),
         "processor": _processor(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -71,3 +78,21 @@ def _processor() -> list[str]:
     except OSError:
         return []
     return sorted({line for line in lines if line.partition(":")[0].strip() in _PROCESSOR})
+
+
+def _replace_put() -> None:
+    """Let programs be stored in one step; without it, a damaged one is compiled in every run."""
+    with contextlib.suppress(ImportError):  # no public name, so another jax may have none
+        from jax._src import lru_cache
+
+        lru_cache.LRUCache.put = _put
+
+
+def _put(self: Any, key: str, value: bytes) -> None:
+    """Store a program in one step, in place of JAX's way: others read, and any run may be killed.
+
+    A damaged program is replaced by the next run that compiles it.
+    """
+    own = Path(self.path) / f"{key}.{machine.node()}.{os.getpid()}"
+    own.write_bytes(value)
+    own.replace(own.with_name(f"{key}-cache"))

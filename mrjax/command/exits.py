@@ -48,7 +48,7 @@ def exit_code(action: Callable[[], int]) -> int:
             2,
         )
     except OSError as error:
-        number = _number(error)
+        number = number_of(error)
         if number not in _DISK:
             raise
         advice = "raise the limit (ulimit -f)" if number == errno.EFBIG else "make room"
@@ -59,7 +59,7 @@ def exit_code(action: Callable[[], int]) -> int:
         )
 
 
-def _number(error: OSError) -> int | None:
+def number_of(error: OSError) -> int | None:
     """Return the number of an error, which HDF5 only gives in its text, and numpy and PIL not."""
     if error.errno is None and (found := _UNNUMBERED.search(str(error))):
         return int(found[1] or errno.EIO)

@@ -68,10 +68,8 @@ def about_steps(found: Steps) -> Iterator[str]:
 
 def _beside(found: Steps, parted: int) -> Iterator[str]:
     if found.before + 1 < parted:
-        yield (
-            f"  After step {found.before} this is the first step that both recorded; they may have "
-            "parted at one between."
-        )
+        where = f"step between {found.before} and {parted}" if found.before else "earlier step"
+        yield f"  No {where} was recorded by both, so they may have parted before step {parted}."
     if found.shaped:
         shaped = _listed([ledger.WORDS[name] for name in found.shaped])
         yield f"  The values of {shaped} are equal there; types or shapes are not."

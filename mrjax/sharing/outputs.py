@@ -2,10 +2,12 @@
 
 import contextlib
 import errno
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mrjax.command.exits import number_of
 from mrjax.errors import UserError
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -45,9 +47,10 @@ def refusals(flag: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _OF_THE_DISK:
+        number = number_of(error)
+        if number is None or number in _OF_THE_DISK:
             raise
         raise UserError(
-            f"--{flag}={path} cannot be written ({error.strerror}); expected a file in a folder "
-            "that exists and is open to you; name another"
+            f"--{flag}={path} cannot be written ({os.strerror(number)}); expected a file in a "
+            "folder that exists and is open to you; name another"
         ) from error

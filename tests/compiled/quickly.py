@@ -1,10 +1,9 @@
 """How programs under test compile: with little optimisation, into one store for all of them.
 
-A run never uses JAX's persistent compilation cache, because kernels of an earlier process would
-be a source of variation of their own. Tests start the same small programs a hundred times, and most
-of their time would go into compiling these again. So the cache is switched on behind the run's
-back, and the run records that it was. Most optimisations are left out, because these programs are
-compiled for longer than they run.
+A run outside studies does not use JAX's persistent compilation cache. Tests start the same small
+programs a hundred times, and most of their time would go into compiling these again. So the cache
+is switched on behind the run's back, and the run records that it was. Most optimisations are left
+out, because these programs are compiled for longer than they run.
 """
 
 import contextlib

@@ -102,3 +102,12 @@ def test_what_changes_programs_changes_their_folder(monkeypatch):
 def test_nothing_is_stored_outside_studies_and_on_a_gpu(tmp_path):
     assert store.share({}, "cpu") == store.share({"MRJAX_COMPILED": str(tmp_path)}, "gpu") == "off"
     assert not list(tmp_path.iterdir())
+
+
+def test_programs_are_stored_in_one_step(first):
+    """This jax still has what `store` puts its own way in the place of."""
+    from jax._src import lru_cache
+
+    assert lru_cache._CACHE_SUFFIX == "-cache" and hasattr(lru_cache.LRUCache, "put")
+    _, compiled = first
+    assert all(path.name.endswith("-cache") for path in compiled.rglob("*") if path.is_file())

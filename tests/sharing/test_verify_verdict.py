@@ -198,8 +198,11 @@ def test_a_package_cannot_load_libraries_or_write_files(monkeypatch):
     taken = environ({"variables": odd})
     assert not {"CUDA_INJECTION64_PATH", "OMP_TOOL_LIBRARIES", "XLA_FLAGS", "NPROC"} & set(taken)
     assert "evil" not in taken["PYTHONPATH"] and taken["PATH"] == os.environ["PATH"]
-    good = environ({"variables": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2", "OMP_NUM_THREADS": "1"}})
-    assert good["XLA_FLAGS"] == "--xla_cpu_max_isa=AVX2" and good["OMP_NUM_THREADS"] == "1"
+    flags = "--xla_a=1 --xla_force_host_platform_device_count=2 --xla_b"
+    good = environ({"variables": {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1"}})
+    assert good["XLA_FLAGS"] == "--xla_a=1 --xla_b=true" and good["OMP_NUM_THREADS"] == "1"
+    for text in ("--xla_cpu_max_isa=AVX2", "flags.txt"):  # of a setting; XLA would read a file
+        assert "XLA_FLAGS" not in environ({"variables": {"XLA_FLAGS": text}})
     assert environ({})["PYTHONPATH"]
 
 

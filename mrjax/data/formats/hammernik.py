@@ -26,8 +26,7 @@ import scipy.fft
 import scipy.io
 
 from mrjax.arrays import SenseSlice
-from mrjax.data.formats import border, found, matlab
-from mrjax.data.formats.coil_maps import normalised_with
+from mrjax.data.formats import border, coil_maps, found, matlab, multicoil
 from mrjax.data.formats.multicoil import checked_slice
 from mrjax.data.intake import Intake
 from mrjax.data.plausible import centre, pattern
@@ -117,7 +116,7 @@ def _slice(
     maps = _coils_first(espirit, "sensitivities", intake)
     reference = matlab.read(espirit, "reference", matlab.COMPLEX, intake)
     name = f"patient{patient.name}_slice{number:02d}"
-    maps, reference = normalised_with(name, maps, reference, intake)
+    maps, reference = coil_maps.normalised_with(name, maps, reference, intake)
     own = None if mask is None else _with_padding(path, mask, intake)
     # Checked before the oversampling is removed, so that messages name the sizes of the files.
     whole = checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=own)
@@ -139,6 +138,8 @@ def _check_complete(found: SenseSlice, intake: Intake) -> None:
     """Say so where k-space has gaps, since the layout's reference is that of complete k-space."""
     gaps = pattern.acquired_columns(found.name, found.kspace, intake)
     centre.check(found.name, found.kspace, intake)
+    multicoil.look(found.name, found.kspace, intake)
+    coil_maps.compare(found.name, found.kspace, found.maps, gaps, intake)
     if gaps is None:
         _compare(found, intake)
     else:

@@ -193,11 +193,7 @@ def completed(
     check_values(f"k-space of {name} is", whole)
     gaps = pattern.acquired_columns(name, whole, intake)
     centre.check(name, whole, intake)
-    if not np.imag(whole).any():
-        intake.note("k-space has no imaginary part (its magnitude was saved, or a phantom's)", name)
-    silent = [str(coil) for coil, one in enumerate(kspace, 1) if not one.any()]
-    if silent:
-        intake.note("coils have no signal", f"{name} (coil {', '.join(silent)} of {len(kspace)})")
+    look(name, whole, intake)
     mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
         known = kspace if calibration is None else calibration
@@ -212,6 +208,15 @@ def completed(
         _check_oversampling(name, kspace, acquired, intake)
     reference = None if gaps is not None else coils.combine(maps, coils.images(kspace))
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
+
+
+def look(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Intake) -> None:
+    """Say so where k-space has no imaginary part, or coils have no signal."""
+    if not np.imag(kspace).any():
+        intake.note("k-space has no imaginary part (its magnitude was saved, or a phantom's)", name)
+    silent = [str(coil) for coil, one in enumerate(kspace, 1) if not one.any()]
+    if silent:
+        intake.note("coils have no signal", f"{name} (coil {', '.join(silent)} of {len(kspace)})")
 
 
 def _check_oversampling(

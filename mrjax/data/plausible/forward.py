@@ -16,6 +16,9 @@ twice the field's spread."""
 _CLEARLY = 0.05
 """By so much the field is better explained by a map that is turned end for end."""
 
+_LARGE = 64
+"""Shortest axis from which on volumes are looked at with half of their resolution [voxels]."""
+
 
 def check(
     name: str,
@@ -40,8 +43,13 @@ def check(
         b0_direction: unit vector of the main field in voxel axes.
         intake: the run's account.
     """
+    if min(field.shape) >= _LARGE:  # an eighth of the time and memory, for the same question
+        field, chi, mask = _halved(field), _halved(chi), _halved(mask.astype(np.float32)) > 0.5
+        voxel_size = (2 * voxel_size[0], 2 * voxel_size[1], 2 * voxel_size[2])
     inside, modelled = field[mask], _model(chi.shape, voxel_size, b0_direction)
     found = correlation(inside, modelled(chi)[mask])
+    if found > 1 - _CLEARLY:
+        return
     turned = [correlation(inside, modelled(np.flip(chi, axis))[mask]) for axis in range(3)]
     if found >= _LOWEST and max(turned) <= found + _CLEARLY:
         return
@@ -68,6 +76,13 @@ def _model(
 
     kernel = dipole.kernel(shape, voxel_size, b0_direction)[..., : shape[2] // 2 + 1]
     return lambda chi: np.fft.irfftn(np.fft.rfftn(chi) * kernel, shape, axes=(0, 1, 2))
+
+
+def _halved(volume: np.ndarray) -> np.ndarray:
+    """Means of blocks of 2 x 2 x 2 voxels; a last plane without a partner is left out."""
+    x, y, z = (n // 2 for n in volume.shape)
+    blocks = volume[: 2 * x, : 2 * y, : 2 * z].reshape(x, 2, y, 2, z, 2)
+    return blocks.mean(axis=(1, 3, 5))
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:

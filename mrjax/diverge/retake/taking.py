@@ -47,8 +47,8 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
     """Take the step with as many of its results seen as leave its bits unchanged.
 
     First all results are made outputs of the compiled step. Where this changes what XLA fuses, and
-    so the bits, only those results are that the unchanged step has in memory anyway; the new state
-    is always among them.
+    so the bits, only those results are that the unchanged step has in memory anyway, and the new
+    state.
 
     Args:
         program: the step.
@@ -64,7 +64,9 @@ def take(program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any]) -> 
     if not same(evidence, wanted):
         return Taken("", evidence, {}, useful)
     kept = set(plain.kept()).intersection(useful)
-    seen = look(program, leaves, wanted, sorted(kept | _last(program)))
+    # Two searches, since each drops what its few attempts do not reach.
+    seen = look(program, leaves, wanted, sorted(kept), 2 * TRIES)
+    seen |= look(program, leaves, wanted, sorted(_last(program) - kept))
     return Taken("kept", evidence, seen, [n for n in useful if n not in seen])
 
 
@@ -79,16 +81,20 @@ def everything(
 
 
 def look(
-    program: Program, leaves: Sequence[Any], wanted: Mapping[str, Any], numbers: Sequence[int]
+    program: Program,
+    leaves: Sequence[Any],
+    wanted: Mapping[str, Any],
+    numbers: Sequence[int],
+    tries: int = TRIES,
 ) -> Seen:
     """Return the results of some equations, of those that can be seen without a change of bits.
 
-    Where a group of results changes bits, its halves are looked at, up to `TRIES` groups in all,
-    since each is compiled.
+    Where a group of results changes bits, its halves are looked at, up to so many groups in all as
+    there are tries, since each is compiled.
     """
     waiting = deque(_groups(program, numbers))
     seen: Seen = {}
-    for _ in range(TRIES):
+    for _ in range(tries):
         if not waiting:
             break
         group = waiting.popleft()

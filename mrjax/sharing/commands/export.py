@@ -86,12 +86,15 @@ def _prepare(name: str, folder: Path) -> None:
             "flatbuffers is not installed; expected it for --format=stablehlo; "
             'pip install "mrjax[share]"'
         )
-    from mrjax.backend import flagtext
+    from mrjax.backend import flagtext, levels
     from mrjax.sharing.export import stablehlo, trained
 
     _, config = trained.settings(folder)
     own = os.environ.get("XLA_FLAGS", "")
-    text = flagtext.merge(own, stablehlo.flags(config))
+    flagtext.merge(own, levels.xla_flags(config))  # refuses what contradicts the run
+    given, kept = flagtext.parse(own), stablehlo.flags(config)
+    added = [f"--{name}={value}" for name, value in kept.items() if name not in given]
+    text = " ".join([own.strip(), *added]).strip()
     if own:
         flagtext.probe(text, os.environ)
     os.environ["XLA_FLAGS"] = text

@@ -125,7 +125,7 @@ def _of_size(found: Trained, size: Sequence[int]) -> Trained:
         )
     try:
         inputs = example.draw(found.task, found.config, found.constants, size)
-    except MemoryError as error:
+    except (MemoryError, ValueError, OverflowError) as error:  # numpy has all three for it
         raise UserError(
             f"--size={','.join(map(str, size))} does not fit into memory ({error}); expected a "
             "size whose test input and output do; lower it, or drop --size"

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import mrjax
+from mrjax.backend import flagtext
+from mrjax.backend.levels import OWNED
 from mrjax.runs import environment
 
 ROOT = Path(mrjax.__file__).resolve().parents[1]
@@ -42,6 +44,19 @@ def environ(record: Mapping[str, Any]) -> dict[str, str]:
     for name in NAMES:
         value = recorded.get(name)
         if isinstance(value, str) and _HARMLESS.fullmatch(value):
-            here[name] = value
+            here[name] = _not_of_settings(value) if name == "XLA_FLAGS" else value
+    if not here.get("XLA_FLAGS", "unset"):
+        del here["XLA_FLAGS"]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**here, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _not_of_settings(text: str) -> str:
+    """Return the XLA flags that the user gave: the recorded text has those of settings as well.
+
+    A process with other settings, as the test input is made with, would refuse the latter.
+    """
+    if not text.strip().startswith("--"):
+        return ""  # XLA would read a file of this name
+    flags = flagtext.parse(text)
+    return " ".join(f"--{name}={value}" for name, value in flags.items() if name not in OWNED)

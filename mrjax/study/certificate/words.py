@@ -41,15 +41,16 @@ def verdict(pair: Pair) -> str:
     before = (
         f"identical for {_steps(pair.through, pair.equal)} and" if pair.equal else "not identical:"
     )
-    between = (
-        ""
-        if step == pair.through + 1
-        else f"; after step {pair.through} it is the first that both recorded, so they may have "
-        "parted before"
-    )
+    between = "" if step == pair.through + 1 else f"; {_unseen(pair.through, step)}"
     return (
         f"{a} and {b} are {before} they part at step {step}, first in {WORDS[fields[0]]}{between}."
     )
+
+
+def _unseen(through: int, step: int) -> str:
+    """Return that two runs may have parted before the first step that differs."""
+    where = f"step between {through} and {step}" if through else "earlier step"
+    return f"no {where} was recorded by both, so they may have parted before step {step}"
 
 
 def _steps(through: int, equal: int) -> str:

@@ -98,7 +98,7 @@ def speed(collected: Collected) -> Table:
     return Table(
         "speed",
         "Time and memory: medians over runs, as measured during the study (runs side by side on "
-        "one machine slow each other down)",
+        "one machine slow each other down; most runs on a CPU read what an earlier run compiled)",
         columns,
         tuple(rows),
     )
