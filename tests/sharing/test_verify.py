@@ -18,9 +18,11 @@ from mrjax.tasks.package import content, layout, tensors
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The package of a small QSMnet."""
+    """The package of a small QSMnet, trained on two devices: XLA's flags record their number."""
     folder = tmp_path_factory.mktemp("made")
-    here("qsm", *micro("qsm"), "--n_test=1", f"--workdir={folder / 'run'}")
+    call("qsm", *micro("qsm"), "--n_test=1", "--devices=2", f"--workdir={folder / 'run'}")
+    recorded = json.loads((folder / "run" / "environment.json").read_text())["variables"]
+    assert recorded["XLA_FLAGS"] == "--xla_force_host_platform_device_count=2"
     call("network", "package", str(folder / "run"), f"--output={folder / 'package'}")
     return package.read(folder / "package")
 
