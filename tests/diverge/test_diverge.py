@@ -124,7 +124,7 @@ def test_a_parting_may_lie_between_two_recorded_steps(tmp_path):
             record.step(1.0, torch.ones(1))
     said = command.run(tmp_path / "a", tmp_path / "b")
     assert "The trainings part at step 3, first in the parameters." in said
-    assert "After step 1 this is the first step that both recorded; they may have parted" in said
+    assert "No step between 1 and 3 was recorded by both, so they may have parted before" in said
     assert "record every step" in said
 
 
