@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-import platform as machine
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mrjax.config import COMPILED
 OFF = "off"
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _VARIABLES = ("NPROC", "PJRT_NPROC", "XLA_FLAGS")
+_ZLIB = 0x78  # the first byte of such a stream
 _PROCESSOR = (
     "flags", "Features", "model name", "cpu family", "model", "stepping", "CPU implementer",
     "CPU part",
@@ -46,6 +47,7 @@ def share(environ: Mapping[str, str], platform: str) -> str:
     from jax.experimental.compilation_cache import compilation_cache
 
     part = key(environ)
+    _drop_damaged(Path(store) / part)
     settings: dict[str, Any] = {
         "jax_enable_compilation_cache": True,
         "jax_compilation_cache_dir": str(Path(store) / part),
@@ -54,7 +56,6 @@ def share(environ: Mapping[str, str], platform: str) -> str:
     }
     for name, value in settings.items():
         jax.config.update(name, value)
-    _replace_put()
     compilation_cache.reset_cache()  # at its first compilation JAX decided that there is no store
     return f"{Path(store).name}/{part}"
 
@@ -80,19 +81,19 @@ def _processor() -> list[str]:
     return sorted({line for line in lines if line.partition(":")[0].strip() in _PROCESSOR})
 
 
-def _replace_put() -> None:
-    """Let programs be stored in one step; without it, a damaged one is compiled in every run."""
-    with contextlib.suppress(ImportError):  # no public name, so another jax may have none
-        from jax._src import lru_cache
+def _drop_damaged(folder: Path) -> None:
+    """Delete programs that are not whole, since JAX never writes anew what is there.
 
-        lru_cache.LRUCache.put = _put
-
-
-def _put(self: Any, key: str, value: bytes) -> None:
-    """Store a program in one step, in place of JAX's way: others read, and any run may be killed.
-
-    A damaged program is replaced by the next run that compiles it.
+    A run that is killed while it stores a program leaves a part of it. JAX notices that, too, and
+    compiles, but would in every run. Its files are streams of zlib, which hold a checksum; those of
+    another kind are left to JAX.
     """
-    own = Path(self.path) / f"{key}.{machine.node()}.{os.getpid()}"
-    own.write_bytes(value)
-    own.replace(own.with_name(f"{key}-cache"))
+    for path in folder.glob("*-cache"):
+        with contextlib.suppress(OSError):  # another run deleted it first
+            content = path.read_bytes()
+            if content and content[0] != _ZLIB:
+                continue
+            try:
+                zlib.decompress(content)
+            except zlib.error:
+                path.unlink()

@@ -104,10 +104,16 @@ def test_nothing_is_stored_outside_studies_and_on_a_gpu(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_programs_are_stored_in_one_step(first):
-    """This jax still has what `store` puts its own way in the place of."""
-    from jax._src import lru_cache
-
-    assert lru_cache._CACHE_SUFFIX == "-cache" and hasattr(lru_cache.LRUCache, "put")
+def test_what_a_killed_run_left_is_deleted(first, tmp_path):
+    """Of programs as this jax stores them; files of a kind that cannot be told stay."""
     _, compiled = first
-    assert all(path.name.endswith("-cache") for path in compiled.rglob("*") if path.is_file())
+    programs = sorted(compiled.rglob("*-cache"))
+    for place, path in enumerate(programs):
+        content = path.read_bytes()
+        (tmp_path / f"whole{place}-cache").write_bytes(content)
+        (tmp_path / f"cut{place}-cache").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty-cache").write_bytes(b"")
+    (tmp_path / "other-cache").write_bytes(b"(zstd")
+    store._drop_damaged(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"whole{n}-cache" for n in range(len(programs))} | {"other-cache"}

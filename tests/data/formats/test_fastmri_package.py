@@ -38,7 +38,11 @@ def rss(kspace: np.ndarray, size: int | None = None) -> np.ndarray:
     """
     images = package.ifft2c(transforms.to_tensor(kspace.astype(np.complex128)))
     found = package.rss(package.complex_abs(images), dim=1)
-    return (found if size is None else transforms.center_crop(found, (size, size))).numpy().astype(np.float32)
+    return (
+        (found if size is None else transforms.center_crop(found, (size, size)))
+        .numpy()
+        .astype(np.float32)
+    )
 
 
 def write(path, kspace, **content) -> None:
