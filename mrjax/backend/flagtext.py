@@ -69,6 +69,12 @@ def merge(text: str, wanted: Mapping[str, str]) -> str:
                 f"XLA_FLAGS sets --{name}={given[name]}, which contradicts this run's {value!r}; "
                 f"expected it to be set by {ours} only; remove it from XLA_FLAGS"
             )
+    return appended(text, wanted)
+
+
+def appended(text: str, wanted: Mapping[str, str]) -> str:
+    """Append flags, {name: value}, to a text that does not have them; "" for none."""
+    given = parse(text)
     added = [_written(name, value) for name, value in wanted.items() if name not in given]
     return " ".join([text.strip(), *added]).strip()
 

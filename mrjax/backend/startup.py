@@ -42,7 +42,6 @@ class Backend:
         autotune_choices: sha256 of the choices loaded under ``--xla_autotune=frozen``, because the
             config holds only the name of their file; None otherwise.
         team: the processes that train together.
-        compiled: the store of compiled programs that the runs of a study share, or "off".
     """
 
     platform: str
@@ -53,7 +52,6 @@ class Backend:
     notes: tuple[str, ...]
     autotune_choices: str | None = None
     team: Team = ALONE
-    compiled: str = store.OFF
 
     def facts(self) -> dict[str, Any]:
         """Return the backend's part of environment.json, as JSON values."""
@@ -71,9 +69,7 @@ class Backend:
             "matmul_precision": _setting("default_matmul_precision"),
             "x64": _setting("enable_x64"),
             "threefry_partitionable": _setting("threefry_partitionable"),
-            "compilation_cache": _compilation_cache()
-            if self.compiled == store.OFF
-            else self.compiled,
+            "compilation_cache": store.used(os.environ),
             "notes": list(self.notes),
         }
 
@@ -98,7 +94,7 @@ def start(config: RunConfig) -> Backend:
     platform = devices[0].platform
     seen = read_flags_back()
     # After the flags are read back: the program for it has a new name in every process.
-    compiled = store.share(os.environ, platform)
+    store.share(os.environ, platform)
     _verify_settings(config, platform)
     _verify_flags(config, seen)
     return Backend(
@@ -110,7 +106,6 @@ def start(config: RunConfig) -> Backend:
         notes=(*(notes() or ()), *said, *without_effect(config, platform)),
         autotune_choices=_choices(config),
         team=team,
-        compiled=compiled,
     )
 
 
@@ -223,9 +218,3 @@ def _setting(name: str) -> Any:
     import jax
 
     return getattr(jax.config, f"jax_{name}")
-
-
-def _compilation_cache() -> str:
-    """Return the folder of the persistent compilation cache, or "off"."""
-    folder = _setting("compilation_cache_dir")
-    return folder if folder and _setting("enable_compilation_cache") else "off"

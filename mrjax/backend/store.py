@@ -19,7 +19,6 @@ from typing import Any
 from mrjax.backend import software
 from mrjax.config import COMPILED
 
-OFF = "off"
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _VARIABLES = ("NPROC", "PJRT_NPROC", "XLA_FLAGS")
 _ZLIB = 0x78  # the first byte of such a stream
@@ -29,45 +28,65 @@ _PROCESSOR = (
 )  # fmt: skip
 
 
-def share(environ: Mapping[str, str], platform: str) -> str:
+def share(environ: Mapping[str, str], platform: str) -> None:
     """Let JAX take compiled programs from the store and add those that it lacks.
 
     Args:
         environ: the environment; without `mrjax.config.COMPILED` in it nothing changes.
         platform: of the devices, "cpu" or "gpu".
-
-    Returns:
-        The part of the store that belongs to this machine, ``compiled/KEY`` for the record; `OFF`
-        if nothing is stored.
     """
     store = environ.get(COMPILED, "")
-    if not store or platform != "cpu" or not _processor():
-        return OFF
+    part = key(environ) if store and platform == "cpu" else ""
+    if not part:
+        return
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    part = key(environ)
-    _drop_damaged(Path(store) / part)
+    folder = Path(store) / part
+    _drop_damaged(folder)
     settings: dict[str, Any] = {
         "jax_enable_compilation_cache": True,
-        "jax_compilation_cache_dir": str(Path(store) / part),
+        "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
     for name, value in settings.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()  # at its first compilation JAX decided that there is no store
-    return f"{Path(store).name}/{part}"
+
+
+def used(environ: Mapping[str, str]) -> str:
+    """Return where JAX takes compiled programs from, for the record.
+
+    Returns:
+        ``compiled/KEY`` for the store of a study, else the folder that JAX has, or "off".
+    """
+    import jax
+
+    settings: Any = jax.config
+    folder = settings.jax_compilation_cache_dir
+    if not folder or not settings.jax_enable_compilation_cache:
+        return "off"
+    store, path = environ.get(COMPILED, ""), Path(folder)
+    shared = store and path.parent == Path(store)
+    return str(path.relative_to(path.parents[1])) if shared else folder
 
 
 def key(environ: Mapping[str, str]) -> str:
-    """Return the name of this machine's part of a store: a digest of what programs depend on."""
+    """Return the name of this machine's part of a store: a digest of what programs depend on.
+
+    Returns:
+        "" if the processor is not known.
+    """
+    processor = _processor()
+    if not processor:
+        return ""
     known = hasattr(os, "sched_getaffinity")
     facts = {
         "versions": software.versions(_PACKAGES),
         "variables": {name: environ.get(name) for name in _VARIABLES},
         "cores": len(os.sched_getaffinity(0)) if known else os.cpu_count(),
-        "processor": _processor(),
+        "processor": processor,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

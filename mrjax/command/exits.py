@@ -10,7 +10,7 @@ from collections.abc import Callable
 from mrjax.command import streams
 from mrjax.errors import RunFailed, UserError
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 """What a disk, or a limit of the size of files, can do wrong.
 
 Neither is a mistake of the user or of the program.
@@ -49,7 +49,7 @@ def exit_code(action: Callable[[], int]) -> int:
         )
     except OSError as error:
         number = number_of(error)
-        if number not in _DISK:
+        if number not in DISK:
             raise
         advice = "raise the limit (ulimit -f)" if number == errno.EFBIG else "make room"
         return _complain(

@@ -65,7 +65,7 @@ def patients(config: Config, intake: Intake | None = None) -> list[DcePatient]:
             raise UserError(
                 f"two patients are called {name}; expected distinct names; rename the files"
             )
-    if config.dataset != "synthetic":
+    if config.dataset not in sources.MADE:
         sources.note_copies(found, intake)
     return found
 

@@ -15,7 +15,7 @@ from mrjax.errors import UserError
 
 _MEASURED = ("kspace", "field", "signal")
 """What a slice, a subject or a patient is made from."""
-_MADE = ("synthetic", "tfds")
+MADE = ("synthetic", "tfds")
 """Data sets whose examples mrjax made, each from a key of its own."""
 
 
@@ -82,7 +82,7 @@ def divided(
             )
     check_names(train, what)
     check_names(test, what)
-    if config.dataset not in _MADE:
+    if config.dataset not in MADE:
         note_copies([*train, *test], intake)
     if not need_train:
         for one in train:

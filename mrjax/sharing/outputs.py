@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from mrjax.command.exits import number_of
+from mrjax.command.exits import DISK, number_of
 from mrjax.errors import UserError
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-"""What no choice of a path mends; `mrjax.command.exits` says it."""
+_OF_THE_DISK = DISK - {errno.EROFS}
+"""What `mrjax.command.exits` says; another path mends a file system that is read-only."""
 
 
 def check_new(flag: str, path: Path) -> None:

@@ -100,8 +100,18 @@ def test_what_changes_programs_changes_their_folder(monkeypatch):
 
 
 def test_nothing_is_stored_outside_studies_and_on_a_gpu(tmp_path):
-    assert store.share({}, "cpu") == store.share({"MRJAX_COMPILED": str(tmp_path)}, "gpu") == "off"
+    before = store.used({})
+    for environ, platform in (({}, "cpu"), ({"MRJAX_COMPILED": str(tmp_path)}, "gpu")):
+        store.share(environ, platform)
+        assert store.used(environ) == before
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_stored_where_the_processor_is_not_known(monkeypatch, tmp_path):
+    monkeypatch.setattr(store, "_processor", list)
+    environ, before = {"MRJAX_COMPILED": str(tmp_path)}, store.used({})
+    store.share(environ, "cpu")
+    assert store.used(environ) == before and not list(tmp_path.iterdir())
 
 
 def test_what_a_killed_run_left_is_deleted(first, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 
 from mrjax.data.formats.border import check_values
 from mrjax.data.intake import Intake
+from mrjax.data.plausible.centre import middle
 from mrjax.errors import UserError
 from mrjax.numerics import host
 from mrjax.physics import coils
@@ -125,8 +126,7 @@ def acs_lines(name: str, columns: int, mask: np.ndarray | None, asked: int, inta
 
 def _missing(columns: int, mask: np.ndarray | None, acs_lines: int) -> int:
     """Central columns that were not acquired, those that `mrjax.physics.coils` cuts out."""
-    start = columns // 2 - acs_lines // 2
-    return 0 if mask is None else int(np.count_nonzero(~mask[start : start + acs_lines]))
+    return 0 if mask is None else int(np.count_nonzero(~mask[middle(columns, acs_lines)]))
 
 
 def estimated(name: str, kspace: np.ndarray, estimate: str, lines: int) -> np.ndarray:
@@ -186,7 +186,7 @@ def compare(
     if width < _FEWEST:
         return
     centre = np.zeros_like(kspace)
-    box = (slice(None), _middle(rows, _CENTRE), _middle(columns, width))
+    box = (slice(None), middle(rows, _CENTRE), middle(columns, width))
     centre[box] = kspace[box]
     axes = (-2, -1)  # numpy's transform is fast, and no result depends on these bits
     images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(centre, axes), norm="ortho"), axes)
@@ -198,13 +198,6 @@ def compare(
             "of other coils or of another orientation, or none where there is signal)",
             f"{name} ({100 * share:.0f} %)",
         )
-
-
-def _middle(length: int, width: int) -> slice:
-    """Up to so many points about the zero frequency."""
-    width = min(length, width)
-    start = length // 2 - width // 2
-    return slice(start, start + width)
 
 
 def _central_columns(columns: int, present: np.ndarray | None) -> int:

@@ -35,6 +35,8 @@ from mrjax.errors import UserError
 SIGNAL, TIMES, MASK = "dce", "times", "mask"
 SLICE, SLICE_TIMES = "DCEdata", "t"
 FEWEST_TIMES = 3
+_NEGATIVE = 0.01
+"""Share of the voxels of a later volume that interpolation may leave below zero."""
 
 
 def dce_mat(data_dir: Path, intake: Intake | None = None) -> list[DcePatient]:
@@ -140,10 +142,6 @@ def _check_times(name: str, seconds: np.ndarray, volumes: int) -> None:
         raise UserError(
             f"the times of {name} do not rise; expected seconds from volume to volume; correct them"
         )
-
-
-_NEGATIVE = 0.01
-"""Share of the voxels of a later volume that interpolation may leave below zero."""
 
 
 def _check_signal(name: str, signal: np.ndarray, intake: Intake) -> None:

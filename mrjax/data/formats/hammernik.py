@@ -29,7 +29,6 @@ from mrjax.arrays import SenseSlice
 from mrjax.data.formats import border, coil_maps, found, matlab, multicoil
 from mrjax.data.formats.multicoil import checked_slice
 from mrjax.data.intake import Intake
-from mrjax.data.plausible import centre, pattern
 from mrjax.errors import UserError
 from mrjax.physics import sampling
 
@@ -136,9 +135,7 @@ def _slice(
 
 def _check_complete(found: SenseSlice, intake: Intake) -> None:
     """Say so where k-space has gaps, since the layout's reference is that of complete k-space."""
-    gaps = pattern.acquired_columns(found.name, found.kspace, intake)
-    centre.check(found.name, found.kspace, intake)
-    multicoil.look(found.name, found.kspace, intake)
+    gaps = multicoil.look(found.name, found.kspace, intake)
     coil_maps.compare(found.name, found.kspace, found.maps, gaps, intake)
     if gaps is None:
         _compare(found, intake)

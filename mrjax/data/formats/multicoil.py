@@ -191,9 +191,7 @@ def completed(
     _check_mask(name, kspace.shape[2], mask)
     whole = kspace if acquired is None else acquired
     check_values(f"k-space of {name} is", whole)
-    gaps = pattern.acquired_columns(name, whole, intake)
-    centre.check(name, whole, intake)
-    look(name, whole, intake)
+    gaps = look(name, whole, intake)
     mask = gaps if mask is None else _present(name, mask, whole, intake)
     if maps is None:
         known = kspace if calibration is None else calibration
@@ -210,13 +208,30 @@ def completed(
     return checked_slice(name=name, kspace=kspace, maps=maps, reference=reference, mask=mask)
 
 
-def look(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Intake) -> None:
-    """Say so where k-space has no imaginary part, or coils have no signal."""
+def look(
+    name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Intake
+) -> Bool[np.ndarray, " column"] | None:
+    """Which columns were acquired; say so where k-space does not look like that of coils.
+
+    Args:
+        name: of the slice.
+        kspace: zero where nothing was acquired.
+        intake: the run's account.
+
+    Returns:
+        As `mrjax.data.plausible.pattern.acquired_columns`.
+
+    Raises:
+        UserError: samples missing along rows, or a doubt that the user has not accepted.
+    """
+    gaps = pattern.acquired_columns(name, kspace, intake)
+    centre.check(name, kspace, intake)
     if not np.imag(kspace).any():
         intake.note("k-space has no imaginary part (its magnitude was saved, or a phantom's)", name)
     silent = [str(coil) for coil, one in enumerate(kspace, 1) if not one.any()]
     if silent:
         intake.note("coils have no signal", f"{name} (coil {', '.join(silent)} of {len(kspace)})")
+    return gaps
 
 
 def _check_oversampling(

@@ -42,7 +42,7 @@ def check(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Int
                 f"{len(profile) // 2} of {len(profile)}",
                 f"shift the {what} by half their number (fftshift)",
             )
-    rows, columns = (_central(n) for n in power.shape)
+    rows, columns = (middle(n, max(n // 4, 1)) for n in power.shape)
     share = float(power[rows, columns].sum()) / max(float(power.sum()), 1e-300)
     if share < _GATHERED:
         intake.note(
@@ -52,7 +52,8 @@ def check(name: str, kspace: Complex[np.ndarray, "coil row column"], intake: Int
         )
 
 
-def _central(length: int) -> slice:
-    """The quarter of an axis about its zero frequency."""
-    start = length // 2 - length // 8
-    return slice(start, start + max(length // 4, 1))
+def middle(length: int, width: int) -> slice:
+    """Up to so many points of an axis about its zero frequency."""
+    width = min(length, width)
+    start = length // 2 - width // 2
+    return slice(start, start + width)

@@ -92,9 +92,7 @@ def _prepare(name: str, folder: Path) -> None:
     _, config = trained.settings(folder)
     own = os.environ.get("XLA_FLAGS", "")
     flagtext.merge(own, levels.xla_flags(config))  # refuses what contradicts the run
-    given, kept = flagtext.parse(own), stablehlo.flags(config)
-    added = [f"--{name}={value}" for name, value in kept.items() if name not in given]
-    text = " ".join([own.strip(), *added]).strip()
+    text = flagtext.appended(own, stablehlo.flags(config))
     if own:
         flagtext.probe(text, os.environ)
     os.environ["XLA_FLAGS"] = text

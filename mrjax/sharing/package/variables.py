@@ -59,4 +59,4 @@ def _not_of_settings(text: str) -> str:
     if not text.strip().startswith("--"):
         return ""  # XLA would read a file of this name
     flags = flagtext.parse(text)
-    return " ".join(f"--{name}={value}" for name, value in flags.items() if name not in OWNED)
+    return flagtext.appended("", {name: flags[name] for name in flags if name not in OWNED})

@@ -46,8 +46,8 @@ def _as_always(key: tuple[str, str], value: Any) -> bool:
         return entry == "task" or (entry in settings.ALONE and value == settings.ALONE[entry])
     entry = entry.removeprefix("switches.")
     # A switch that is also a setting is listed among the settings.
-    known = entry in settings.ALONE or _USUAL.get(entry) == value
-    known = known or (entry == "compilation_cache" and str(value).startswith("compiled/"))
+    shared = entry == "compilation_cache" and str(value).startswith("compiled/")
+    known = shared or entry in settings.ALONE or _USUAL.get(entry) == value
     return group in ("framework", "environment variables") and known
 
 
