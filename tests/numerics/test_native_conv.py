@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mrjax.numerics.native import conv, correlate, fold, products
 
 WINDOWS = [(5, 5, 5), (3, 5, 1), (1, 3, 3)]
-SHAPES = [(2, 6, 4, 5, 3, 4), (1, 3, 7, 2, 4, 2), (3, 8, 6, 6, 1, 2)]
+# The last two are convolved in halves, of the first spatial axis and of the batch.
+SHAPES = [(2, 6, 4, 5, 3, 4), (1, 3, 7, 2, 4, 2), (3, 11, 6, 6, 1, 2), (2, 9, 5, 6, 2, 3)]
 
 
 def stock(x, kernel):

@@ -18,40 +18,42 @@ def _product(x: Array, g: Array) -> Array:
     return jax.lax.dot_general(x, g, (((0,), (0,)), ((), ())))
 
 
-def _planar(x: Array) -> Array:
-    """Turn (b, x, y, z, c) into planes (b x, c, y, z), so that a shift moves whole rows."""
-    return x.reshape(-1, *x.shape[2:]).transpose(0, 3, 1, 2)
+def planes(x: Array, g: Array, window: tuple[int, ...]) -> Array:
+    """Multiply (l o, v) by (v, m n i) plane by plane, so that the copies of a plane stay cached.
+
+    The first and the second half of the planes are summed side by side, on two cores.
+    """
+    length, m, n = window
+    b, depth, ny, nz, inputs = x.shape
+    images = x.reshape(b * depth, ny, nz, inputs)
+    padded = fold.pad(g, (length // 2, 0, 0)).reshape(b, -1, ny * nz, g.shape[-1])
+
+    def add(total: Array, place: Array) -> tuple[Array, None]:
+        image = jax.lax.dynamic_index_in_dim(images, place, keepdims=False).transpose(2, 0, 1)
+        columns = _shifted(jnp.pad(image, ((0, 0), (m // 2,) * 2, (n // 2,) * 2)), ny, nz)
+        start = (place // depth, place % depth, 0, 0)
+        near = jax.lax.dynamic_slice(padded, start, (1, length, *padded.shape[2:]))
+        rows = near[0, ::-1].transpose(0, 2, 1).reshape(-1, ny * nz)
+        return total + jax.lax.dot_general(rows, columns, (((1,), (1,)), ((), ()))), None
+
+    zeros = jnp.zeros((length * g.shape[-1], m * n * inputs), x.dtype)
+    halves = jnp.arange(b * depth // 2), jnp.arange(b * depth // 2, b * depth)
+    first, second = (jax.lax.scan(add, zeros, half)[0] for half in halves)
+    return _as_kernel(first + second, window)
 
 
-def _shifted_gradients(g: Array, length: int) -> Array:
-    """Lay the l shifts of the gradient along x one after the other: (b x, l o, y z)."""
-    b, depth, *plane, outputs = g.shape
-    padded = _planar(fold.pad(g, (length // 2, 0, 0))).reshape(b, -1, outputs, *plane)
-    starts = range(length - 1, -1, -1)
-    shifted = jnp.concatenate([padded[:, a : a + depth] for a in starts], axis=2)
-    return shifted.reshape(b * depth, length * outputs, -1)
+def _shifted(image: Array, ny: int, nz: int) -> Array:
+    """Lay the shifts of a padded plane (i, y + m - 1, z + n - 1) one after the other."""
+    starts = range(image.shape[2] - nz + 1)
+    rows = jnp.concatenate([image[..., c : c + nz] for c in starts])
+    starts = range(image.shape[1] - ny + 1)
+    return jnp.concatenate([rows[:, b : b + ny] for b in starts]).reshape(-1, ny * nz)
 
 
 def _as_kernel(w: Array, window: tuple[int, ...]) -> Array:
     """Undo the layout (l o, m n i)."""
     length, m, n = window
     return w.reshape(length, -1, m, n, w.shape[1] // (m * n)).transpose(0, 2, 3, 4, 1)
-
-
-def planes(x: Array, g: Array, window: tuple[int, ...]) -> Array:
-    """Multiply (l o, v) by (v, m n i) plane by plane, so that m n copies of a plane stay cached."""
-    length, m, n = window
-    ny, nz = x.shape[2:4]
-    padded = _planar(fold.pad(x, (0, m // 2, n // 2)))
-    shifted = _shifted_gradients(g, length)
-
-    def add(total: Array, plane: tuple[Array, Array]) -> tuple[Array, None]:
-        rows = jnp.concatenate([plane[0][:, :, c : c + nz] for c in range(n)])
-        columns = jnp.concatenate([rows[:, b : b + ny] for b in range(m)]).reshape(-1, ny * nz)
-        return total + jax.lax.dot_general(plane[1], columns, (((1,), (1,)), ((), ()))), None
-
-    start = jnp.zeros((shifted.shape[1], m * n * x.shape[-1]), x.dtype)
-    return _as_kernel(jax.lax.scan(add, start, (padded, shifted))[0], window)
 
 
 def convolutions(x: Array, g: Array, window: tuple[int, ...]) -> Array:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.numerics.native import correlate
+from mrjax.numerics.native import correlate, halves
 from mrjax.numerics.native.fold import wide
 
 LARGE_WINDOW = 5
@@ -70,7 +70,12 @@ def conv(
 
 
 def _product(x: Array, kernel: Array) -> Array:
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
+    def whole(images: Array) -> Array:
+        return jax.lax.conv_general_dilated(
+            images, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT
+        )
+
+    return halves.batches(whole, x)
 
 
 def library(x: Array, g: Array, window: tuple[int, int]) -> Array:

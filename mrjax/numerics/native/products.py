@@ -7,20 +7,21 @@ outputs change places. 16-bit operands are widened, because their partial sums w
 rounded; XLA's own CPU convolution widens them too.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.numerics.native import correlate, fold
+from mrjax.numerics.native import correlate, fold, halves
 
 Volume = Float[Array, "b x y z i"]
 Response = Float[Array, "b x y z o"]
 Kernel = Float[Array, "l m n i o"]
 
 
-LARGE_PLANE = 32 * 32
+LARGE_PLANE = 16 * 16
 """Number of voxels of a plane from which copies of the whole volume do not fit in the cache."""
 
 
@@ -50,11 +51,10 @@ def choose(volume: tuple[int, ...], inputs: int, outputs: int, window: tuple[int
     """
     if all(w == 1 for w in window):
         return Choice("point", "point")
-    large = volume[1] * volume[2] >= LARGE_PLANE and inputs > 1
-    gradient = "planes" if large else "convolutions"
+    gradient = "planes" if volume[1] * volume[2] >= LARGE_PLANE else "convolutions"
     if any(n < w for n, w in zip(volume[1:], window[1:], strict=True)):
         return Choice("patches", gradient)
-    return Choice("fold_inputs" if inputs < outputs else "fold_outputs", gradient)
+    return Choice("fold_inputs" if 1 < inputs < outputs else "fold_outputs", gradient)
 
 
 @jax.custom_vjp
@@ -75,7 +75,8 @@ def conv(x: Volume, kernel: Kernel) -> Response:
 
 def _product(x: Array, kernel: Array) -> Array:
     choice = _choice(x, kernel.shape[-1], kernel.shape[:3])
-    return fold.FORMS[choice.product](fold.wide(x), fold.wide(kernel)).astype(x.dtype)
+    form = functools.partial(fold.FORMS[choice.product], kernel=fold.wide(kernel))
+    return halves.slabs(form, fold.wide(x), kernel.shape[0] // 2).astype(x.dtype)
 
 
 def _choice(x: Array, outputs: int, window: tuple[int, ...]) -> Choice:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.numerics.native import conv as forms
-from mrjax.numerics.native import fold
+from mrjax.numerics.native import fold, halves
 from mrjax.numerics.reproducible import products
 from mrjax.numerics.reproducible.correlate import LAYOUTS, kernel_gradient
 from mrjax.numerics.reproducible.elementwise import exact
@@ -95,9 +95,8 @@ def _on_a_cpu(x: Array, kernel: Array) -> Array:
         return _on_a_cpu(x[:, :, None], kernel[:, None])[:, :, 0]
     if any(n < w for n, w in zip(x.shape[2:4], kernel.shape[1:3], strict=True)):
         return fold.patches(x, kernel)
-    # XLA's CPU convolution of float64 uses one core only; two halves of the batch use two cores.
-    halves = jnp.split(x, 2) if x.shape[0] % 2 == 0 else [x]
-    return jnp.concatenate([fold.fold_outputs(half, kernel) for half in halves])
+    whole = functools.partial(fold.fold_outputs, kernel=kernel)
+    return halves.slabs(whole, x, kernel.shape[0] // 2)
 
 
 def _forward(x: Array, kernel: Array, form: str) -> tuple[Array, tuple[Array, Array]]:
