@@ -128,6 +128,14 @@ def test_shrinking_averages_blocks(rng):
     assert np.array_equal(shrunk(volume, 1), volume)
 
 
+def test_a_block_of_voxels_is_breast_if_half_of_it_is(rng):
+    """Two of the blocks of 3 x 3 voxels hold 6 and 9 voxels of the mask, the others at most 3."""
+    mask = Slices([patient(rng)], 1, shrink=3).stack([0])["mask"][0, ..., 0]
+    expected = np.zeros((4, 5))
+    expected[1, 1:3] = 1
+    assert np.array_equal(mask, expected)
+
+
 def test_slices_are_padded_to_one_size_and_counted_upwards(rng):
     several = [patient(rng), patient(rng, (12, 9, 2), name="b")]
     examples = Slices(several, 4)

@@ -113,13 +113,14 @@ class Config(RunConfig):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Minutes on two cores, with images worth looking at.
     "demo": {
-        "steps": 800,
-        "batch_size": 2,
+        "steps": 1000,
+        "batch_size": 1,
         "checkpoint_every": 50,
+        "window": 3,
         "patches_x": 5,
         "patches_y": 5,
         "patches_z": 5,
-        "learning_rate": 4e-3,
+        "learning_rate": 9e-3,
         "cooldown": 0.4,
         "momentum": 0.9,
     },
