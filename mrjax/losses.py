@@ -1,16 +1,19 @@
 """Training losses, written against an arithmetic.
 
 QSMnet minimises L = l1 + model_weight * model + gradient_weight * gradient_difference. The breast
-U-Net minimises 1 - soft_dice. The variational network minimises complex_mse or magnitude_mse.
+U-Net minimises 1 - soft_dice. The variational network minimises complex_mse or magnitude_mse, the
+end-to-end variational network one minus the structural similarity.
 
 Source of the losses for susceptibility maps: Yoon et al., NeuroImage 179 (2018), "Loss function",
 and the authors' code (SNU-LIST/QSMnet, Code/utils.py: l1, model_loss, grad_loss).
 """
 
+import functools
 import itertools
 import math
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Complex, Float
 
 from mrjax.numerics.arithmetic import Arithmetic
@@ -153,9 +156,14 @@ def magnitude(ar: Arithmetic, image: Complex[Array, "..."], eps: float = 0.0) ->
     Returns:
         A real array of the same shape.
     """
-    real, imag = parts(image)
-    square = ar.add(ar.mul(real, real), ar.mul(imag, imag))
+    square = squared_magnitude(ar, image)
     return ar.sqrt(ar.add(square, jnp.asarray(eps, square.dtype)) if eps else square)
+
+
+def squared_magnitude(ar: Arithmetic, image: Complex[Array, "..."]) -> Array:
+    """Squared magnitude re^2 + im^2 of re + i im, real and of the same shape."""
+    real, imag = parts(image)
+    return ar.add(ar.mul(real, real), ar.mul(imag, imag))
 
 
 def largest_magnitude(
@@ -220,3 +228,71 @@ def magnitude_mse(
     Source: Hammernik et al. 2018, Eq. 7.
     """
     return mse(ar, *(magnitude(ar, z, MAGNITUDE_EPS) for z in (x, y)))
+
+
+SSIM_WINDOW = 7
+SSIM_K1, SSIM_K2 = 0.01, 0.03
+
+
+def ssim_loss(
+    ar: Arithmetic,
+    x: Float[Array, "b row column"],
+    y: Float[Array, "b row column"],
+    data_range: Float[Array, " b"],
+) -> Float[Array, ""]:
+    """One minus the mean structural similarity of two sets of images, as fastMRI defines it.
+
+    1 - (1/n) sum over windows of (2 m_x m_y + c1)(2 s_xy + c2) /
+    ((m_x^2 + m_y^2 + c1)(s_x^2 + s_y^2 + c2)), with the means m, the variances s^2 and the
+    covariance s_xy (divisor 48) of the 49 pixels of every window of 7 x 7 pixels inside the images,
+    c1 = (0.01 L)^2, c2 = (0.03 L)^2 and the data range L. The mean is over all windows of all
+    images.
+
+    Args:
+        ar: the arithmetic.
+        x: images of at least 7 x 7 pixels.
+        y: images of the same shape.
+        data_range: L of each image, in the unit of the images.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: the images are smaller than a window.
+
+    Source: Wang et al., IEEE Trans Image Process 13:600 (2004); fastmri.losses.SSIMLoss.
+    """
+    if min(x.shape[1:]) < SSIM_WINDOW:
+        raise ValueError(f"images of {x.shape[1:]} are smaller than a window of {SSIM_WINDOW}")
+    mean_x, mean_y, square_x, square_y, product = _window_means(ar, x, y)
+    (x1, x2), (y1, y2) = ar.copies(mean_x, 2), ar.copies(mean_y, 2)
+    both, xx, yy = ar.mul(x1, y1), ar.mul(x2, x2), ar.mul(y2, y2)
+    n = SSIM_WINDOW**2
+    unbiased = jnp.asarray(n / (n - 1), x.dtype)
+    covariance = ar.mul(unbiased, ar.sub(product, both))
+    variances = ar.mul(unbiased, ar.add(ar.sub(square_x, xx), ar.sub(square_y, yy)))
+    c1, c2 = (_squared(ar, k, data_range) for k in (SSIM_K1, SSIM_K2))
+    two = jnp.asarray(2, x.dtype)
+    above = ar.mul(ar.add(ar.mul(two, both), c1), ar.add(ar.mul(two, covariance), c2))
+    below = ar.mul(ar.add(ar.add(xx, yy), c1), ar.add(variances, c2))
+    return ar.sub(jnp.ones((), x.dtype), ar.mean(ar.div(above, below)))
+
+
+def _squared(ar: Arithmetic, share: float, data_range: Float[Array, " b"]) -> Array:
+    """Return (share * data_range)^2 with the axes of images."""
+    value = ar.mul(jnp.asarray(share, data_range.dtype), data_range).reshape(-1, 1, 1)
+    return ar.mul(value, value)
+
+
+def _window_means(ar: Arithmetic, x: Array, y: Array) -> list[Array]:
+    """Return the means of x, y, x x, y y and x y over every window inside the images."""
+    # No convolution: its type is that of the network's convolutions, which may have 8 bits.
+    (x1, x2, x3), (y1, y2, y3) = ar.copies(x, 3), ar.copies(y, 3)
+    images = [x1, y1, ar.mul(x2, x2), ar.mul(y2, y2), ar.mul(x3, y3)]
+    total = jnp.concatenate(images)
+    for axis in (1, 2):
+        shifts, last = ar.copies(ar.flush(total), SSIM_WINDOW), total.shape[axis] - SSIM_WINDOW + 1
+        moved = (lax.slice_in_dim(z, i, i + last, axis=axis) for i, z in enumerate(shifts))
+        total = functools.reduce(ar.add, moved)
+    means = ar.mul(total, jnp.asarray(1 / SSIM_WINDOW**2, x.dtype))
+    return lax.split(means, (len(x),) * len(images))
