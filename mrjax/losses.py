@@ -11,6 +11,7 @@ and the authors' code (SNU-LIST/QSMnet, Code/utils.py: l1, model_loss, grad_loss
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import lax
@@ -284,7 +285,7 @@ def _squared(ar: Arithmetic, share: float, data_range: Float[Array, " b"]) -> Ar
     return ar.mul(value, value)
 
 
-def _window_means(ar: Arithmetic, x: Array, y: Array) -> list[Array]:
+def _window_means(ar: Arithmetic, x: Array, y: Array) -> Sequence[Array]:
     """Return the means of x, y, x x, y y and x y over every window inside the images."""
     # No convolution: its type is that of the network's convolutions, which may have 8 bits.
     (x1, x2, x3), (y1, y2, y3) = ar.copies(x, 3), ar.copies(y, 3)

@@ -95,8 +95,9 @@ class SensitivityNet(nn.Module):
         images = centred_ifft(ar, jnp.where(calibration[:, None, None], kspace, 0), _AXES)
         single = images.reshape(-1, *images.shape[2:])
         net = NormUNet(self.width, self.levels, ar, name="net")
-        maps = net(single).reshape(images.shape)
-        size = root_sum_of_squares(ar, maps)
+        # Squaring uses its operand twice, so the gradients here are three.
+        maps, squared = ar.copies(net(single).reshape(images.shape), 2)
+        size = root_sum_of_squares(ar, squared)
         return ar.div(maps, size.reshape(size.shape[0], 1, *size.shape[1:]))
 
 

@@ -182,7 +182,7 @@ class NormUNet(nn.Module):
             ValueError: more than 4 levels, or an image of which one pixel is left at the bottom.
         """
         ar, shape = self.arithmetic, image.shape[1:]
-        before, after = _margins(shape, self.levels)
+        before, after = margins(shape, self.levels)
         x, mean, deviation = standardised(ar, to_channels(image))
         widths = [(0, 0), *zip(before, after, strict=True), (0, 0)]
         y = UNet(self.width, self.levels, ar, name="unet")(jnp.pad(x, widths))
@@ -207,8 +207,19 @@ def standardised(
     return ar.div(scaled, deviation), mean, deviation
 
 
-def _margins(shape: tuple[int, ...], levels: int) -> tuple[list[int], list[int]]:
-    """Return how many zeros come before and after each axis."""
+def margins(shape: tuple[int, ...], levels: int) -> tuple[list[int], list[int]]:
+    """Return how many zeros come before and after each axis to make it a multiple of 16.
+
+    Args:
+        shape: number of rows and of columns.
+        levels: number of poolings.
+
+    Returns:
+        Zeros before each axis, and zeros after it, one more where their sum is odd.
+
+    Raises:
+        ValueError: more than 4 levels, or an image of which one pixel is left at the bottom.
+    """
     if levels > DEEPEST:
         raise ValueError(f"{levels} poolings; images are padded for at most {DEEPEST}")
     larger = [-(-n // MULTIPLE) * MULTIPLE for n in shape]

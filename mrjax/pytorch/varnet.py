@@ -23,7 +23,16 @@ from mrjax.pytorch.rbf import CheapRbf, NodeByNode
 LOW, HIGH = -1.0, 1.0
 
 
-def _centred(transform: Any, x: Tensor) -> Tensor:
+def centred(transform: Any, x: Tensor) -> Tensor:
+    """Return a transform of the last two axes, orthonormal, with both centres at n // 2.
+
+    Args:
+        transform: ``torch.fft.fft2`` or ``torch.fft.ifft2``.
+        x: complex, any leading axes.
+
+    Returns:
+        Complex, of the same shape.
+    """
     axes = (-2, -1)
     shifted = torch.fft.ifftshift(x, dim=axes)
     return torch.fft.fftshift(transform(shifted, dim=axes, norm="ortho"), dim=axes)
@@ -40,12 +49,12 @@ def forward_model(image: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
     Returns:
         k-space (b, coil, row, column).
     """
-    return mask[:, None, None, :] * _centred(torch.fft.fft2, maps * image[:, None])
+    return mask[:, None, None, :] * centred(torch.fft.fft2, maps * image[:, None])
 
 
 def adjoint_model(kspace: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
     """Return the image of a k-space: sum over coils of conj(maps) * inverse F(mask * k-space)."""
-    images = _centred(torch.fft.ifft2, mask[:, None, None, :] * kspace)
+    images = centred(torch.fft.ifft2, mask[:, None, None, :] * kspace)
     return (maps.conj() * images).sum(dim=1)
 
 
