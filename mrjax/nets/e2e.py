@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, Shaped
 
 from mrjax.losses import squared_magnitude
-from mrjax.nets.norm_unet import NormUNet
+from mrjax.nets.norm_unet import NormUNet, safe_root
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.exact import divisor
 from mrjax.physics.fourier import centred_fft, centred_ifft
 
 Coils = Complex[Array, "b coil row column"]
@@ -59,16 +60,39 @@ def _halves(x: Array) -> tuple[Array, Array]:
 
 
 def root_sum_of_squares(ar: Arithmetic, images: Coils) -> Float[Array, "b row column"]:
-    """Root sum of squares over the coils, sqrt(sum over c of |x_c|^2), whose gradient at 0 is NaN.
+    """Root sum of squares over the coils, sqrt(sum over c of |x_c|^2).
 
     Args:
         ar: the arithmetic.
         images: coil images.
 
     Returns:
-        Images in the unit of the coil images.
+        Images in the unit of the coil images; the gradient is 0 where all coils are 0.
     """
-    return ar.sqrt(ar.sum(squared_magnitude(ar, images), (1,)))
+    return safe_root(ar, ar.sum(squared_magnitude(ar, images), (1,)))
+
+
+def cropped(
+    image: Float[Array, "*b row column"], shape: tuple[int, int]
+) -> Float[Array, "*b fewer_rows fewer_columns"]:
+    """Cut the middle out of images, as the references of fastMRI are cut.
+
+    Of n rows, m are kept from (n - m) // 2 on; an axis that is shorter than asked is kept whole. An
+    image and a reference of different size are thus both cut to the shorter of their lengths.
+
+    Args:
+        image: any leading axes.
+        shape: largest numbers of rows and columns.
+
+    Returns:
+        The middle of the images.
+
+    Source: fastmri.data.transforms.center_crop_to_smallest.
+    """
+    kept = [min(n, m) for n, m in zip(image.shape[-2:], shape, strict=True)]
+    first = [(n - m) // 2 for n, m in zip(image.shape[-2:], kept, strict=True)]
+    rows, columns = (slice(start, start + m) for start, m in zip(first, kept, strict=True))
+    return image[..., rows, columns]
 
 
 class SensitivityNet(nn.Module):
@@ -90,14 +114,14 @@ class SensitivityNet(nn.Module):
 
     @nn.compact
     def __call__(self, kspace: Coils, calibration: Masks) -> Coils:
-        """Return maps whose root sum of squares is 1."""
+        """Return maps whose root sum of squares is 1, or 0 where all coils are 0."""
         ar = self.arithmetic
         images = centred_ifft(ar, jnp.where(calibration[:, None, None], kspace, 0), _AXES)
         single = images.reshape(-1, *images.shape[2:])
         net = NormUNet(self.width, self.levels, ar, name="net")
         # Squaring uses its operand twice, so the gradients here are three.
         maps, squared = ar.copies(net(single).reshape(images.shape), 2)
-        size = root_sum_of_squares(ar, squared)
+        size = divisor(root_sum_of_squares(ar, squared))
         return ar.div(maps, size.reshape(size.shape[0], 1, *size.shape[1:]))
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, Complex, Float
 from mrjax.nets.layers import Conv
 from mrjax.nets.varnet import to_channels, to_complex
 from mrjax.numerics.arithmetic import Arithmetic
+from mrjax.numerics.exact import divisor
 
 MULTIPLE = 16
 """Images are padded to a multiple of so many pixels before a U-Net."""
@@ -173,7 +174,7 @@ class NormUNet(nn.Module):
         """Map complex images to complex images of the same size.
 
         Args:
-            image: one whose real or imaginary part is constant gives NaN, as in fastMRI.
+            image: any size; a coil without any signal, all zeros, is allowed.
 
         Returns:
             Images in the unit of the input.
@@ -196,15 +197,22 @@ def standardised(
     """Bring each channel of each image to zero mean and unit deviation, without an epsilon.
 
     Returns (x - m) / s, m and s, with m = (1/n) sum x and s^2 = (1/(n - 1)) sum (x - m)^2 over the
-    n pixels of the channel.
+    n pixels of the channel. For a constant channel s is 1, where fastMRI divides by 0.
     """
     n, space = x.shape[1] * x.shape[2], (1, 2)
     shape = (x.shape[0], 1, 1, x.shape[-1])
     mean = ar.mean(x, space).reshape(shape)
     squared, scaled = ar.copies(ar.sub(x, mean), 2)
     total = ar.sum(ar.mul(squared, squared), space).reshape(shape)
-    deviation = ar.sqrt(ar.div(total, jnp.asarray(n - 1, total.dtype)))
+    variance = ar.div(total, jnp.asarray(n - 1, total.dtype))
+    deviation = divisor(safe_root(ar, variance))
     return ar.div(scaled, deviation), mean, deviation
+
+
+def safe_root(ar: Arithmetic, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return the square root of x >= 0, with the gradient 0 where x is 0 instead of infinity."""
+    zero = x == 0
+    return jnp.where(zero, 0, ar.sqrt(jnp.where(zero, 1, x)))
 
 
 def margins(shape: tuple[int, ...], levels: int) -> tuple[list[int], list[int]]:

@@ -14,12 +14,19 @@ from torch.nn import functional
 
 from mrjax.losses import SSIM_K1, SSIM_K2, SSIM_WINDOW
 from mrjax.nets.norm_unet import CHANNELS, EPS, SLOPE, margins
+from mrjax.pytorch.forms import divisor
 from mrjax.pytorch.varnet import centred
 
 
 def _activated(x: Tensor) -> Tensor:
     """Return the leaky ReLU of features whose channels are normalised in each image."""
     return functional.leaky_relu(functional.instance_norm(x, eps=EPS), SLOPE)
+
+
+def _safe_root(x: Tensor) -> Tensor:
+    """Return the square root of x >= 0, with the gradient 0 where x is 0."""
+    zero = x == 0
+    return torch.where(zero, 0, torch.where(zero, 1, x).sqrt())
 
 
 class NormConv(nn.Conv2d):
@@ -102,7 +109,7 @@ class NormUNet(nn.Module):
         (top, left), (bottom, right) = margins((rows, columns), self.levels)
         x = torch.view_as_real(image).permute(0, 3, 1, 2)
         mean = x.mean(dim=(2, 3), keepdim=True)
-        deviation = x.std(dim=(2, 3), keepdim=True)
+        deviation = divisor(_safe_root(x.var(dim=(2, 3), keepdim=True)))
         y = self.unet(functional.pad((x - mean) / deviation, (left, right, top, bottom)))
         y = y[:, :, top : top + rows, left : left + columns].to(x.dtype) * deviation + mean
         return torch.view_as_complex(y.permute(0, 2, 3, 1).contiguous())
@@ -131,7 +138,7 @@ def calibration_columns(mask: Tensor, lines: Tensor | None = None) -> Tensor:
 
 def root_sum_of_squares(images: Tensor) -> Tensor:
     """Return sqrt(sum over coils of |x_c|^2) of complex (b, coil, row, column)."""
-    return torch.view_as_real(images).square().sum(dim=-1).sum(dim=1).sqrt()
+    return _safe_root(torch.view_as_real(images).square().sum(dim=-1).sum(dim=1))
 
 
 class SensitivityNet(nn.Module):
@@ -147,7 +154,7 @@ class SensitivityNet(nn.Module):
         kept = torch.where(calibration[:, None, None], kspace, 0)
         images = centred(torch.fft.ifft2, kept)
         maps = self.net(images.flatten(0, 1)).reshape(images.shape)
-        return maps / root_sum_of_squares(maps)[:, None]
+        return maps / divisor(root_sum_of_squares(maps))[:, None]
 
 
 class Cascade(nn.Module):

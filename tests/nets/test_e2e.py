@@ -171,6 +171,17 @@ def test_calibration_columns_that_are_given():
     assert [list(np.flatnonzero(row)) for row in found] == [[3, 4, 5, 6], [4, 5, 6], [5]]
 
 
+@pytest.mark.parametrize("sizes", [((9, 12), (6, 7)), ((9, 12), (12, 7)), ((5, 6), (5, 6))])
+def test_images_are_cropped_as_fastmris_references(rng, sizes):
+    torch = pytest.importorskip("torch")
+    crop = pytest.importorskip("fastmri.data.transforms").center_crop_to_smallest
+    image, reference = (draw(rng, (2, *shape)) for shape in sizes)
+    expected = crop(torch.tensor(image), torch.tensor(reference))
+    found = (e2e.cropped(image, reference.shape[1:]), e2e.cropped(reference, image.shape[1:]))
+    for ours, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, other.numpy())
+
+
 def test_an_image_does_not_depend_on_its_neighbours(rng, slices):
     """All statistics are of one image, and so are the grids of the order-free arithmetic."""
     ar, params = Reproducible(), tree(drawn(rng, SMALLEST))

@@ -87,6 +87,27 @@ def test_a_step_is_the_same_in_both_frameworks(
     assert {path for path, g in theirs.items() if not np.any(g)} == {"cascade0/data_weight"}
 
 
+def test_a_coil_without_signal_is_finite_and_the_same_in_both_frameworks(leaves, batch):
+    """The package fastmri divides by its deviation, which is 0."""
+    batch["kspace"][:, 1] = 0
+    expected, their_loss, theirs = their_step(leaves, batch, "float64", None)
+    found, loss, gradients = our_step(leaves, batch, "float64", None)
+    assert np.isfinite(expected).all() and np.isfinite(their_loss)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(loss, their_loss, rtol=1e-10)
+    for path, gradient in gradients.items():
+        np.testing.assert_allclose(gradient, theirs[path], rtol=1e-6, atol=1e-9, err_msg=path)
+
+
+def test_a_slice_without_signal_leaves_its_neighbours_gradients_finite(leaves, batch):
+    """What a network makes of it is rounding: constant images are brought to unit deviation."""
+    batch["kspace"][1] = 0
+    for step in (their_step, our_step):
+        image, loss, gradients = step(leaves, batch, "float64", None)
+        assert np.isfinite(image).all() and np.isfinite(loss)
+        assert all(np.isfinite(g).all() for g in gradients.values())
+
+
 @pytest.mark.parametrize("columns", [8, 9])
 def test_calibration_columns_are_those_of_the_network_in_jax(rng, columns):
     masks = (rng.random((200, columns)) < 0.7).astype(np.float32)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from mrjax import losses
+from mrjax.nets import norm_unet
 from mrjax.numerics.native import Native
 from mrjax.numerics.reproducible import Reproducible
 
@@ -56,6 +58,10 @@ def operations():
         "conv_transpose": (lambda ar, x, k: ar.conv_transpose(x, k), image, drawn(2, 2, 3, 2)),
         "batch_norm": (lambda ar, *a: ar.batch_norm(*a, 1e-3)[0], image, channel, channel),
         "leaky_relu": (lambda ar, x: ar.leaky_relu(x, 0.1), image),
+        "instance_norm": (norm_unet.instance_norm, image),
+        "average_pool": (norm_unet.average_pool, drawn(BATCH, 6, 4, 3)),
+        "standardised": (lambda ar, x: norm_unet.standardised(ar, x)[0], image),
+        "ssim_loss": (losses.ssim_loss, *np.abs(drawn(2, BATCH, 9, 8)), np.abs(drawn(BATCH))),
     }
 
 

@@ -19,7 +19,7 @@ LINES = jax.ShapeDtypeStruct((2,), jnp.int64)
 
 def walked(ar):
     """Faults in the loss and the gradients of a batch."""
-    net = e2e.E2EVarNet(ar, cascades=2, width=2, levels=2, sens_width=2, sens_levels=1)
+    net = e2e.E2EVarNet(ar, cascades=2, width=2, levels=1, sens_width=2, sens_levels=1)
     variables = jax.eval_shape(net.init, jax.random.key(0), KSPACE, MASK)
 
     def loss(params, kspace, mask, lines, reference):
