@@ -253,7 +253,8 @@ def ssim_loss(
         ar: the arithmetic.
         x: images of at least 7 x 7 pixels.
         y: images of the same shape.
-        data_range: L of each image, in the unit of the images.
+        data_range: L of each image, in the unit of the images, above 0; two images of zeros with
+            L = 0 give NaN.
 
     Returns:
         A scalar.

@@ -7,7 +7,9 @@ coil images, and the sensitivity maps C are the output of a U-Net on the calibra
 result is the root sum of squares of the last coil images.
 
 Source: Sriram et al., MICCAI 2020, Eq. 7-11. Where the paper leaves something open, the module
-fastmri.models.VarNet of the package fastmri 0.3.0: with its weights this network has its values.
+fastmri.models.VarNet of the package fastmri 0.3.0: with its weights this network has its values,
+if that module restricts the estimate of the maps to the calibration lines (its default; weights do
+not tell) and every coil has a signal.
 """
 
 import flax.linen as nn
@@ -31,8 +33,9 @@ def calibration_columns(mask: Masks, lines: Int[Array, " b"] | None = None) -> B
 
     Of p columns those from (p - n + 1) // 2 on, n in number. n is `lines`, or where this is absent
     or 0, the largest even number of columns acquired without a gap around the middle p // 2, but at
-    least 1. As in fastMRI, a half of k-space without any gap counts as empty, so that a fully
-    sampled k-space without `lines` has one calibration column.
+    least 1. For an odd p the block that is returned lies one column to the right of those counted.
+    As in fastMRI, a half of k-space without any gap counts as empty, so that a fully sampled
+    k-space without `lines` has one calibration column.
 
     Args:
         mask: not 0 for acquired columns.

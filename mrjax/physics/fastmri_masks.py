@@ -55,7 +55,8 @@ def random(uniform: Float[np.ndarray, " column"], acceleration: float, lines: in
     """Acquire the calibration lines and each other column by chance.
 
     Column j is acquired if u_j < (n / R - c) / (n - c), with n columns, acceleration R and c
-    calibration lines, so that n / R columns are expected.
+    calibration lines, so that n / R columns are expected. If c is above n / R, only the calibration
+    lines are acquired.
 
     Args:
         uniform: u, one number from 0 to 1 for each column.

@@ -60,6 +60,21 @@ def test_kernel_gradient_forms(rng, form, window, shape):
     close(actual, pulled(stock, x, kernel, g)[2])
 
 
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [
+        ((1, 8, 3, 3, 1, 2), (9, 1, 1)),  # as thick as twice the reach: two halves
+        ((1, 9, 3, 3, 1, 2), (11, 1, 1)),  # thinner: whole
+        ((1, 1, 16, 16, 1, 2), (3, 3, 3)),  # one plane for the two sums of planes
+        ((3, 3, 16, 16, 1, 2), (3, 3, 3)),
+    ],
+)
+def test_where_halves_begin(rng, shape, window):
+    x, kernel, g = example(rng, shape, window)
+    for a, e in zip(pulled(ours, x, kernel, g), pulled(stock, x, kernel, g), strict=True):
+        close(a, e)
+
+
 @pytest.mark.parametrize("window", [*WINDOWS, (1, 1, 1)])
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 2, 32, 32, 2, 1)])
 def test_convolution_and_gradients(rng, window, shape):

@@ -59,6 +59,7 @@ def reach(levels: int, window: int) -> int:
 
 def test_the_receptive_field_is_as_large_as_the_module_says():
     assert reach(3, 5) == 95 and reach(4, 5) == 199
+    assert reach(3, 3) == 51  # the demo network: mrjax/sharing/README.md
     text = slabs.__doc__ or ""
     assert "95 voxels to one side, with four poolings 199" in " ".join(text.split())
     built, params, stats = network("native", levels=1)

@@ -32,6 +32,8 @@ def batches(convolve: Callable[[Array], Array], x: Array) -> Array:
 def slabs(convolve: Callable[[Array], Array], x: Array, reach: int) -> Array:
     """Convolve both halves of a batch, or of the first spatial axis if the batch is odd.
 
+    Small volumes, and those of an odd batch that are thinner than twice the reach, stay whole.
+
     Args:
         convolve: a convolution with zero padding that keeps the spatial axes.
         x: images (b, x, ..., i).
