@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float, Integer
+from jaxtyping import Bool, Complex, Float, Inexact, Integer
 
 Vector = tuple[float, float, float]
 
@@ -91,18 +91,22 @@ class SenseSlice:
         name: unique within a data set.
         kspace: samples, the zero frequency at index n // 2; zero where nothing was acquired.
         maps: coil sensitivity maps.
-        reference: image of the fully sampled k-space, or None where it is not known.
+        reference: image of the fully sampled k-space, complex or its magnitude, or None where it is
+            not known.
         mask: the acquired columns, where the data set fixes them; None where a fully sampled
             k-space is to be undersampled afterwards.
         volume: name of the volume or patient whose slice it is; "" for a slice of its own.
+        shown: rows and columns in the middle of its image that count, where the file says so and
+            k-space has more; None for all.
     """
 
     name: str
     kspace: Complex[np.ndarray, "coil row column"]
     maps: Complex[np.ndarray, "coil row column"]
-    reference: Complex[np.ndarray, "row column"] | None
+    reference: Inexact[np.ndarray, "row column"] | None
     mask: Bool[np.ndarray, " column"] | None = None
     volume: str = ""
+    shown: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ class Config(Protocol):
         rows: of a synthetic slice [pixels].
         columns: of a synthetic slice [pixels].
         coils: of a synthetic slice.
+        whole_readout: whether fastMRI's k-space keeps the rows that oversample the readout.
     """
 
     @property
@@ -60,6 +61,8 @@ class Config(Protocol):
     def columns(self) -> int: ...  # noqa: D102
     @property
     def coils(self) -> int: ...  # noqa: D102
+    @property
+    def whole_readout(self) -> bool: ...  # noqa: D102
     def seed_for(self, stream: str) -> int: ...  # noqa: D102
 
 
@@ -130,7 +133,7 @@ def _fastmri(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
     from mrjax.data.formats import fastmri, fastmri_folders
 
     def read(path: Path) -> list[SenseSlice]:
-        return fastmri.read(path, config.maps, config.acs_lines, intake)
+        return fastmri.read(path, config.maps, config.acs_lines, intake, config.whole_readout)
 
     data_dir = sources.folder(config)
     folders = fastmri_folders.divided(data_dir, need_train, intake)
@@ -255,7 +258,7 @@ class Examples:
         self._slices = list(found)
         self._masks = [_mask(one, config, first_index + i) for i, one in enumerate(self._slices)]
         for index, one in enumerate(self._slices):
-            _check_alike(self._slices[0], one)
+            check_alike(self._slices[0], one)
             self.get(index)
 
     def __len__(self) -> int:
@@ -280,7 +283,8 @@ class Examples:
         return {name: np.stack([one[name] for one in chosen]) for name in chosen[0]}
 
 
-def _check_alike(first: SenseSlice, other: SenseSlice) -> None:
+def check_alike(first: SenseSlice, other: SenseSlice) -> None:
+    """Raise UserError unless a slice can be trained on beside the first one."""
     if other.reference is None:
         raise UserError(
             f"slice {other.name} has no reference, being undersampled; expected fully sampled "

@@ -4,7 +4,7 @@ import functools
 import math
 
 import numpy as np
-from jaxtyping import Complex
+from jaxtyping import Complex, Float
 
 from mrjax.errors import UserError
 from mrjax.numerics import host
@@ -59,6 +59,20 @@ def images(kspace: Complex[np.ndarray, "... row column"]) -> Complex[np.ndarray,
         complex128 images.
     """
     return centred_dft(kspace, (-2, -1), inverse=True)
+
+
+def root_sum_of_squares(coil_images: Coils) -> Float[np.ndarray, "row column"]:
+    """Root sum of squares sqrt(sum over coils c of |I_c|^2), with a sum in a fixed order.
+
+    Args:
+        coil_images: [coil row column] complex.
+
+    Returns:
+        [row column], in the type of the real parts and the unit of the images.
+
+    Source: Roemer et al., Magn Reson Med 16:192 (1990).
+    """
+    return np.sqrt(functools.reduce(np.add, _squares(coil_images)))
 
 
 def _check(kspace: Coils, acs_lines: int) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mrjax.pytorch import forms, nets, unet, varnet
+from mrjax.nets.e2e import cropped
+from mrjax.pytorch import e2e, forms, nets, unet, varnet
 from mrjax.pytorch.nets import QsmConstants
 
 Batch = Mapping[str, Tensor]
@@ -87,6 +88,47 @@ def varnet_predict(network: nn.Module, batch: Batch) -> Tensor:
     """Return images (b, row, column) in the unit of the reference."""
     image, scale = varnet_reconstruct(network, batch)
     return image * scale
+
+
+def e2e_reconstruct(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Reconstruct a batch in the unit in which the network works.
+
+    Args:
+        network: an `mrjax.pytorch.e2e.E2EVarNet`.
+        batch: `kspace` (b, coil, row, column), `mask` (b, column), `lines` (b,).
+
+    Returns:
+        Images (b, row, column) divided by the unit, and the unit (b, 1, 1).
+    """
+    dtype = _dtype(network)
+    kspace = batch["kspace"].to(_COMPLEX[dtype])
+    largest = torch.view_as_real(kspace).abs().amax(dim=(1, 2, 3, 4))
+    ordinary = (largest > 2.0**-40) & (largest < 2.0**40)
+    unit = torch.where(ordinary, 1, forms.divisor(largest))[:, None, None]
+    return network(kspace / unit[:, None], batch["mask"].to(dtype), batch["lines"]), unit
+
+
+def e2e_loss(network: nn.Module, batch: Batch) -> Tensor:
+    """Return the loss on a batch, as `mrjax.tasks.e2e.model` defines it.
+
+    Args:
+        network: as for `e2e_reconstruct`.
+        batch: as there, with `reference` (b, fewer rows, fewer columns) and `data_range` (b,).
+
+    Returns:
+        A scalar.
+    """
+    image, unit = e2e_reconstruct(network, batch)
+    reference = batch["reference"].to(image.dtype)
+    largest = forms.divisor(batch["data_range"].to(image.dtype))[:, None, None]
+    x = cropped(image, reference.shape[1:]) / (largest / unit)
+    return e2e.ssim_loss(x, reference / largest, torch.ones_like(largest[:, 0, 0]))
+
+
+def e2e_predict(network: nn.Module, batch: Batch) -> Tensor:
+    """Return whole images (b, row, column) in the unit of the reference."""
+    image, unit = e2e_reconstruct(network, batch)
+    return image * unit
 
 
 def breast_loss(network: nn.Module, batch: Batch) -> Tensor:

@@ -24,6 +24,8 @@ from mrjax.tasks.trained import Weights
 from mrjax.train.step import State, initial_state
 
 FIRST_HALF_SCALE = 2.0**15
+COMPLEX = {"float32": "complex64", "float64": "complex128"}
+"""Type of real numbers -> type of complex numbers with such parts."""
 Shapes = Mapping[str, tuple[int, ...]]
 
 

@@ -96,6 +96,23 @@ TASKS: dict[str, Task] = {
         normalised="Each slice is divided by the largest magnitude of its zero-filled image; no "
         "constant of the training set is needed.",
     ),
+    "e2e": Task(
+        title="parallel imaging with the end-to-end variational network",
+        metrics=("nrmse", "psnr", "ssim", "ssim_fastmri"),
+        output="magnitude [arbitrary units]",
+        sizes=(
+            *("width", "cascades", "levels", "sens_width", "sens_levels"),
+            *("rows", "columns", "coils", "batch_size"),
+        ),
+        compiles=False,
+        formats=False,
+        inputs=("kspace", "mask", "lines"),
+        constants={"tuned": ("iterations", "weight")},
+        tags=("parallel-imaging", "image-reconstruction"),
+        normalised="Each complex image is brought to zero mean and unit deviation, in real and "
+        "imaginary part, before each U-Net and back behind it; no constant of the training set is "
+        "needed.",
+    ),
     "breast": Task(
         title="breast masks with a U-Net",
         metrics=("dice",),

@@ -7,7 +7,8 @@
 
 The format has no coil sensitivity maps: they are estimated, and the reference is the combination
 of the coil images with them where k-space is complete. Images are cut to the reconstructed rows
-about their centre, the first kept row being (rows - kept) // 2; columns are all kept.
+about their centre, the first kept row being (rows - kept) // 2; columns are all kept. Networks that
+are trained with the whole readout get all rows (`whole`).
 
 Source: facebookresearch/fastMRI, fastmri/data/mri_data.py and transforms.py (center_crop).
 """
@@ -48,7 +49,11 @@ def files(data_dir: Path) -> list[Path]:
 
 
 def read(
-    path: Path, maps: str = "acs", acs_lines: int = 24, intake: Intake | None = None
+    path: Path,
+    maps: str = "acs",
+    acs_lines: int = 24,
+    intake: Intake | None = None,
+    whole: bool = False,
 ) -> list[SenseSlice]:
     """Read all slices of one file.
 
@@ -57,6 +62,8 @@ def read(
         maps: how coil sensitivity maps are estimated: acs or espirit.
         acs_lines: central columns to estimate them from.
         intake: the run's account; by default one that accepts nothing and is not kept.
+        whole: whether k-space keeps all rows; the slices then say what part of the image was
+            reconstructed.
 
     Returns:
         Slices named <file>_slice<number>; those of an undersampled k-space have no reference.
@@ -66,16 +73,17 @@ def read(
             or a slice that cannot be used.
     """
     intake = Intake() if intake is None else intake
-    kspace, mask, rows, rss = _contents(path)
-    if rows is None:
+    kspace, mask, shown, rss = _contents(path)
+    if shown is None:
         intake.note("all rows are kept, since the file does not say how many count", path.name)
+    rows = None if shown is None or whole else shown[0]
     if not len(kspace):
         intake.note("a file without a slice", path.name)
     slices = []
     for number, one in enumerate(kspace):
         check_finite(f"{text(path.stem)}_slice{number:02d}", one)
         cut = one if rows is None or rows >= one.shape[1] else cropped(one, rows)
-        whole = completed(
+        complete = completed(
             f"{text(path.stem)}_slice{number:02d}",
             cut,
             acquired=one,
@@ -84,7 +92,8 @@ def read(
             acs_lines=acs_lines,
             intake=intake,
         )
-        slices.append(dataclasses.replace(whole, volume=text(path.stem)))
+        part = shown if whole else None
+        slices.append(dataclasses.replace(complete, volume=text(path.stem), shown=part))
         if rss is not None and slices[-1].reference is not None:
             _compare(slices[-1].name, rss[number], cut, intake)
     return slices
@@ -129,14 +138,14 @@ def root_sum_of_squares(kspace: np.ndarray) -> np.ndarray:
 
 def _contents(
     path: Path,
-) -> tuple[np.ndarray, np.ndarray | None, int | None, np.ndarray | None]:
-    """K-space, and the mask, number of reconstructed rows and image of a file that has them."""
+) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int] | None, np.ndarray | None]:
+    """K-space, and the mask, reconstructed rows and columns and image of a file that has them."""
     try:
         with h5py.File(path, "r") as file:
             kspace = _kspace(path, file)
             rss = _rss(path, file, len(kspace))
-            rows = _rows_of_header(path, file) if rss is None else rss.shape[1]
-            return kspace, _mask(path, file), rows, rss
+            shown = _size_in_header(path, file) if rss is None else (rss.shape[1], rss.shape[2])
+            return kspace, _mask(path, file), shown, rss
     except UserError:
         raise
     except Exception as error:  # a damaged file raises nearly anything from h5py and numpy
@@ -188,19 +197,20 @@ def _mask(path: Path, file: h5py.File) -> np.ndarray | None:
     return stored.reshape(-1) > 0
 
 
-def _rows_of_header(path: Path, file: h5py.File) -> int | None:
-    """Rows of the reconstructed image by the scanner's header; None where it does not say."""
+def _size_in_header(path: Path, file: h5py.File) -> tuple[int, int] | None:
+    """Rows and columns of the image by the scanner's header; None where it does not say."""
     if "ismrmrd_header" not in file:
         return None
     stored = hdf5_heaps.read(path, file["ismrmrd_header"])
     if stored.dtype.kind not in "SO" or stored.size != 1:
         return None
     try:
-        rows = ET.fromstring(stored.item()).find(".//{*}reconSpace/{*}matrixSize/{*}x")
-        found = None if rows is None or rows.text is None else int(rows.text)
+        root = ET.fromstring(stored.item())
+        x, y = (root.findtext(f".//{{*}}reconSpace/{{*}}matrixSize/{{*}}{k}") for k in "xy")
+        rows, columns = int(str(x)), int(y) if y else file["kspace"].shape[-1]
     except (ET.ParseError, ValueError, TypeError):  # not needed to read the file
         return None
-    return None if found is None else _long_enough(path, found)
+    return _long_enough(path, rows), columns
 
 
 def _long_enough(path: Path, rows: int) -> int:

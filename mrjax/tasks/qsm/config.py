@@ -98,16 +98,8 @@ class Config(RunConfig):
                 "--init=authors draws other bits on other machines; expected he_uniform under "
                 "--numerics=reproducible; change one of them"
             )
-        if self.n_test == 0 and (self.steps or self.dataset == "synthetic"):
-            raise UserError(
-                "--n_test=0 holds out all there are; expected at least 1, or --steps=0 with files; "
-                "raise --n_test"
-            )
-        if self.steps == 0 and not self.from_run:
-            raise UserError(
-                "--steps=0 infers with a trained network; expected --from_run; name a finished "
-                "run folder or a package, or train at least one step"
-            )
+        options.check_held_out(self.n_test, self.steps, self.dataset)
+        options.check_inference(self.steps, self.from_run)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

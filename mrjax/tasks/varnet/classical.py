@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,19 +30,24 @@ class Tuned:
     weight: float = 0.0
 
 
-def tune(acquisitions: Sequence[Acquisition]) -> Tuned:
+Reconstruction = Callable[[Acquisition, "Tuned"], np.ndarray]
+"""CG-SENSE of one acquisition: its image, as it is compared with the reference."""
+
+
+def tune(acquisitions: Sequence[Acquisition], image: Reconstruction | None = None) -> Tuned:
     """Choose CG-SENSE's iterations and weight by the mean magnitude NRMSE over training slices.
 
     Args:
         acquisitions: training slices with a reference; only the first few are used.
+        image: what is compared with the reference; by default the image of `cg_sense`.
 
     Returns:
         The pair of iterations and weight with the lowest NRMSE of those tried.
     """
-    used = acquisitions[:SLICES_TO_TUNE_ON]
+    used, found = acquisitions[:SLICES_TO_TUNE_ON], image or cg_sense
 
     def error(choice: Tuned) -> float:
-        return float(np.mean([magnitude_nrmse(cg_sense(a, choice), a["reference"]) for a in used]))
+        return float(np.mean([magnitude_nrmse(found(a, choice), a["reference"]) for a in used]))
 
     pairs = itertools.product(ITERATIONS, WEIGHTS)
     return min((Tuned(iterations=i, weight=w) for i, w in pairs), key=error)

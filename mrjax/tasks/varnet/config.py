@@ -16,6 +16,7 @@ class Config(RunConfig):
     """Everything that determines a VarNet run."""
 
     experiment: ClassVar[str] = "varnet"
+    whole_readout: ClassVar[bool] = False
 
     dataset: str = option(
         "synthetic",
@@ -102,21 +103,9 @@ class Config(RunConfig):
                 f"--momentum={self.momentum} has no effect under --optimizer={self.optimizer}; "
                 "expected iipg; drop one of them"
             )
-        if self.numerics == "reproducible" and self.maps == "espirit":
-            raise UserError(
-                "--maps=espirit gives other bits on other machines; expected acs under "
-                "--numerics=reproducible; change one of them"
-            )
-        if self.n_test == 0 and (self.steps or self.dataset == "synthetic"):
-            raise UserError(
-                "--n_test=0 holds out all there are; expected at least 1, or --steps=0 with files; "
-                "raise --n_test"
-            )
-        if self.steps == 0 and not self.from_run:
-            raise UserError(
-                "--steps=0 infers with a trained network; expected --from_run; name a finished "
-                "run folder or a package, or train at least one step"
-            )
+        options.check_maps(self.numerics, self.maps)
+        options.check_held_out(self.n_test, self.steps, self.dataset)
+        options.check_inference(self.steps, self.from_run)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

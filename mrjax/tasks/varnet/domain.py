@@ -7,7 +7,7 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.intake import Intake
-from mrjax.tasks import domain
+from mrjax.tasks import domain, multicoil
 from mrjax.tasks.domain import Domain, Property
 from mrjax.tasks.varnet.classical import Acquisition, zero_filled
 from mrjax.tasks.varnet.config import Config
@@ -44,11 +44,7 @@ def look(
         acquired: the same, undersampled.
         account: gets the notes.
     """
-    if known is None:
-        domain.unknown(config.from_run, config.resample, account)
-        return
-    for one, seen in zip(test, acquired, strict=True):
-        domain.tell(one.name, domain.beyond(PROPERTIES, known, measured(seen)), account)
+    multicoil.look(config, known, test, map(measured, acquired), PROPERTIES, account)
 
 
 def measured(one: Acquisition) -> dict[str, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from mrjax import metrics
 from mrjax.arrays import SenseSlice
 from mrjax.tasks import records
+from mrjax.tasks.multicoil import largest_of_volumes, volume
 
 METRICS = ("nrmse", "ssim", "psnr", "ssim_fastmri")
 Images = Mapping[str, np.ndarray]
@@ -27,26 +28,12 @@ def table(
     largest = largest_of_volumes(slices)
     return records.by_method(
         {
-            method: _judge(np.abs(image), np.abs(one.reference), largest[_volume(one)])
+            method: _judge(np.abs(image), np.abs(one.reference), largest[volume(one)])
             for method, image in found.items()
         }
         for found, one in zip(images, slices, strict=True)
         if one.reference is not None
     )
-
-
-def largest_of_volumes(slices: Sequence[SenseSlice]) -> dict[str, float]:
-    """Return the largest magnitude of the references of each volume, by the volume's name."""
-    largest: dict[str, float] = {}
-    for one in slices:
-        if one.reference is not None:
-            own = float(np.abs(one.reference).max())
-            largest[_volume(one)] = max(own, largest.get(_volume(one), 0.0))
-    return largest
-
-
-def _volume(one: SenseSlice) -> str:
-    return one.volume or one.name
 
 
 def _judge(image: np.ndarray, reference: np.ndarray, largest: float) -> dict[str, float]:

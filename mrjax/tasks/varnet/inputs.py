@@ -1,17 +1,13 @@
 """The inputs of a VarNet run: slices and their sampling, tuned CG-SENSE, initial weights."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data import pipeline, sense
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
-from mrjax.runs import digests
-from mrjax.tasks import evidence, trained, unchanged
+from mrjax.tasks import evidence, multicoil, trained, unchanged
 from mrjax.tasks.domain import Domain, look_up
 from mrjax.tasks.varnet import classical, domain, model
 from mrjax.tasks.varnet.config import Config
@@ -80,7 +76,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     if examples is not None:
         known = domain.record(examples.get(i) for i in range(len(examples)))
     domain.look(config, known, test, acquired, account)
-    account.geometry = _geometry(train, test)
+    account.geometry = multicoil.of_geometry(train, test)
     return Inputs(examples, train, test, acquired, tuned, initial, account, known)
 
 
@@ -92,14 +88,7 @@ def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> N
             f"slice {one.name} has {rows} x {columns} pixels; expected at least --window="
             f"{config.window} along both axes; use a network with a smaller window"
         )
-    if one.reference is None:
-        return
-    shown = np.abs(one.reference)
-    if shown.max() == shown.min():
-        raise UserError(
-            f"the reference of held-out slice {one.name} is constant; expected an image; check "
-            "its file"
-        )
+    multicoil.check_reference(one)
 
 
 def digest(config: Config, inputs: Inputs) -> dict[str, str]:
@@ -110,11 +99,9 @@ def digest(config: Config, inputs: Inputs) -> dict[str, str]:
         inputs: slices and initial weights.
 
     Returns:
-        sha256 of `init`, `order` and `data`. `data` combines the digests of all training slices
-        and then of all held-out slices, with k-space as acquired, so another undersampling mask
-        is other data.
+        sha256 of `init`, `order` and `data`.
     """
-    data = _of_slices(inputs.train, inputs.examples, inputs.test, inputs.acquired)
+    data = multicoil.of_slices(inputs.train, inputs.examples, inputs.test, inputs.acquired)
     return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
 
 
@@ -123,33 +110,11 @@ def data(config: Config) -> unchanged.Digests:
     account = Intake.insisting(config.accept)
     train, test = sense.slices(config, need_train=config.steps > 0, intake=account)
     examples = sense.Examples(train, config) if config.steps else None
-    values = _of_slices(train, examples, test, _acquired(test, config))
-    return unchanged.Digests(values, _geometry(train, test))
-
-
-def _geometry(train: Sequence[SenseSlice], test: Sequence[SenseSlice]) -> str:
-    return unchanged.of_geometry(train, test, ("kspace", "maps", "reference", "mask"))
+    values = multicoil.of_slices(train, examples, test, _acquired(test, config))
+    return unchanged.Digests(values, multicoil.of_geometry(train, test))
 
 
 def _acquired(test: Sequence[SenseSlice], config: Config) -> Iterator[classical.Acquisition]:
     """Yield held-out slices, undersampled as by the scanner."""
     for i, one in enumerate(test):
         yield sense.acquisition(one, config, sense.FIRST_TEST_INDEX + i)
-
-
-def _of_slices(
-    train: Sequence[SenseSlice],
-    examples: sense.Examples | None,
-    test: Sequence[SenseSlice],
-    acquired: Iterable[classical.Acquisition],
-) -> str:
-    """Return the digest of all slices; they are undersampled one by one, to save memory."""
-    masked = () if examples is None else map(examples.get, range(len(train)))
-    trained_on = zip((f"train/{one.name}" for one in train), masked, strict=True)
-    held_out = zip((f"test/{one.name}" for one in test), acquired, strict=True)
-    named = itertools.chain(trained_on, held_out)
-    return digests.combine(_of_slice(name, one) for name, one in named)
-
-
-def _of_slice(name: str, acquired: classical.Acquisition) -> str:
-    return digests.content({f"{name}/{kind}": array for kind, array in acquired.items()})

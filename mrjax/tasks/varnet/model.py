@@ -13,11 +13,17 @@ from mrjax import losses
 from mrjax.nets import varnet
 from mrjax.numerics.exact import divisor
 from mrjax.physics import sense
-from mrjax.tasks.build import TaskModel, arithmetic_of, leaf_shapes, learning_rate, master_dtype
+from mrjax.tasks.build import (
+    COMPLEX,
+    TaskModel,
+    arithmetic_of,
+    leaf_shapes,
+    learning_rate,
+    master_dtype,
+)
 from mrjax.tasks.varnet.config import Config
 from mrjax.train.step import LossFunction, Project
 
-COMPLEX = {"float32": "complex64", "float64": "complex128"}
 Acquired = Mapping[str, Any]
 
 

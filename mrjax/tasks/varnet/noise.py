@@ -17,8 +17,7 @@ def batch(config: Config) -> dict[str, np.ndarray]:
         squares; `mask` (b, column) float32; `reference` (b, row, column) complex64.
     """
     shape = (config.batch_size, config.coils, config.rows, config.columns)
-    rng = np.random.default_rng(0)
-    kspace, maps, images = (_complex(rng, shape) for _ in range(3))
+    kspace, maps, images = complex_noise(shape, 3)
     mask = np.zeros((config.batch_size, config.columns), np.float32)
     mask[:, :: config.acceleration] = 1
     return {
@@ -29,8 +28,11 @@ def batch(config: Config) -> dict[str, np.ndarray]:
     }
 
 
-def _complex(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    return rng.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0]
+def complex_noise(shape: tuple[int, ...], number: int = 2) -> list[np.ndarray]:
+    """Return so many arrays of complex64 noise, the same at each call."""
+    rng = np.random.default_rng(0)
+    pairs = (rng.standard_normal((*shape, 2), np.float32) for _ in range(number))
+    return [pair.view(np.complex64)[..., 0] for pair in pairs]
 
 
 def inputs(weights: trained.Weights) -> Inputs:

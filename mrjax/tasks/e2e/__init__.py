@@ -1,0 +1,1 @@
+"""Accelerated parallel imaging with the end-to-end variational network."""

@@ -1,0 +1,152 @@
+"""Configuration of a run of the end-to-end VarNet and its presets. Imports no jax."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mrjax.config import RunConfig, option
+from mrjax.errors import UserError
+from mrjax.tasks import options
+
+DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "ismrmrd", "bart")
+SMALLEST = 16
+"""Least edge of an image; smaller ones are padded to this length before each U-Net."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(RunConfig):
+    """Everything that determines a run of the end-to-end variational network."""
+
+    experiment: ClassVar[str] = "e2e"
+    whole_readout: ClassVar[bool] = True
+
+    dataset: str = option(
+        "synthetic",
+        "Where slices come from: knees made from keys, the TFDS build of them, Hammernik's knee "
+        ".mat files, fastMRI multicoil HDF5 (with its whole readout), ISMRMRD raw data, BART cfl",
+        choices=DATASETS,
+    )
+    steps: int = option(
+        400, "Training steps; 0 only infers, with --from_run", unit="steps", minimum=0
+    )
+    n_train: int = option(24, "Synthetic slices to train on", minimum=1)
+    n_test: int = option(
+        4,
+        "Held out: synthetic slices, patients (hammernik) or files (fastmri, ismrmrd, bart); 0: "
+        "all, for --steps=0 with files, where it is what unset means",
+        minimum=0,
+    )
+    rows: int = option(96, "Rows (readout) of a synthetic slice", unit="pixels", minimum=SMALLEST)
+    columns: int = option(
+        96, "Columns (phase encoding) of a synthetic slice", unit="pixels", minimum=SMALLEST
+    )
+    coils: int = option(6, "Receive coils of a synthetic slice", minimum=1)
+    acceleration: int = option(
+        4, "Acquire one column in this many, where the data set fixes no mask", minimum=1
+    )
+    centre_fraction: float = option(
+        0.08,
+        "Share of the columns, in the middle of k-space, that are acquired completely; the network "
+        "estimates sensitivities from them",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    sampling: str = option(
+        "equispaced",
+        "Undersampling by fastMRI's rules: every n-th column from a random first one on, columns "
+        "at the distance with which the whole mask has the acceleration, or columns by chance",
+        choices=("equispaced", "equispaced_fraction", "random"),
+    )
+    maps: str = option(
+        "acs",
+        "How the coil sensitivity maps of CG-SENSE, not of the network, are estimated if the files "
+        "have none: from the low-pass image of the ACS lines, or by ESPIRiT (needs sigpy)",
+        choices=("acs", "espirit"),
+    )
+    acs_lines: int = option(
+        16,
+        "Columns in the middle of k-space from which --maps are estimated",
+        unit="columns",
+        minimum=0,
+    )
+    cascades: int = option(12, "Cascades, each with weights of its own", minimum=1)
+    width: int = option(18, "Features of the first level of each cascade's U-Net", minimum=1)
+    levels: int = option(4, "Poolings of each cascade's U-Net", minimum=1, maximum=4)
+    sens_width: int = option(8, "Features of the first level of the sensitivity network", minimum=1)
+    sens_levels: int = option(4, "Poolings of the sensitivity network", minimum=1, maximum=4)
+    from_run: str = option(
+        "",
+        "Begin with the trained network and tuned CG-SENSE in this finished run folder or "
+        "package; with --steps=0 only infer",
+    )
+
+    def check(self) -> None:
+        """Raise UserError for values that contradict each other."""
+        super().check()
+        if not 0 < self.centre_fraction < 1:
+            raise UserError(
+                f"--centre_fraction={self.centre_fraction}; expected a share above 0 and below 1; "
+                "change it"
+            )
+        options.check_maps(self.numerics, self.maps)
+        options.check_inference(self.steps, self.from_run)
+        options.check_held_out(self.n_test, self.steps, self.dataset)
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # Minutes on two cores, with images worth looking at.
+    "demo": {
+        "steps": 400,
+        "batch_size": 1,
+        "checkpoint_every": 50,
+        "learning_rate": 2e-3,
+        "cooldown": 0.4,
+        "cascades": 4,
+        "width": 8,
+        "levels": 3,
+        "sens_width": 4,
+        "sens_levels": 3,
+    },
+    # A whole run, compile included, in 40 s on two cores: for tests and studies.
+    "tiny": {
+        "steps": 60,
+        "batch_size": 8,
+        "checkpoint_every": 20,
+        "learning_rate": 5e-3,
+        "cooldown": 0.4,
+        "n_train": 8,
+        "n_test": 8,
+        "rows": 48,
+        "columns": 48,
+        "coils": 4,
+        "cascades": 2,
+        "width": 4,
+        "levels": 2,
+        "sens_width": 2,
+        "sens_levels": 2,
+        "acs_lines": 12,
+    },
+    # Sriram et al. 2020 and fastMRI's training: 973 knee volumes, 50 epochs of batch 1.
+    "paper": {
+        "steps": 1_700_000,
+        "batch_size": 1,
+        "checkpoint_every": 5000,
+        "learning_rate": 3e-4,
+        "n_train": 100,
+        "n_test": 20,
+        "rows": 640,
+        "columns": 368,
+        "coils": 15,
+    },
+}
+
+
+def smallest(config: Config, edge: int) -> dict[str, int]:
+    """Return the settings of the smallest synthetic subject that a network takes.
+
+    Args:
+        config: configuration of the network.
+        edge: length that no edge should be below [voxels].
+    """
+    edge = max(2 * edge, 2 * SMALLEST)
+    return {"rows": edge, "columns": edge, "coils": min(config.coils, 4)}

@@ -1,0 +1,62 @@
+"""The domain of an end-to-end VarNet: acceleration, calibration lines, coils, size, contrast."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mrjax.arrays import SenseSlice
+from mrjax.data.intake import Intake
+from mrjax.nets.e2e import calibration_columns
+from mrjax.tasks import domain, multicoil
+from mrjax.tasks.domain import Domain, Property
+from mrjax.tasks.e2e.acquired import Acquisition
+from mrjax.tasks.e2e.classical import zero_filled
+from mrjax.tasks.e2e.config import Config
+
+PROPERTIES = {
+    "acceleration": Property("an acceleration (columns for each column acquired)", "", 1.2),
+    "calibration": Property("a share of calibration columns", "", 1.5),
+    "coils": Property("a number of coils", "", 1.5),
+    "rows": Property("a number of rows", "", 1.5),
+    "columns": Property("a number of columns", "", 1.5),
+    "spread": Property("a zero-filled image with a root mean square, relative to its maximum,",
+                       "", 2.0),
+}  # fmt: skip
+NAMES = tuple(PROPERTIES)
+
+
+def record(train: Iterable[Acquisition]) -> dict[str, Any]:
+    """The domain of a network that is trained with these slices, undersampled as they are."""
+    return domain.ranges(measured(one) for one in train)
+
+
+def look(
+    config: Config,
+    known: Domain | None,
+    test: Sequence[SenseSlice],
+    acquired: Sequence[Acquisition],
+    account: Intake,
+) -> None:
+    """Note which held-out slices lie outside a domain; see `mrjax.tasks.multicoil.look`."""
+    multicoil.look(config, known, test, map(measured, acquired), PROPERTIES, account)
+
+
+def measured(one: Acquisition) -> dict[str, float]:
+    """The properties of an undersampled slice.
+
+    The network brings its images to unit deviation, so the spread is relative to their maximum.
+    """
+    number, rows, columns = one["kspace"].shape
+    lines = jnp.asarray(one["lines"])[None]
+    calibration = calibration_columns(jnp.asarray(one["mask"])[None], lines)
+    shown = zero_filled(one, (rows, columns)).astype(np.float64)
+    return {
+        "acceleration": columns / float(np.count_nonzero(one["mask"]) or np.inf),
+        "calibration": float(np.count_nonzero(np.asarray(calibration))) / columns,
+        "coils": number,
+        "rows": rows,
+        "columns": columns,
+        "spread": float(np.sqrt(np.mean(shown**2)) / (shown.max() or 1.0)),
+    }
