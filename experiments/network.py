@@ -2,10 +2,13 @@
 
     python -m experiments.network --import_varnet=FILE --workdir=DIR
     python -m experiments.network --export_varnet=FILE --from_run=DIR
+    python -m experiments.network --import_fastmri=FILE --workdir=DIR
+    python -m experiments.network --export_fastmri=FILE --from_run=DIR
 
-FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variationalnetwork), read
-without running any code in it. DIR becomes, or is, a run folder: an imported network is judged by
-python -m experiments.varnet --preset=paper --steps=0 --from_run=DIR. Both need PyTorch.
+FILE is a state_dict of the public PyTorch VarNet (rixez/pytorch_mri_variationalnetwork), or of a
+fastmri.models.VarNet, also as Lightning saves it, read without running any code in it. DIR becomes,
+or is, a run folder: an imported network is judged by python -m experiments.varnet (or .e2e)
+--preset=paper --steps=0 --from_run=DIR. All need PyTorch.
 
     python -m experiments.network package RUN --output=DIR [--license=NAME] [--sign_key=FILE]
 

@@ -7,20 +7,16 @@ it has ``cell_list.{i}.conv_kernel`` [filter 1 row column part], ``cell_list.{i}
 Source: rixez/pytorch_mri_variationalnetwork, the implementation that Oh, Jung and Lee used.
 """
 
-import errno
-import io
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mrjax.errors import UserError
-from mrjax.runs import atomic
+from mrjax.pytorch import state_files
 
 LEAVES = {"conv_kernel": "kernel", "lamb": "data_weight", "activation.w": "rbf"}
 """Name inside a stage in the public code -> our name, in the order of the public code's files."""
@@ -141,7 +137,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
         UserError: there is no such file, or it holds no state_dict, another architecture or values
             that are not finite.
     """
-    state = _load(Path(path))
+    state = state_files.read(Path(path), _EXPECTED)
     try:
         leaves = from_state_dict(state)
     except ValueError as error:
@@ -149,32 +145,8 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
             f"{path} is not a variational network of the public form: {error}; {_EXPECTED}; "
             "give such a file"
         ) from None
-    for name, array in leaves.items():
-        if not np.isfinite(array).all():
-            raise UserError(
-                f"{name} in {path} holds values that are not finite numbers; expected trained "
-                "weights; give another file"
-            )
+    state_files.check_finite(Path(path), leaves)
     return leaves
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    if not os.path.isfile(path):  # noqa: PTH113 is_file() raises for odd paths
-        raise UserError(f"no file {path}; {_EXPECTED}; correct the path")
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # The unpickler raises nearly anything for a foreign file.
-        reason = str(error).split("\n", 1)[0].rstrip(".")[:160]
-        raise UserError(
-            f"{path} cannot be read by torch ({reason}); expected a state_dict written by "
-            "torch.save; save network.state_dict() again"
-        ) from None
-    tensors = isinstance(state, dict) and all(isinstance(v, Tensor) for v in state.values())
-    if not tensors:
-        raise UserError(
-            f"{path} holds no state_dict; {_EXPECTED}; save network.state_dict() of the network"
-        )
-    return dict(state)
 
 
 def write_state_dict(path: str | Path, leaves: Mapping[str, np.ndarray]) -> None:
@@ -188,14 +160,4 @@ def write_state_dict(path: str | Path, leaves: Mapping[str, np.ndarray]) -> None
         ValueError: the leaves are not those of a variational network.
         UserError: the file cannot be written.
     """
-    buffer = io.BytesIO()
-    torch.save(to_state_dict(leaves), buffer)
-    try:
-        if os.path.isdir(path):  # noqa: PTH112 is_dir() raises for odd paths
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        atomic.write_bytes(path, buffer.getvalue())
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}); expected the name of a file in a "
-            "folder that exists and is open to you; choose another"
-        ) from error
+    state_files.write(path, to_state_dict(leaves))

@@ -1,17 +1,20 @@
-"""Networks of the public PyTorch VarNet as run folders, and back. Needs PyTorch."""
+"""Networks of public PyTorch programs as run folders, and back. Needs PyTorch."""
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mrjax.errors import UserError
 from mrjax.pytorch import startup
 
 
-def take_over(file: Path, workdir: Path) -> str:
-    """Store a network of the public PyTorch VarNet as a finished run.
+def take_over(task: str, file: Path, workdir: Path) -> str:
+    """Store a network of a public program as a finished run.
 
     Args:
+        task: whose network it is.
         file: its state_dict; no code in it is run.
         workdir: run folder to write, empty or absent.
 
@@ -23,40 +26,44 @@ def take_over(file: Path, workdir: Path) -> str:
             cannot be read or written.
     """
     startup.require_torch()
-    from mrjax.pytorch import public_varnet
-    from mrjax.tasks.varnet import exchange
+    from mrjax.tasks import exchange
 
+    public = _public(task)
     with _files():
-        leaves = public_varnet.read_state_dict(file)
-        config = exchange.store(leaves, workdir, file.name)
-    flags = ["--preset=paper", *exchange.advice(config), "--steps=0"]
+        config, leaves = public.read(file)
+        exchange.store(config, leaves, public.constants, workdir, file.name)
+    flags = ["--preset=paper", *exchange.advice(config, public.architecture), "--steps=0"]
     return (
-        f"{config.stages} stages of {config.width} filters: {workdir}\n"
-        f"judge it with {' '.join(flags)} --from_run={workdir}"
+        f"{public.words(config)}: {workdir}\njudge it with {' '.join(flags)} --from_run={workdir}"
     )
 
 
-def hand_out(file: Path, from_run: Path) -> str:
-    """Write the network of a finished run as a state_dict of the public PyTorch VarNet.
+def hand_out(task: str, file: Path, from_run: Path) -> str:
+    """Write the network of a finished run as a state_dict of a public program.
 
     Args:
+        task: whose network it is.
         file: to write.
-        from_run: run folder of a variational network.
+        from_run: run folder of such a network.
 
     Returns:
         The file's path.
 
     Raises:
-        UserError: PyTorch is not installed, the run is none of a variational network, or a file
-            cannot be read or written.
+        UserError: PyTorch is not installed, the run is of another network, or a file cannot be
+            read or written.
     """
     startup.require_torch()
-    from mrjax.pytorch import public_varnet
-    from mrjax.tasks.varnet import exchange
+    from mrjax.tasks import exchange
 
+    public = _public(task)
     with _files():
-        public_varnet.write_state_dict(file, exchange.load(from_run))
+        public.write(file, exchange.load(task, from_run))
     return str(file)
+
+
+def _public(task: str) -> Any:
+    return importlib.import_module(f"mrjax.pytorch.exchange.{task}").PUBLIC
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ class Task:
         constants: constant of a network, without its domain -> names of its numbers.
         tags: words by which people look for such networks.
         normalised: how the input of a network is brought to its scale, in words.
+        public: word for a public PyTorch program, of which networks are taken and to which they are
+            given by ``mrjax.pytorch.exchange.NAME``; "" for none.
     """
 
     title: str
@@ -57,6 +59,7 @@ class Task:
     constants: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     tags: Sequence[str] = ()
     normalised: str = ""
+    public: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -95,6 +98,7 @@ TASKS: dict[str, Task] = {
         tags=("parallel-imaging", "image-reconstruction"),
         normalised="Each slice is divided by the largest magnitude of its zero-filled image; no "
         "constant of the training set is needed.",
+        public="varnet",
     ),
     "e2e": Task(
         title="parallel imaging with the end-to-end variational network",
@@ -112,6 +116,7 @@ TASKS: dict[str, Task] = {
         normalised="Each complex image is brought to zero mean and unit deviation, in real and "
         "imaginary part, before each U-Net and back behind it; no constant of the training set is "
         "needed.",
+        public="fastmri",
     ),
     "breast": Task(
         title="breast masks with a U-Net",

@@ -1,4 +1,7 @@
-"""``python -m experiments.network --import_varnet=FILE`` and ``--export_varnet=FILE``."""
+"""``python -m experiments.network --import_WORD=FILE`` and ``--export_WORD=FILE``.
+
+WORD stands for a public program; `mrjax.tasks.registry.Task.public` has the words.
+"""
 
 import sys
 from pathlib import Path
@@ -6,23 +9,30 @@ from pathlib import Path
 from absl import flags
 
 from mrjax.errors import UserError
+from mrjax.tasks.registry import TASKS
+
+PUBLIC = {task.public: name for name, task in TASKS.items() if task.public}
+"""Word of a public program -> the task whose networks it has."""
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string("import_varnet", None, "state_dict to read", flag_values=FLAGS)
-flags.DEFINE_string("export_varnet", None, "state_dict to write", flag_values=FLAGS)
+for _word in PUBLIC:
+    flags.DEFINE_string(f"import_{_word}", None, "state_dict to read", flag_values=FLAGS)
+    flags.DEFINE_string(f"export_{_word}", None, "state_dict to write", flag_values=FLAGS)
 flags.DEFINE_string("workdir", None, "import: run folder to write", flag_values=FLAGS)
 flags.DEFINE_string("from_run", None, "export: run folder to read", flag_values=FLAGS)
 
 
 def act(values: flags.FlagValues) -> int:
     """Import or export a network, and say where it is."""
-    if bool(values.import_varnet) == bool(values.export_varnet):
+    names = [f"{verb}_{word}" for word in PUBLIC for verb in ("import", "export")]
+    given = [name for name in names if values[name].value]
+    if len(given) != 1:
         raise UserError(
-            "neither or both of --import_varnet and --export_varnet; expected exactly one; see "
-            "--help"
+            f"{len(given)} of --{', --'.join(names)} are given; expected exactly one; see --help"
         )
-    asked = "import_varnet" if values.import_varnet else "export_varnet"
-    wanted, unused = ("workdir", "from_run") if values.import_varnet else ("from_run", "workdir")
+    asked = given[0]
+    verb, word = asked.split("_", 1)
+    wanted, unused = ("workdir", "from_run") if verb == "import" else ("from_run", "workdir")
     if not values[wanted].value:
         raise UserError(f"--{wanted} is not given; expected a run folder; set it")
     if values[unused].value:
@@ -31,7 +41,7 @@ def act(values: flags.FlagValues) -> int:
         )
     from mrjax.sharing import exchange
 
-    go = exchange.take_over if values.import_varnet else exchange.hand_out
-    done = go(Path(str(values[asked].value)), Path(str(values[wanted].value)))
+    go = exchange.take_over if verb == "import" else exchange.hand_out
+    done = go(PUBLIC[word], Path(str(values[asked].value)), Path(str(values[wanted].value)))
     sys.stdout.write(f"{done}\n")
     return 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,21 @@ from mrjax.tasks.e2e.config import Config
 from mrjax.tasks.multicoil import largest_of_volumes, volume
 
 Acquisition = dict[str, np.ndarray]
+
+
+class Seen(NamedTuple):
+    """A slice with a mask.
+
+    Attributes:
+        slice: the slice.
+        lines: number of its calibration lines; 0 where the mask is that of the file, in which they
+            are counted.
+    """
+
+    slice: SenseSlice
+    lines: int
+
+
 BATCH = ("kspace", "mask", "lines", "reference", "data_range")
 """The arrays of an acquisition that a training step takes."""
 
@@ -51,26 +67,22 @@ def with_magnitude(one: SenseSlice) -> SenseSlice:
     return dataclasses.replace(one, reference=cropped(whole, one.shown or whole.shape))
 
 
-def masked(one: SenseSlice, config: Config, index: int) -> tuple[SenseSlice, int]:
+def masked(one: SenseSlice, config: Config, index: int) -> Seen:
     """A slice with the columns that count as acquired, and the number of calibration lines.
 
     The mask of a file holds as it is. Columns that are zero in the whole k-space, with which
     fastMRI pads it, are never acquired.
 
     Args:
-        one: the slice.
+        one: the slice, from `slices`.
         config: pattern, acceleration, share of calibration lines, seed of the stream `mask`.
         index: number of the slice, see `mrjax.data.sense.acquisition`.
-
-    Returns:
-        The slice with a mask; and the number of lines, 0 where the mask is that of the file, in
-        which they are counted.
 
     Raises:
         UserError: a sampling pattern that cannot be.
     """
     if one.mask is not None:
-        return one, 0
+        return Seen(one, 0)
     columns = one.kspace.shape[2]
     mask = fastmri_masks.mask(
         config.sampling,  # pyright: ignore[reportArgumentType]  (its choices are the patterns)
@@ -81,20 +93,16 @@ def masked(one: SenseSlice, config: Config, index: int) -> tuple[SenseSlice, int
         config.centre_fraction,
     )
     mask = mask & np.any(one.kspace != 0, axis=(0, 1))
-    return dataclasses.replace(one, mask=mask), fastmri_masks.centre_lines(
-        columns, config.centre_fraction
-    )
+    lines = fastmri_masks.centre_lines(columns, config.centre_fraction)
+    return Seen(dataclasses.replace(one, mask=mask), lines)
 
 
-def acquisition(
-    one: SenseSlice, config: Config, index: int, largest: float | None = None
-) -> Acquisition:
+def acquisition(seen: Seen, config: Config, largest: float | None = None) -> Acquisition:
     """What the scanner would have given of a slice.
 
     Args:
-        one: the slice, from `slices`.
-        config: see `masked`.
-        index: see `masked`.
+        seen: the slice with its mask.
+        config: the configuration.
         largest: largest value of the references of its volume; None where it has no reference.
 
     Returns:
@@ -104,10 +112,10 @@ def acquisition(
         `reference` float32 [row column], which may be smaller, and `data_range` float32.
 
     Raises:
-        UserError: as `masked` and `mrjax.data.sense.acquisition`.
+        UserError: as `mrjax.data.sense.acquisition`.
     """
-    seen, lines = masked(one, config, index)
-    found = sense.acquisition(seen, config, index) | {"lines": np.array(lines, np.int32)}
+    found = sense.acquisition(seen.slice, config, 0)  # its mask is there, so none is drawn
+    found |= {"lines": np.array(seen.lines, np.int32)}
     return found if largest is None else found | {"data_range": np.array(largest, np.float32)}
 
 
@@ -115,7 +123,8 @@ def acquisitions(found: Sequence[SenseSlice], config: Config, first: int) -> lis
     """All slices of a split, see `acquisition`; `first` is the number of the first one."""
     largest = largest_of_volumes(found)
     return [
-        acquisition(one, config, first + i, largest.get(volume(one))) for i, one in enumerate(found)
+        acquisition(masked(one, config, first + i), config, largest.get(volume(one)))
+        for i, one in enumerate(found)
     ]
 
 
@@ -132,21 +141,21 @@ class Examples:
         Raises:
             UserError: slices of different shapes, one without a reference, or as `acquisition`.
         """
-        self._slices, self._config = list(found), config
-        self._largest = largest_of_volumes(self._slices)
-        for index, one in enumerate(self._slices):
-            sense.check_alike(self._slices[0], one)
-            _check_alike(self._slices[0], one)
+        self._seen = [masked(one, config, index) for index, one in enumerate(found)]
+        self._config, self._largest = config, largest_of_volumes(found)
+        for index, one in enumerate(found):
+            sense.check_alike(found[0], one)
+            _check_alike(found[0], one)
             self.get(index)
 
     def __len__(self) -> int:
         """Number of slices."""
-        return len(self._slices)
+        return len(self._seen)
 
     def get(self, index: int) -> Acquisition:
         """One slice as `acquisition` gives it; 0 <= index < len."""
-        one = self._slices[index]
-        return acquisition(one, self._config, index, self._largest.get(volume(one)))
+        seen = self._seen[index]
+        return acquisition(seen, self._config, self._largest.get(volume(seen.slice)))
 
     def stack(self, indices: Iterable[int]) -> Acquisition:
         """Several slices as one batch.
