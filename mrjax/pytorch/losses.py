@@ -105,7 +105,7 @@ def e2e_reconstruct(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     largest = torch.view_as_real(kspace).abs().amax(dim=(1, 2, 3, 4))
     ordinary = (largest > 2.0**-40) & (largest < 2.0**40)
     unit = torch.where(ordinary, 1, forms.divisor(largest))[:, None, None]
-    return network(kspace / unit[:, None], batch["mask"].to(dtype), batch["lines"]), unit
+    return network(kspace / unit[:, None], batch["mask"].to(dtype), batch["lines"].long()), unit
 
 
 def e2e_loss(network: nn.Module, batch: Batch) -> Tensor:

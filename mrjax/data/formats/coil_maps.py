@@ -14,6 +14,8 @@ from mrjax.physics import coils
 ESTIMATES = ("acs", "espirit")
 _NORM_TOLERANCE = 1e-3
 """Deviation of the norm of maps from 1 that writers of float32 may leave."""
+COUNTED = -1
+"""Number of ACS lines that stands for as many as were acquired without a gap, at most 32."""
 _CENTRE, _FEWEST = 32, 8
 """Central rows and columns at most and at least that images to compare maps with are made from."""
 _UNEXPLAINED = 0.15
@@ -98,7 +100,7 @@ def acs_lines(name: str, columns: int, mask: np.ndarray | None, asked: int, inta
         name: of the slice.
         columns: of its k-space.
         mask: [column], the acquired ones; None for all.
-        asked: number of central columns to estimate from.
+        asked: number of central columns to estimate from, or `COUNTED`.
         intake: the run's account, which is told where there is one less.
 
     Returns:
@@ -107,6 +109,8 @@ def acs_lines(name: str, columns: int, mask: np.ndarray | None, asked: int, inta
     Raises:
         UserError: a number that cannot be, or central columns that were not acquired.
     """
+    if asked == COUNTED:
+        asked = _central_columns(columns, mask)
     if not 2 <= asked <= columns:
         raise UserError(
             f"maps of {name} are estimated from {asked} ACS lines of {columns} columns; "

@@ -26,8 +26,8 @@ def _choice(name: str, choices: list[str], about: str) -> None:
     flags.DEFINE_enum(name, None, choices, about, flag_values=FLAGS)
 
 
-_text("input", "File to read: NIfTI (qsm, breast), or k-space as HDF5 or .cfl (varnet)")
-_text("output", "File to write: .nii, .nii.gz, or for varnet .h5; its folder must exist")
+_text("input", "File to read: NIfTI (qsm, breast), or k-space as HDF5 or .cfl (varnet, e2e)")
+_text("output", "File to write: .nii, .nii.gz, or of k-space .h5; its folder must exist")
 _switch("overwrite", "Replace a file that is there")
 _text("accept", f"Checks of the data to overrule, separated by commas, of {', '.join(CHECKS)}")
 
@@ -40,8 +40,14 @@ _number("tile", "qsm: planes computed at a time; 0: all of them (default: by the
 _switch("resample", "qsm, breast: bring what lies outside the network's domain into it, and back")
 _switch("probability", "breast: write the probability of breast instead of the mask")
 _choice("maps", ["acs", "espirit"], "varnet: estimate of coil sensitivity maps the file lacks")
-_number("acs_lines", "varnet: central columns that were acquired completely", 0)
-_number("acceleration", "varnet: undersampling of k-space that is complete", 1)
+_number("acs_lines", "varnet, e2e: central columns that were acquired completely", 0)
+flags.DEFINE_float(
+    "centre_fraction",
+    None,
+    "e2e: share of the columns that are acquired in the middle of k-space that is complete",
+    flag_values=FLAGS,
+)
+_number("acceleration", "varnet, e2e: undersampling of k-space that is complete", 1)
 
 _choice("platform", ["auto", "cpu", "gpu"], "Kind of device; auto: a GPU if there is one")
 _number("device_index", "GPU to use, counted from 0", 0)

@@ -1,6 +1,6 @@
 """Multi-coil k-space in a file -> its images, in the pixels of the reconstructed k-space."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -31,7 +31,7 @@ def prepare(asked: Asked, config: Config, built: model.Model, account: Intake) -
         config.experiment, config, config.from_run, inputs.ARCHITECTURE, built.shapes
     )
     known = look_up(constants, domain.NAMES, config.from_run)
-    found = _slices(asked, config, account)
+    found = slices(asked, config, account)
     acquired = [
         sense.acquisition(one, config, sense.FIRST_TEST_INDEX + i) for i, one in enumerate(found)
     ]
@@ -61,23 +61,37 @@ def write(path: Path, asked: Asked, inputs: Inputs, outputs: Sequence[np.ndarray
     voxels of 1 mm, because k-space does not say where its slices lie.
     """
     images = np.stack(outputs)
-    magnitudes = np.abs(images).astype(np.float32)
+    names = [one.name for one in inputs.test]
+    keep(path, np.abs(images).astype(np.float32), names, {"image": images.astype(np.complex64)})
+
+
+def keep(
+    path: Path, magnitudes: np.ndarray, names: Sequence[str], more: Mapping[str, np.ndarray]
+) -> None:
+    """Write magnitudes [slice row column], in HDF5 with the names of slices and more arrays."""
     if ending(path, HDF5):
         with h5py.File(path, "w") as file:
             file["reconstruction"] = magnitudes
-            file["image"] = images.astype(np.complex64)
-            file["name"] = [one.name for one in inputs.test]
+            file["name"] = names
+            for name, array in more.items():
+                file[name] = array
         return
     nib.Nifti1Image(np.moveaxis(magnitudes, 0, 2), None).to_filename(path)
 
 
-def _slices(asked: Asked, config: Config, account: Intake) -> list[SenseSlice]:
-    """All slices of the file, of one shape."""
+def slices(asked: Asked, config: sense.Config, account: Intake) -> list[SenseSlice]:
+    """All slices of the file, of one shape.
+
+    Raises:
+        UserError: the file cannot be used, or holds no slice, or slices of several sizes.
+    """
     options = (asked.input, config.maps, config.acs_lines, account)
     if config.dataset == "bart":
         return [bart.read(*options)]
-    reader = ismrmrd.read if config.dataset == "ismrmrd" else fastmri.read
-    found = reader(*options)
+    if config.dataset == "ismrmrd":
+        found = ismrmrd.read(*options)
+    else:
+        found = fastmri.read(*options, whole=config.whole_readout)
     if len({one.kspace.shape[1:] for one in found}) != 1:
         raise UserError(
             f"{asked.input} holds no slice, or slices of several sizes; expected one size; write "

@@ -64,10 +64,11 @@ class Config(RunConfig):
         choices=("acs", "espirit"),
     )
     acs_lines: int = option(
-        16,
-        "Columns in the middle of k-space from which --maps are estimated",
+        -1,
+        "Columns in the middle of k-space from which --maps are estimated; -1: as many as were "
+        "acquired without a gap, at most 32",
         unit="columns",
-        minimum=0,
+        minimum=-1,
     )
     cascades: int = option(12, "Cascades, each with weights of its own", minimum=1)
     width: int = option(18, "Features of the first level of each cascade's U-Net", minimum=1)
@@ -124,7 +125,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "levels": 2,
         "sens_width": 2,
         "sens_levels": 2,
-        "acs_lines": 12,
     },
     # Sriram et al. 2020 and fastMRI's training: 973 knee volumes, 50 epochs of batch 1.
     "paper": {

@@ -49,12 +49,13 @@ def measured(one: Acquisition) -> dict[str, float]:
     The network brings its images to unit deviation, so the spread is relative to their maximum.
     """
     number, rows, columns = one["kspace"].shape
-    lines = jnp.asarray(one["lines"])[None]
-    calibration = calibration_columns(jnp.asarray(one["mask"])[None], lines)
+    lines = int(one["lines"])
+    if not lines:  # the file's own mask
+        lines = int(calibration_columns(jnp.asarray(one["mask"])[None]).sum())
     shown = zero_filled(one, (rows, columns)).astype(np.float64)
     return {
         "acceleration": columns / float(np.count_nonzero(one["mask"]) or np.inf),
-        "calibration": float(np.count_nonzero(np.asarray(calibration))) / columns,
+        "calibration": lines / columns,
         "coils": number,
         "rows": rows,
         "columns": columns,

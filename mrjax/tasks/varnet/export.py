@@ -34,7 +34,7 @@ def advice(config: Config) -> str:
     return f"Rows and columns have at least {least} points; there may be any number of coils."
 
 
-def size_of_training(config: Config) -> tuple[int, ...]:
+def size_of_training(config: Any) -> tuple[int, ...]:
     """Return coils, rows and columns of the training; empty where they are those of files."""
     return (config.coils, config.rows, config.columns) if config.dataset == "synthetic" else ()
 
@@ -52,7 +52,7 @@ def draw(
     edge = max(SMALLEST, 2 * config.window)
     shape = (1, *(size or (COILS, edge, edge + 4)))
     mask = (np.arange(shape[-1]) % 3 == 0).astype(np.float32)[None]
-    kspace, maps = _complex(rng, shape), _complex(rng, shape)
+    kspace, maps = complex_uniform(rng, shape), complex_uniform(rng, shape)
     maps /= np.sqrt((np.abs(maps) ** 2).sum(axis=1, keepdims=True))
     return {
         "kspace": (kspace * mask[:, None, None, :]).astype(np.complex64),
@@ -61,7 +61,8 @@ def draw(
     }
 
 
-def _complex(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+def complex_uniform(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """Draw complex numbers whose real and imaginary parts are uniform from -1 to 1."""
     return rng.uniform(-1, 1, shape) + 1j * rng.uniform(-1, 1, shape)
 
 

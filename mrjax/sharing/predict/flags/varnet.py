@@ -17,10 +17,10 @@ _RAW = (".mrd", ".ismrmrd")
 
 def settings(asked: Asked) -> dict[str, Any]:
     """The fields of the configuration that say what the input is."""
-    return {"dataset": _format(asked)} | {k: asked.flags[k] for k in FLAGS if k in asked.flags}
+    return {"dataset": layout(asked)} | {k: asked.flags[k] for k in FLAGS if k in asked.flags}
 
 
-def _format(asked: Asked) -> str:
+def layout(asked: Asked) -> str:
     """The layout of the input: by its ending, of HDF5 by what is in it."""
     found = ending(asked.input, (".cfl", *HDF5, *_RAW))
     if found is None:
