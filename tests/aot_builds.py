@@ -17,6 +17,8 @@ from mrjax.data.pipeline import Normalisation
 from mrjax.nets.unet import ConvBlock, UNet
 from mrjax.tasks.breast import config as breast_config
 from mrjax.tasks.breast import model as breast_model
+from mrjax.tasks.e2e import config as e2e_config
+from mrjax.tasks.e2e import model as e2e_model
 from mrjax.tasks.qsm import config as qsm_config
 from mrjax.tasks.qsm import model as qsm_model
 from mrjax.tasks.varnet import config as varnet_config
@@ -125,6 +127,24 @@ def breast_train_step(**fields):
     return step, (built.initial_state(), batch)
 
 
+def e2e_train_step(**fields):
+    """The whole training step of the end-to-end variational network."""
+    sizes = {"cascades": 1, "width": 2, "levels": 1, "sens_levels": 1}
+    config = e2e_config.Config(**{**e2e_config.PRESETS["tiny"], **sizes, **fields})
+    built = e2e_model.build(config, "gpu")
+    step = train_step(built, built.loss_function())
+    b, coils, rows, columns = config.batch_size, config.coils, config.rows, config.columns
+    batch = {
+        "kspace": jax.ShapeDtypeStruct((b, coils, rows, columns), jnp.complex64),
+        "mask": jax.ShapeDtypeStruct((b, columns), jnp.float32),
+        "reference": jax.ShapeDtypeStruct((b, rows, columns), jnp.float32),
+        "lines": jax.ShapeDtypeStruct((b,), jnp.float32),
+        "data_range": jax.ShapeDtypeStruct((b,), jnp.float32),
+    }
+    return step, (built.initial_state(), batch)
+
+
+reproducible_e2e_train_step = functools.partial(e2e_train_step, numerics="reproducible")
 reproducible_qsm_train_step = functools.partial(qsm_train_step, numerics="reproducible")
 reproducible_breast_train_step = functools.partial(breast_train_step, numerics="reproducible")
 reproducible_varnet_train_step = functools.partial(

@@ -1,4 +1,4 @@
-"""The three networks in reproducible arithmetic, small, with their steps and batches."""
+"""The networks of all tasks in reproducible arithmetic, small, with their steps and batches."""
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,8 @@ from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.tasks.breast import config as breast_config
 from mrjax.tasks.breast import model as breast_model
+from mrjax.tasks.e2e import config as e2e_config
+from mrjax.tasks.e2e import model as e2e_model
 from mrjax.tasks.qsm import config as qsm_config
 from mrjax.tasks.qsm import model as qsm_model
 from mrjax.tasks.varnet import config as varnet_config
@@ -17,16 +19,19 @@ from mrjax.train.step import make_step
 NORMALISATION = Normalisation(field_mean=0.1, field_std=0.02, chi_mean=0.1, chi_std=0.04)
 EMPTY = np.zeros((2, 2, 2), np.float32)
 GEOMETRY = QsmSubject(name="none", field=EMPTY, chi=EMPTY, mask=EMPTY > 0)
-TASKS = ("qsm", "varnet", "breast")
+TASKS = ("qsm", "varnet", "breast", "e2e")
 SMALL = {
     "qsm": {"levels": 1, "width": 2, "patch": 8},
     "varnet": {"stages": 2, "rows": 16, "columns": 18, "coils": 2, "acs_lines": 4, "width": 2},
     "breast": {"rows": 16, "columns": 16, "width": 2, "fold": 0},
-}
+    "e2e": {"cascades": 1, "width": 2, "levels": 1, "sens_levels": 1, "rows": 16, "columns": 18,
+            "coils": 2},
+}  # fmt: skip
 MODULES = {
     "qsm": (qsm_config, qsm_model),
     "varnet": (varnet_config, varnet_model),
     "breast": (breast_config, breast_model),
+    "e2e": (e2e_config, e2e_model),
 }
 
 
@@ -64,6 +69,9 @@ def batch_of(task: str, built) -> dict:
     if task == "breast":
         return {"image": real(c.rows, c.columns, 3), "mask": real(c.rows, c.columns, 1)}
     coils = both(c.coils, c.rows, c.columns)
+    if task == "e2e":
+        batch = {"kspace": coils, "mask": real(c.columns), "reference": real(c.rows, c.columns)}
+        return {**batch, "lines": real(), "data_range": real()}
     reference = both(c.rows, c.columns)
     return {"kspace": coils, "maps": coils, "mask": real(c.columns), "reference": reference}
 
@@ -71,7 +79,7 @@ def batch_of(task: str, built) -> dict:
 def predictor_of(task: str, built):
     """(state, batch) -> predictions."""
     predict = built.predictor(*([NORMALISATION] if task == "qsm" else []))
-    if task == "varnet":
+    if task in ("varnet", "e2e"):
         return lambda state, batch: predict(state.params, batch)
     image = {"qsm": "field", "breast": "image"}[task]
     return lambda state, batch: predict(state.params, state.batch_stats, batch[image])

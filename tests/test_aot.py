@@ -19,7 +19,7 @@ from helpers import shared
 from mrjax.backend.levels import OWNED, xla_flags
 from mrjax.config import RunConfig
 
-STEPS = {"qsm": 8, "varnet": 10, "breast": 8}
+STEPS = {"qsm": 8, "varnet": 10, "breast": 8, "e2e": 30}
 """Network and the least number of cuDNN convolutions expected in its step.
 
 A U-Net has three blocks of layers there, each with a response, a gradient by the kernel and, but

@@ -12,6 +12,9 @@ if that module restricts the estimate of the maps to the calibration lines (its 
 not tell) and every coil has a signal.
 """
 
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, Shaped
@@ -24,6 +27,8 @@ from mrjax.physics.fourier import centred_fft, centred_ifft
 
 Coils = Complex[Array, "b coil row column"]
 Masks = Shaped[Array, "b column"]
+Cut = TypeVar("Cut")
+"""An array that can be indexed: of JAX, numpy or PyTorch."""
 _AXES = (-2, -1)
 _zeros = nn.initializers.zeros
 
@@ -75,16 +80,14 @@ def root_sum_of_squares(ar: Arithmetic, images: Coils) -> Float[Array, "b row co
     return safe_root(ar, ar.sum(squared_magnitude(ar, images), (1,)))
 
 
-def cropped(
-    image: Float[Array, "*b row column"], shape: tuple[int, int]
-) -> Float[Array, "*b fewer_rows fewer_columns"]:
+def cropped(image: Cut, shape: Sequence[int]) -> Cut:
     """Cut the middle out of images, as the references of fastMRI are cut.
 
     Of n rows, m are kept from (n - m) // 2 on; an axis that is shorter than asked is kept whole. An
     image and a reference of different size are thus both cut to the shorter of their lengths.
 
     Args:
-        image: any leading axes.
+        image: images [... row column] of JAX, numpy or PyTorch.
         shape: largest numbers of rows and columns.
 
     Returns:
@@ -92,10 +95,11 @@ def cropped(
 
     Source: fastmri.data.transforms.center_crop_to_smallest.
     """
-    kept = [min(n, m) for n, m in zip(image.shape[-2:], shape, strict=True)]
-    first = [(n - m) // 2 for n, m in zip(image.shape[-2:], kept, strict=True)]
+    array: Any = image
+    kept = [min(n, m) for n, m in zip(array.shape[-2:], shape, strict=True)]
+    first = [(n - m) // 2 for n, m in zip(array.shape[-2:], kept, strict=True)]
     rows, columns = (slice(start, start + m) for start, m in zip(first, kept, strict=True))
-    return image[..., rows, columns]
+    return array[..., rows, columns]
 
 
 class SensitivityNet(nn.Module):

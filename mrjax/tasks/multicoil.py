@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from mrjax.arrays import SenseSlice
-from mrjax.config import RunConfig
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.runs import digests
@@ -29,6 +28,20 @@ class Acquired(Protocol):
     def get(self, index: int, /) -> Acquisition:
         """One slice, undersampled."""
         ...
+
+
+class Inferring(Protocol):
+    """The fields of a configuration that say whose network is applied, and how.
+
+    Attributes:
+        from_run: folder of the network.
+        resample: see `mrjax.config.RunConfig`.
+    """
+
+    @property
+    def from_run(self) -> str: ...  # noqa: D102
+    @property
+    def resample(self) -> bool: ...  # noqa: D102
 
 
 def of_slices(
@@ -66,7 +79,7 @@ def of_geometry(train: Sequence[SenseSlice], test: Sequence[SenseSlice]) -> str:
 
 
 def look(
-    config: RunConfig,
+    config: Inferring,
     known: Domain | None,
     test: Sequence[SenseSlice],
     found: Iterable[Measured],

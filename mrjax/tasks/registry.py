@@ -100,6 +100,20 @@ TASKS: dict[str, Task] = {
         "constant of the training set is needed.",
         public="varnet",
     ),
+    "breast": Task(
+        title="breast masks with a U-Net",
+        metrics=("dice",),
+        output="probability of breast tissue",
+        sizes=("width", "levels", "rows", "columns", "batch_size"),
+        single={"fold": 0},
+        whole="crossval",
+        network="/repetition_000/fold_00",
+        inputs=("image",),
+        constants={"threshold": ("channel", "low", "high")},
+        tags=("breast", "image-segmentation"),
+        normalised="The images of each patient are divided by a scale of the patient's own; no "
+        "constant of the training set is needed by the network.",
+    ),
     "e2e": Task(
         title="parallel imaging with the end-to-end variational network",
         metrics=("nrmse", "psnr", "ssim", "ssim_fastmri"),
@@ -117,20 +131,6 @@ TASKS: dict[str, Task] = {
         "imaginary part, before each U-Net and back behind it; no constant of the training set is "
         "needed.",
         public="fastmri",
-    ),
-    "breast": Task(
-        title="breast masks with a U-Net",
-        metrics=("dice",),
-        output="probability of breast tissue",
-        sizes=("width", "levels", "rows", "columns", "batch_size"),
-        single={"fold": 0},
-        whole="crossval",
-        network="/repetition_000/fold_00",
-        inputs=("image",),
-        constants={"threshold": ("channel", "low", "high")},
-        tags=("breast", "image-segmentation"),
-        normalised="The images of each patient are divided by a scale of the patient's own; no "
-        "constant of the training set is needed by the network.",
     ),
 }
 """Name -> task."""

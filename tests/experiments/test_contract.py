@@ -15,11 +15,12 @@ from mrjax.runs import ledger
 from mrjax.runs.digests import fingerprint, hex64
 from mrjax.train import checkpoint
 
-JAX = ("qsm", "varnet", "breast")
+JAX = ("qsm", "varnet", "breast", "e2e")
 COMMANDS = {
     "qsm": ("qsm", *micro("qsm"), "--n_test=1"),
     "varnet": ("varnet", *micro("varnet"), "--n_test=1"),
     "breast": ("breast", *micro("breast")),
+    "e2e": ("e2e", *micro("e2e"), "--n_test=1"),
     "pytorch": ("pytorch", "--task=qsm", *micro("qsm"), "--n_test=1"),
 }
 """Program -> its command line, with few figures to draw; that of breast is several trainings."""
@@ -31,6 +32,7 @@ SWITCHES = {
 KILLED_AFTER = {
     "qsm": "ledger.jsonl",
     "varnet": "checkpoints/*.npz",
+    "e2e": "checkpoints/*.npz",
     "breast": f"{FOLDS[0]}/ledger.jsonl",
     "pytorch": "ledger.jsonl",
 }

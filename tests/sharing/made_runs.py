@@ -14,8 +14,10 @@ from mrjax.train import checkpoint
 SIZES = {
     "qsm": {"levels": 1, "width": 3, "window": 3},
     "breast": {"levels": 1, "width": 3},
+    "e2e": {"cascades": 1, "width": 3, "levels": 1, "sens_width": 2, "sens_levels": 1, "rows": 32,
+            "columns": 36, "coils": 2},
     "varnet": {"stages": 1, "width": 3, "window": 5, "rows": 16, "columns": 18, "coils": 2},
-}
+}  # fmt: skip
 
 
 def make(task: str, path: Path, **changed: object) -> Path:

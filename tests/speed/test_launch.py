@@ -9,7 +9,7 @@ from mrjax.errors import UserError
 from mrjax.speed import launch, variants
 from mrjax.speed.variants import PYTORCH, VARIANTS
 
-TASKS = ("qsm", "varnet", "breast")
+TASKS = ("qsm", "varnet", "breast", "e2e")
 STEP = {"task": "qsm", "variant": "jax_tf32", "step_s": 0.5, "flops": 3e12}
 
 

@@ -172,7 +172,7 @@ class Examples:
 
 
 def _check_alike(first: SenseSlice, other: SenseSlice) -> None:
-    sizes = [np.shape(one.reference) for one in (first, other)]
+    sizes = [np.shape(np.asarray(one.reference)) for one in (first, other)]
     if sizes[0] != sizes[1]:
         raise UserError(
             f"the image of slice {first.name} has {times(sizes[0])} pixels that count, that of "

@@ -18,7 +18,6 @@ class Config(RunConfig):
     """Everything that determines a run of the end-to-end variational network."""
 
     experiment: ClassVar[str] = "e2e"
-    whole_readout: ClassVar[bool] = True
 
     dataset: str = option(
         "synthetic",
@@ -75,11 +74,23 @@ class Config(RunConfig):
     levels: int = option(4, "Poolings of each cascade's U-Net", minimum=1, maximum=4)
     sens_width: int = option(8, "Features of the first level of the sensitivity network", minimum=1)
     sens_levels: int = option(4, "Poolings of the sensitivity network", minimum=1, maximum=4)
+    last_scale: float = option(
+        1.0,
+        "Factor of the first weights of each U-Net's last layer; below 1 a cascade begins nearly "
+        "as data consistency alone, with which short trainings come further",
+        minimum=0.0,
+        maximum=1.0,
+    )
     from_run: str = option(
         "",
         "Begin with the trained network and tuned CG-SENSE in this finished run folder or "
         "package; with --steps=0 only infer",
     )
+
+    @property
+    def whole_readout(self) -> bool:
+        """Whether fastMRI's k-space keeps the rows that oversample the readout."""
+        return True
 
     def check(self) -> None:
         """Raise UserError for values that contradict each other."""
@@ -97,16 +108,17 @@ class Config(RunConfig):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Minutes on two cores, with images worth looking at.
     "demo": {
-        "steps": 400,
+        "steps": 600,
         "batch_size": 1,
         "checkpoint_every": 50,
-        "learning_rate": 2e-3,
+        "learning_rate": 7e-3,
         "cooldown": 0.4,
         "cascades": 4,
         "width": 8,
         "levels": 3,
         "sens_width": 4,
         "sens_levels": 3,
+        "last_scale": 0.1,
     },
     # A whole run, compile included, in 40 s on two cores: for tests and studies.
     "tiny": {
@@ -125,6 +137,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "levels": 2,
         "sens_width": 2,
         "sens_levels": 2,
+        "last_scale": 0.1,
     },
     # Sriram et al. 2020 and fastMRI's training: 973 knee volumes, 50 epochs of batch 1.
     "paper": {

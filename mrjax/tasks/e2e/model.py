@@ -34,17 +34,18 @@ class Model(TaskModel[Config, e2e.E2EVarNet]):
         """Draw float32 parameters by leaf path; kernels are uniform on +-1 / sqrt(fan-in).
 
         Instance normalisation takes the scale of all kernels back but that of the last layer, which
-        says by how much a U-Net changes its image at first. He's variance would be six times as
-        large.
+        says by how much a U-Net changes its image at first; ``--last_scale`` multiplies it. He's
+        variance would be six times as large.
 
         Source: torch.nn.Conv2d, which fastmri.models.VarNet leaves as it is (its biases are drawn,
         ours are 0).
         """
-        share = np.float32(1 / math.sqrt(6))
-        return {
+        share, last = np.float32(1 / math.sqrt(6)), np.float32(self.config.last_scale)
+        drawn = {
             path: value * share if path.endswith("kernel") else value
             for path, value in super().draw().items()
         }
+        return {k: v * last if k.endswith("unet/out/kernel") else v for k, v in drawn.items()}
 
     def reconstruct(self, params: PyTree, batch: Acquired) -> tuple[Array, Array]:
         """Reconstruct a batch in the scale of the network.

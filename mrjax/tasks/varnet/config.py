@@ -16,7 +16,6 @@ class Config(RunConfig):
     """Everything that determines a VarNet run."""
 
     experiment: ClassVar[str] = "varnet"
-    whole_readout: ClassVar[bool] = False
 
     dataset: str = option(
         "synthetic",
@@ -82,6 +81,11 @@ class Config(RunConfig):
         "Begin with the trained network and tuned CG-SENSE in this finished run folder or "
         "package; with --steps=0 only infer",
     )
+
+    @property
+    def whole_readout(self) -> bool:
+        """Whether fastMRI's k-space keeps the rows that oversample the readout."""
+        return False
 
     def check(self) -> None:
         """Raise UserError for values that contradict each other."""

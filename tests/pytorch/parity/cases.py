@@ -12,9 +12,11 @@ from mrjax.arrays import QsmSubject
 from mrjax.data.pipeline import Normalisation
 from mrjax.physics import dipole
 from mrjax.physics.phantoms import brain
-from mrjax.pytorch import losses, nets, unet, varnet
+from mrjax.pytorch import e2e, losses, nets, unet, varnet
 from mrjax.tasks.breast import config as breast_config
 from mrjax.tasks.breast import model as breast_model
+from mrjax.tasks.e2e import config as e2e_config
+from mrjax.tasks.e2e import model as e2e_model
 from mrjax.tasks.qsm import config as qsm_config
 from mrjax.tasks.qsm import model as qsm_model
 from mrjax.tasks.varnet import config as varnet_config
@@ -25,6 +27,7 @@ CONSTANTS = Normalisation(field_mean=0.002, field_std=0.03, chi_mean=0.01, chi_s
 DIRECTION = (0.0, 0.6, 0.8)
 QSM = {"batch_size": 2, "width": 3, "levels": 1, "model_weight": 0.7, "gradient_weight": 0.2}
 VARNET = {"batch_size": 2, "rows": 48, "columns": 40, "width": 4, "stages": 2}
+E2E = {"batch_size": 2, "rows": 35, "columns": 40, "cascades": 2, "width": 3, "levels": 1}
 BREAST = {"batch_size": 2, "rows": 24, "columns": 16, "width": 4, "levels": 2}
 
 
@@ -125,7 +128,7 @@ def variational(form: type[varnet.VarNet], loss: str) -> Callable[..., Case]:
     return make
 
 
-def _slices(rng: np.random.Generator, config: varnet_config.Config, outside: float) -> Arrays:
+def _slices(rng: np.random.Generator, config: Any, outside: float) -> Arrays:
     """Noise seen by coils, multiplied by `outside` outside a disc; 0 gives zeros, as in data."""
     size = (config.rows, config.columns)
     inside = np.where(_disc(size), 1.0, outside)
@@ -172,11 +175,44 @@ def _disc(size: tuple[int, ...]) -> np.ndarray:
     return np.sum(np.square(axes), axis=0) < 1
 
 
+def end_to_end(dtype: str, rng: np.random.Generator, **changes: Any) -> Case:
+    values = {**e2e_config.PRESETS["tiny"], **E2E, **changes}
+    config = e2e_config.Config(**values, dtype=dtype)
+    model = e2e_model.build(config, "cpu")
+    predict = model.predictor()
+    sizes = (config.cascades, config.width, config.levels, config.sens_width, config.sens_levels)
+    return Case(
+        model,
+        model.loss_function(),
+        lambda params, stats, batch: predict(params, batch),
+        e2e.E2EVarNet(*sizes),
+        losses.e2e_loss,
+        losses.e2e_predict,
+        None,
+        {"noise": _magnitudes(rng, config, 1), "masked": _magnitudes(rng, config, 0)},
+    )
+
+
+def _magnitudes(rng: np.random.Generator, config: e2e_config.Config, outside: float) -> Arrays:
+    """Slices with their calibration lines; the reference is smaller than the image."""
+    found = _slices(rng, config, outside)
+    reference = np.abs(found["reference"])[:, 3:-4, 2:-2]
+    found["mask"][:, 16:25] = 1
+    return {
+        "kspace": found["kspace"],
+        "mask": found["mask"],
+        "lines": np.asarray([8.0, 0.0]),
+        "reference": reference,
+        "data_range": reference.max(axis=(1, 2)),
+    }
+
+
 MAKERS = {
     "qsm": qsm,
     "tuned varnet": variational(varnet.TunedVarNet, "complex"),
     "public varnet": variational(varnet.VarNet, "magnitude"),
     "breast": breast,
+    "end-to-end": end_to_end,
 }
 
 

@@ -36,31 +36,38 @@ def results(request, task):
         batch = cases.cast(case.batches[kind], dtype)
         theirs = steps.their_results(case, params, stats, batch)
         found[kind] = ours(params, stats, batch), theirs
-    return dtype, found
+    return dtype, found, LEAST.get(task, 0)
+
+
+LEAST = {"end-to-end": 1}
+"""Size of a loss to which its error is relative: this one is 1 minus a mean similarity near 1."""
+FLAT = {"cascade0/data_weight"}
+"""Its gradient is zero, because the first cascade begins with the measured k-space."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_outputs_and_losses(results, kind):
-    dtype, found = results
+    dtype, found, least = results
     ours, theirs = found[kind]
     outputs, losses, *_ = BOUNDS[dtype]
     for actual, expected in zip(ours[:2], theirs[:2], strict=True):
         assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
         assert np.abs(actual - expected).max() <= outputs * np.abs(expected).max()
-    assert abs(ours.loss - theirs.loss) <= losses * abs(theirs.loss)
+    assert abs(ours.loss - theirs.loss) <= losses * max(abs(theirs.loss), least)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_gradients(results, kind):
-    dtype, found = results
+    dtype, found, _ = results
     ours, theirs = found[kind]
-    assert all(np.any(g) for g in theirs.gradients.values()), "a gradient is zero: nothing to see"
+    flat = {name for name, g in theirs.gradients.items() if not np.any(g)}
+    assert flat <= FLAT, "a gradient is zero: nothing to see"
     assert steps.distance(ours.gradients, theirs.gradients) <= BOUNDS[dtype][2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_parameters_and_statistics_after_a_step(results, kind):
-    dtype, found = results
+    dtype, found, _ = results
     ours, theirs = found[kind]
     *_, parameters, statistics = BOUNDS[dtype]
     moved = [steps.with_true_gradient(r.parameters) for r in (ours, theirs)]
