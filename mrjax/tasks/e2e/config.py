@@ -122,12 +122,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # A whole run, compile included, in 40 s on two cores: for tests and studies.
     "tiny": {
-        "steps": 60,
-        "batch_size": 8,
+        "steps": 100,
+        "batch_size": 4,
         "checkpoint_every": 20,
-        "learning_rate": 5e-3,
+        "learning_rate": 1e-2,
         "cooldown": 0.4,
-        "n_train": 8,
+        "n_train": 40,
         "n_test": 8,
         "rows": 48,
         "columns": 48,
