@@ -14,7 +14,7 @@ from small_networks import TASKS
 
 torch = pytest.importorskip("torch")
 
-from mrjax.pytorch import losses, nets, unet, varnet, weights  # noqa: E402
+from mrjax.pytorch import e2e, losses, nets, unet, varnet, weights  # noqa: E402
 from mrjax.sharing.export import folder, monai, plain, state_dict, trained  # noqa: E402
 from mrjax.sharing.export.about import Asked  # noqa: E402
 from mrjax.tasks.varnet import export as varnet_export  # noqa: E402
@@ -54,6 +54,12 @@ def twin_output(found: trained.Trained) -> np.ndarray:
         batch = {k: torch.from_numpy(v) for k, v in found.inputs.items()}
         with torch.no_grad():
             return varnet_export.real(losses.varnet_predict(net, batch).numpy()[:, None])
+    if found.task == "e2e":
+        net = e2e.E2EVarNet(c.cascades, c.width, c.levels, c.sens_width, c.sens_levels)
+        weights.load_weights(net, found.weights.params)
+        batch = {k: torch.from_numpy(v) for k, v in found.inputs.items()}
+        with torch.no_grad():
+            return losses.e2e_predict(net, batch).numpy()[:, None]
     qsm = found.task == "qsm"
     net = nets.QSMnet(c.width, c.levels, c.window) if qsm else unet.UNet2d(3, c.width, c.levels)
     weights.load_weights(net, *found.weights)

@@ -18,7 +18,7 @@ from mrjax.sharing.export.about import Asked
 pytest.importorskip("flatbuffers", reason="flatbuffers is not installed (share-extra)")
 from mrjax.sharing.export import stablehlo
 
-SIZE = {"qsm": (8, 10, 12), "breast": (8, 12), "varnet": (2, 16, 18)}
+SIZE = {"qsm": (8, 10, 12), "breast": (8, 12), "varnet": (2, 16, 18), "e2e": (2, 32, 36)}
 
 
 @pytest.fixture(scope="module")
