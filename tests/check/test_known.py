@@ -20,7 +20,7 @@ def test_every_task_is_known_with_its_ledger():
         assert len(ledger.read(FACTS.ledgers[task])) > 50
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", ["qsm", "varnet", "breast"])
 def test_another_vendor_gave_the_same(task):
     folder = shared(f"reference/amd_epyc/orderfree_{task}")
     found = json.loads((folder / "result.json").read_text())["digests"]

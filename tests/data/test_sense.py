@@ -29,6 +29,7 @@ class Config:
     seed_data: int = 0
     seed_noise: int = 0
     seed_mask: int = 0
+    whole_readout: bool = False
 
     def seed_for(self, stream: str) -> int:
         return {"data": self.seed_data, "noise": self.seed_noise, "mask": self.seed_mask}[stream]
