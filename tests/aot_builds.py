@@ -138,7 +138,7 @@ def e2e_train_step(**fields):
         "kspace": jax.ShapeDtypeStruct((b, coils, rows, columns), jnp.complex64),
         "mask": jax.ShapeDtypeStruct((b, columns), jnp.float32),
         "reference": jax.ShapeDtypeStruct((b, rows, columns), jnp.float32),
-        "lines": jax.ShapeDtypeStruct((b,), jnp.float32),
+        "lines": jax.ShapeDtypeStruct((b,), jnp.int32),
         "data_range": jax.ShapeDtypeStruct((b,), jnp.float32),
     }
     return step, (built.initial_state(), batch)

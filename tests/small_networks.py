@@ -71,7 +71,8 @@ def batch_of(task: str, built) -> dict:
     coils = both(c.coils, c.rows, c.columns)
     if task == "e2e":
         batch = {"kspace": coils, "mask": real(c.columns), "reference": real(c.rows, c.columns)}
-        return {**batch, "lines": real(), "data_range": real()}
+        lines = jax.ShapeDtypeStruct((c.batch_size,), jnp.int32)
+        return {**batch, "lines": lines, "data_range": real()}
     reference = both(c.rows, c.columns)
     return {"kspace": coils, "maps": coils, "mask": real(c.columns), "reference": reference}
 

@@ -20,11 +20,10 @@ from mrjax.runs import digests, environment, metrics, records, result
 from mrjax.runs.folder import RunFolder
 from mrjax.runs.jsonl import JsonLines
 from mrjax.runs.ledger import Ledger
-from mrjax.tasks import registry, trained
+from mrjax.tasks import exchange, registry, trained
 from mrjax.tasks.breast import crossval, summary
 from mrjax.tasks.breast.config import Config
 from mrjax.tasks.qsm import regions
-from mrjax.tasks.varnet import exchange
 from mrjax.train import checkpoint, finite, loop
 from mrjax.train.step import Evidence, LossScale, State
 
@@ -86,7 +85,7 @@ def whole_cross_validation() -> dict[str, Any]:
 
 def imported_network() -> dict[str, Any]:
     leaves = {"stage0/data_weight": np.zeros(())}
-    return exchange._result(leaves, leaves, "file.pth")
+    return exchange._result("varnet", leaves, leaves, "file.pth")
 
 
 def with_account() -> dict[str, Any]:

@@ -58,9 +58,7 @@ def test_the_unit_of_k_space_does_not_matter(built, params, loss, factor):
 
 def test_ordinary_numbers_keep_their_bits(built, params):
     batch = noise.batch(built.config)
-    whole = built.net.apply(
-        {"params": params}, batch["kspace"], batch["mask"], batch["lines"].astype(np.int32)
-    )
+    whole = built.net.apply({"params": params}, batch["kspace"], batch["mask"], batch["lines"])
     image, unit = built.reconstruct(params, batch)
     np.testing.assert_array_equal(image, whole)
     assert (np.asarray(unit) == 1).all()

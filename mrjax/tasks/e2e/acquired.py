@@ -107,7 +107,7 @@ def acquisition(seen: Seen, config: Config, largest: float | None = None) -> Acq
 
     Returns:
         `kspace` complex64 [coil row column], zero where not acquired; `mask` float32 [column], 0 or
-        1; `lines` float32, number of calibration lines, 0 where they are to be counted; `maps`
+        1; `lines` int32, number of calibration lines, 0 where they are to be counted; `maps`
         complex64 [coil row column], for CG-SENSE alone; and where the slice has a reference,
         `reference` float32 [row column], which may be smaller, and `data_range` float32.
 
@@ -115,7 +115,7 @@ def acquisition(seen: Seen, config: Config, largest: float | None = None) -> Acq
         UserError: as `mrjax.data.sense.acquisition`.
     """
     found = sense.acquisition(seen.slice, config, 0)  # its mask is there, so none is drawn
-    found |= {"lines": np.array(seen.lines, np.float32)}
+    found |= {"lines": np.array(seen.lines, np.int32)}
     return found if largest is None else found | {"data_range": np.array(largest, np.float32)}
 
 

@@ -33,7 +33,8 @@ def draw(
     """Draw a k-space in which two of three columns are missing outside the calibration lines.
 
     Returns:
-        `kspace` (1, coil, row, column), complex64; `mask` (1, column) and `lines` (1,), float32.
+        `kspace` (1, coil, row, column), complex64; `mask` (1, column), float32; `lines`
+        (1,), int32.
     """
     edge = 2 * SMALLEST
     shape = (1, *(size or (COILS, edge, edge + 4)))
@@ -42,7 +43,7 @@ def draw(
     centre = (columns >= first) & (columns < first + LINES)
     mask = ((columns % 3 == 0) | centre).astype(np.float32)[None]
     kspace = complex_uniform(rng, shape) * mask[:, None, None, :]
-    lines = np.full(1, LINES, np.float32)
+    lines = np.full(1, LINES, np.int32)
     return {"kspace": kspace.astype(np.complex64), "mask": mask, "lines": lines}
 
 

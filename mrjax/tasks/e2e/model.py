@@ -63,8 +63,8 @@ class Model(TaskModel[Config, e2e.E2EVarNet]):
         sizes = jnp.stack([jnp.abs(part) for part in parts(kspace)])
         unit = safe_unit(jnp.max(sizes, axis=(0, 2, 3, 4)))
         scaled = ar.div(kspace, unit.reshape(-1, 1, 1, 1))
-        mask, lines = batch["mask"].astype(dtype), batch["lines"].astype(jnp.int32)
-        return jnp.asarray(self.net.apply({"params": params}, scaled, mask, lines)), unit
+        mask = batch["mask"].astype(dtype)
+        return jnp.asarray(self.net.apply({"params": params}, scaled, mask, batch["lines"])), unit
 
     def loss_function(self) -> LossFunction:
         """Return (params, no statistics, batch) -> (loss, no statistics).

@@ -14,8 +14,8 @@ def batch(config: Config) -> dict[str, np.ndarray]:
     """Return slices of noise, regularly undersampled, with calibration lines.
 
     Returns:
-        `kspace` (b, coil, row, column) complex64; `mask` (b, column), `lines` (b,), `reference`
-        (b, row, column) and `data_range` (b,) float32.
+        `kspace` (b, coil, row, column) complex64; `mask` (b, column), `reference` (b, row,
+        column) and `data_range` (b,) float32; `lines` (b,) int32.
     """
     shape = (config.batch_size, config.coils, config.rows, config.columns)
     kspace, images = noise.complex_noise(shape)
@@ -28,7 +28,7 @@ def batch(config: Config) -> dict[str, np.ndarray]:
     return {
         "kspace": kspace * mask[:, None, None],
         "mask": mask,
-        "lines": np.full(config.batch_size, lines, np.float32),
+        "lines": np.full(config.batch_size, lines, np.int32),
         "reference": reference,
         "data_range": reference.max(axis=(1, 2)),
     }

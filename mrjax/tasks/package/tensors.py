@@ -12,7 +12,7 @@ import numpy as np
 
 from mrjax.runs import jsonfile
 
-_TYPES = {"F32": 4, "F64": 8, "C64": 8}
+_TYPES = {"F32": 4, "F64": 8, "C64": 8, "I32": 4}
 """Types that packages use -> bytes of an element."""
 _LONGEST_HEADER = 2**20
 _MOST_TENSORS = 4096
@@ -23,7 +23,7 @@ def dump(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Write arrays; equal arrays give equal bytes.
 
     Args:
-        arrays: name -> float32, float64 or complex64, any shape.
+        arrays: name -> float32, float64, complex64 or int32, any shape.
     """
     import safetensors.numpy
 

@@ -24,6 +24,7 @@ VARIANTS = {
     "varnet": ("varnet", {}),
     "varnet_iipg": ("varnet", {"optimizer": "iipg", "momentum": 0.5, "loss": "magnitude"}),
     "breast": ("breast", {}),
+    "e2e": ("e2e", {}),
 }
 
 

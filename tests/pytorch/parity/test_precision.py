@@ -13,7 +13,7 @@ from mrjax.numerics.native import Native  # noqa: E402
 from mrjax.pytorch import nets, varnet, weights  # noqa: E402
 
 UNETS = {"qsm": torch.channels_last_3d, "breast": torch.channels_last}
-HALVES = {"qsm": 0.02, "tuned varnet": 0.02, "breast": 0.02}
+HALVES = {"qsm": 0.02, "tuned varnet": 0.02, "breast": 0.02, "end-to-end": 0.02}
 
 
 def made(task, dtype, **changes):

@@ -7,9 +7,11 @@ from helpers import draw
 torch = pytest.importorskip("torch", reason="needs torch, the framework of the baseline")
 
 from mrjax.errors import UserError  # noqa: E402
-from mrjax.pytorch import nets, unet, varnet, weights  # noqa: E402
+from mrjax.pytorch import e2e, nets, unet, varnet, weights  # noqa: E402
 from mrjax.tasks.breast import config as breast_config  # noqa: E402
 from mrjax.tasks.breast import model as breast_model  # noqa: E402
+from mrjax.tasks.e2e import config as e2e_config  # noqa: E402
+from mrjax.tasks.e2e import model as e2e_model  # noqa: E402
 from mrjax.tasks.qsm import config as qsm_config  # noqa: E402
 from mrjax.tasks.qsm import model as qsm_model  # noqa: E402
 from mrjax.tasks.varnet import config as varnet_config  # noqa: E402
@@ -30,10 +32,15 @@ def breast():
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
+def end_to_end():
+    return e2e.E2EVarNet(cascades=2, width=4, levels=2, sens_width=2, sens_levels=2)
+
+
 MAKERS = {
     "qsm": (qsm, qsm_model, qsm_config, {}),
     "varnet": (variational, varnet_model, varnet_config, {"stages": 12}),
     "breast": (breast, breast_model, breast_config, {}),
+    "e2e": (end_to_end, e2e_model, e2e_config, {}),
 }
 
 
