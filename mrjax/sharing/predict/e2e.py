@@ -9,11 +9,10 @@ from mrjax.data import sense
 from mrjax.data.intake import Intake
 from mrjax.sharing.predict.files import Asked
 from mrjax.sharing.predict.varnet import applications, keep, slices
-from mrjax.tasks import trained
-from mrjax.tasks.domain import look_up
-from mrjax.tasks.e2e import acquired, classical, domain, inputs, model
+from mrjax.tasks.e2e import acquired, domain, inputs, model
 from mrjax.tasks.e2e.config import Config
 from mrjax.tasks.e2e.inputs import Inputs
+from mrjax.tasks.multicoil.inputs import taken
 
 __all__ = ["applications", "prepare", "write"]
 
@@ -24,10 +23,7 @@ def prepare(asked: Asked, config: Config, built: model.Model, account: Intake) -
     Raises:
         UserError: a file cannot be used or makes no sense, or the network cannot be read.
     """
-    initial, constants = trained.load(
-        config.experiment, config, config.from_run, inputs.ARCHITECTURE, built.shapes
-    )
-    known = look_up(constants, domain.NAMES, config.from_run)
+    start = taken(config, built, inputs.ARCHITECTURE, domain.NAMES)
     found = [acquired.with_magnitude(one) for one in slices(asked, config, account)]
     for one in found:
         inputs.check(one, config)
@@ -39,9 +35,8 @@ def prepare(asked: Asked, config: Config, built: model.Model, account: Intake) -
                 one.name,
             )
     seen = acquired.acquisitions(found, config, sense.FIRST_TEST_INDEX)
-    domain.look(config, known, found, seen, account)
-    tuned = classical.Tuned(**constants["tuned"])
-    return Inputs(None, [], found, seen, tuned, initial, account, known)
+    domain.look(config, start.known, found, seen, account)
+    return Inputs(None, [], found, seen, start.tuned, start.initial, account, start.known)
 
 
 def write(path: Path, asked: Asked, inputs: Inputs, outputs: Sequence[np.ndarray]) -> None:

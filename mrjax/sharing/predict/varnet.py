@@ -14,9 +14,8 @@ from mrjax.data.intake import Intake
 from mrjax.errors import UserError
 from mrjax.sharing.predict.files import Asked, ending
 from mrjax.sharing.predict.flags.varnet import HDF5
-from mrjax.tasks import trained
-from mrjax.tasks.domain import look_up
-from mrjax.tasks.varnet import classical, domain, inputs, model
+from mrjax.tasks.multicoil.inputs import taken
+from mrjax.tasks.varnet import domain, inputs, model
 from mrjax.tasks.varnet.config import Config
 from mrjax.tasks.varnet.inputs import Inputs
 
@@ -27,10 +26,7 @@ def prepare(asked: Asked, config: Config, built: model.Model, account: Intake) -
     Raises:
         UserError: a file cannot be used or makes no sense, or the network cannot be read.
     """
-    initial, constants = trained.load(
-        config.experiment, config, config.from_run, inputs.ARCHITECTURE, built.shapes
-    )
-    known = look_up(constants, domain.NAMES, config.from_run)
+    start = taken(config, built, inputs.ARCHITECTURE, domain.NAMES)
     found = slices(asked, config, account)
     acquired = [
         sense.acquisition(one, config, sense.FIRST_TEST_INDEX + i) for i, one in enumerate(found)
@@ -43,9 +39,8 @@ def prepare(asked: Asked, config: Config, built: model.Model, account: Intake) -
                 f"{config.acceleration} columns and {config.acs_lines} central ones)",
                 one.name,
             )
-    domain.look(config, known, found, acquired, account)
-    tuned = classical.Tuned(**constants["tuned"])
-    return Inputs(None, [], found, acquired, tuned, initial, account, known)
+    domain.look(config, start.known, found, acquired, account)
+    return Inputs(None, [], found, acquired, start.tuned, start.initial, account, start.known)
 
 
 def applications(inputs: Inputs) -> int:

@@ -15,7 +15,7 @@ from mrjax.errors import UserError
 from mrjax.nets.e2e import cropped
 from mrjax.physics import coils, fastmri_masks
 from mrjax.tasks.e2e.config import Config
-from mrjax.tasks.multicoil import largest_of_volumes, volume
+from mrjax.tasks.multicoil.slices import largest_of_volumes, volume
 
 Acquisition = dict[str, np.ndarray]
 

@@ -4,45 +4,21 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mrjax.config import RunConfig, option
+from mrjax.config import option
 from mrjax.errors import UserError
 from mrjax.tasks import options
+from mrjax.tasks.multicoil.config import SliceConfig
 
-DATASETS = ("synthetic", "tfds", "hammernik", "fastmri", "ismrmrd", "bart")
 SMALLEST = 16
 """Least edge of an image; smaller ones are padded to this length before each U-Net."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(SliceConfig):
     """Everything that determines a run of the end-to-end variational network."""
 
     experiment: ClassVar[str] = "e2e"
 
-    dataset: str = option(
-        "synthetic",
-        "Where slices come from: knees made from keys, the TFDS build of them, Hammernik's knee "
-        ".mat files, fastMRI multicoil HDF5 (with its whole readout), ISMRMRD raw data, BART cfl",
-        choices=DATASETS,
-    )
-    steps: int = option(
-        400, "Training steps; 0 only infers, with --from_run", unit="steps", minimum=0
-    )
-    n_train: int = option(24, "Synthetic slices to train on", minimum=1)
-    n_test: int = option(
-        4,
-        "Held out: synthetic slices, patients (hammernik) or files (fastmri, ismrmrd, bart); 0: "
-        "all, for --steps=0 with files, where it is what unset means",
-        minimum=0,
-    )
-    rows: int = option(96, "Rows (readout) of a synthetic slice", unit="pixels", minimum=SMALLEST)
-    columns: int = option(
-        96, "Columns (phase encoding) of a synthetic slice", unit="pixels", minimum=SMALLEST
-    )
-    coils: int = option(6, "Receive coils of a synthetic slice", minimum=1)
-    acceleration: int = option(
-        4, "Acquire one column in this many, where the data set fixes no mask", minimum=1
-    )
     centre_fraction: float = option(
         0.08,
         "Share of the columns, in the middle of k-space, that are acquired completely; the network "
@@ -81,11 +57,6 @@ class Config(RunConfig):
         minimum=0.0,
         maximum=1.0,
     )
-    from_run: str = option(
-        "",
-        "Begin with the trained network and tuned CG-SENSE in this finished run folder or "
-        "package; with --steps=0 only infer",
-    )
 
     @property
     def whole_readout(self) -> bool:
@@ -101,8 +72,6 @@ class Config(RunConfig):
                 "change it"
             )
         options.check_maps(self.numerics, self.maps)
-        options.check_inference(self.steps, self.from_run)
-        options.check_held_out(self.n_test, self.steps, self.dataset)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

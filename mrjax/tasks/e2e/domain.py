@@ -9,21 +9,17 @@ import numpy as np
 from mrjax.arrays import SenseSlice
 from mrjax.data.intake import Intake
 from mrjax.nets.e2e import calibration_columns
-from mrjax.tasks import domain, multicoil
+from mrjax.tasks import domain
 from mrjax.tasks.domain import Domain, Property
 from mrjax.tasks.e2e.acquired import Acquisition
 from mrjax.tasks.e2e.classical import zero_filled
 from mrjax.tasks.e2e.config import Config
+from mrjax.tasks.multicoil import slices
+from mrjax.tasks.varnet.domain import PROPERTIES as OF_VARNET
 
-PROPERTIES = {
-    "acceleration": Property("an acceleration (columns for each column acquired)", "", 1.2),
+PROPERTIES = OF_VARNET | {
     "calibration": Property("a share of calibration columns", "", 1.5),
-    "coils": Property("a number of coils", "", 1.5),
-    "rows": Property("a number of rows", "", 1.5),
-    "columns": Property("a number of columns", "", 1.5),
-    "spread": Property("a zero-filled image with a root mean square, relative to its maximum,",
-                       "", 2.0),
-}  # fmt: skip
+}
 NAMES = tuple(PROPERTIES)
 
 
@@ -39,8 +35,8 @@ def look(
     acquired: Sequence[Acquisition],
     account: Intake,
 ) -> None:
-    """Note which held-out slices lie outside a domain; see `mrjax.tasks.multicoil.look`."""
-    multicoil.look(config, known, test, map(measured, acquired), PROPERTIES, account)
+    """Note which held-out slices lie outside a domain; see `mrjax.tasks.multicoil.slices`."""
+    slices.look(config, known, test, map(measured, acquired), PROPERTIES, account)
 
 
 def measured(one: Acquisition) -> dict[str, float]:

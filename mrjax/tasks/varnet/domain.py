@@ -7,8 +7,9 @@ import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.intake import Intake
-from mrjax.tasks import domain, multicoil
+from mrjax.tasks import domain
 from mrjax.tasks.domain import Domain, Property
+from mrjax.tasks.multicoil import slices
 from mrjax.tasks.varnet.classical import Acquisition, zero_filled
 from mrjax.tasks.varnet.config import Config
 
@@ -44,7 +45,7 @@ def look(
         acquired: the same, undersampled.
         account: gets the notes.
     """
-    multicoil.look(config, known, test, map(measured, acquired), PROPERTIES, account)
+    slices.look(config, known, test, map(measured, acquired), PROPERTIES, account)
 
 
 def measured(one: Acquisition) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 from mrjax import metrics
 from mrjax.arrays import SenseSlice
 from mrjax.tasks import records
-from mrjax.tasks.multicoil import largest_of_volumes, volume
+from mrjax.tasks.multicoil.slices import largest_of_volumes, volume
 
 METRICS = ("nrmse", "ssim", "psnr", "ssim_fastmri")
 Images = Mapping[str, np.ndarray]

@@ -1,43 +1,21 @@
 """The inputs of a VarNet run: slices and their sampling, tuned CG-SENSE, initial weights."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from mrjax.arrays import SenseSlice
 from mrjax.data import pipeline, sense
 from mrjax.data.intake import Intake
 from mrjax.errors import UserError
-from mrjax.tasks import evidence, multicoil, trained, unchanged
-from mrjax.tasks.domain import Domain, look_up
+from mrjax.tasks import evidence, unchanged
+from mrjax.tasks.multicoil import inputs, slices
 from mrjax.tasks.varnet import classical, domain, model
 from mrjax.tasks.varnet.config import Config
 
 ARCHITECTURE = ("width", "stages", "window", "nodes")
 
 
-class Inputs(NamedTuple):
-    """The inputs of a run.
-
-    Attributes:
-        examples: training slices, each undersampled when it is requested; None to infer only.
-        train: the training slices; empty to infer only.
-        test: held-out slices.
-        acquired: held-out slices, undersampled as by the scanner.
-        tuned: parameters of CG-SENSE.
-        initial: parameters by leaf path.
-        account: what was found, used and left out.
-        domain: the properties of the slices that the network is, or was, trained with; None where
-            they are not recorded.
-    """
-
-    examples: sense.Examples | None
-    train: Sequence[SenseSlice]
-    test: Sequence[SenseSlice]
-    acquired: Sequence[classical.Acquisition]
-    tuned: classical.Tuned
-    initial: trained.Weights
-    account: Intake | None = None
-    domain: Domain | None = None
+Inputs = inputs.Inputs[sense.Examples]
+"""The inputs of a run."""
 
 
 def prepare(config: Config, built: model.Model) -> Inputs:
@@ -61,23 +39,16 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     examples = sense.Examples(train, config) if config.steps else None
     if examples is not None:
         pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
-    known = None
     if config.from_run:
-        initial, constants = trained.load(
-            "varnet", config, config.from_run, ARCHITECTURE, built.shapes
-        )
-        tuned = classical.Tuned(**constants["tuned"])
-        known = look_up(constants, domain.NAMES, config.from_run)
+        start = inputs.taken(config, built, ARCHITECTURE, domain.NAMES)
     else:
-        initial = trained.Weights(built.initial_params(), None)
-        assert examples is not None
-        count = min(len(examples), classical.SLICES_TO_TUNE_ON)
-        tuned = classical.tune([examples.get(i) for i in range(count)])
+        start = inputs.drawn(built, examples, classical.tune)
+    known = start.known
     if examples is not None:
         known = domain.record(examples.get(i) for i in range(len(examples)))
     domain.look(config, known, test, acquired, account)
-    account.geometry = multicoil.of_geometry(train, test)
-    return Inputs(examples, train, test, acquired, tuned, initial, account, known)
+    account.geometry = slices.of_geometry(train, test)
+    return Inputs(examples, train, test, acquired, start.tuned, start.initial, account, known)
 
 
 def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> None:
@@ -88,21 +59,21 @@ def check(one: SenseSlice, acquired: classical.Acquisition, config: Config) -> N
             f"slice {one.name} has {rows} x {columns} pixels; expected at least --window="
             f"{config.window} along both axes; use a network with a smaller window"
         )
-    multicoil.check_reference(one)
+    slices.check_reference(one)
 
 
-def digest(config: Config, inputs: Inputs) -> dict[str, str]:
+def digest(config: Config, given: Inputs) -> dict[str, str]:
     """Return the digests of a run's inputs.
 
     Args:
         config: the configuration.
-        inputs: slices and initial weights.
+        given: slices and initial weights.
 
     Returns:
         sha256 of `init`, `order` and `data`.
     """
-    data = multicoil.of_slices(inputs.train, inputs.examples, inputs.test, inputs.acquired)
-    return evidence.of_inputs(config, inputs.examples, inputs.initial.params, data)
+    data = slices.of_slices(given.train, given.examples, given.test, given.acquired)
+    return evidence.of_inputs(config, given.examples, given.initial.params, data)
 
 
 def data(config: Config) -> unchanged.Digests:
@@ -110,8 +81,8 @@ def data(config: Config) -> unchanged.Digests:
     account = Intake.insisting(config.accept)
     train, test = sense.slices(config, need_train=config.steps > 0, intake=account)
     examples = sense.Examples(train, config) if config.steps else None
-    values = multicoil.of_slices(train, examples, test, _acquired(test, config))
-    return unchanged.Digests(values, multicoil.of_geometry(train, test))
+    values = slices.of_slices(train, examples, test, _acquired(test, config))
+    return unchanged.Digests(values, slices.of_geometry(train, test))
 
 
 def _acquired(test: Sequence[SenseSlice], config: Config) -> Iterator[classical.Acquisition]:

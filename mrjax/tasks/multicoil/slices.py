@@ -1,4 +1,4 @@
-"""What the tasks of parallel imaging share: digests of their slices, notes on their domain."""
+"""Slices of parallel imaging: their digests, their volumes, and notes on their domain."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ from mrjax.errors import UserError
 from mrjax.runs import digests
 from mrjax.tasks import domain, unchanged
 from mrjax.tasks.domain import Domain, Measured, Property
+from mrjax.tasks.multicoil.config import SliceConfig
 
 Acquisition = Mapping[str, np.ndarray]
 """Kind of array -> array, as the scanner gave it or as it is known: `kspace`, `mask`, `maps` and,
@@ -28,20 +29,6 @@ class Acquired(Protocol):
     def get(self, index: int, /) -> Acquisition:
         """One slice, undersampled."""
         ...
-
-
-class Inferring(Protocol):
-    """The fields of a configuration that say whose network is applied, and how.
-
-    Attributes:
-        from_run: folder of the network.
-        resample: see `mrjax.config.RunConfig`.
-    """
-
-    @property
-    def from_run(self) -> str: ...  # noqa: D102
-    @property
-    def resample(self) -> bool: ...  # noqa: D102
 
 
 def of_slices(
@@ -79,7 +66,7 @@ def of_geometry(train: Sequence[SenseSlice], test: Sequence[SenseSlice]) -> str:
 
 
 def look(
-    config: Inferring,
+    config: SliceConfig,
     known: Domain | None,
     test: Sequence[SenseSlice],
     found: Iterable[Measured],

@@ -1,0 +1,1 @@
+"""What the tasks of parallel imaging share: settings, inputs, digests and domain of slices."""
