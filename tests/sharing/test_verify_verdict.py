@@ -124,6 +124,9 @@ def test_the_first_step_and_quantity_that_differ_are_named():
     assert found.outcome == FAILED and "step 2: the gradients differ" in found.said
     assert "e" * 16 in found.said and "to be expected: level not_guaranteed" in found.said
     assert found.facts["first_difference"] == {"step": 2, "quantity": "grads"}
+    assert "the steps before are equal" in found.said
+    none_before = retrained([{**LEDGER[0], "grads": "e" * 16}])
+    assert "step 1: the gradients" in none_before.said and "before" not in none_before.said
     promised = retrained(parted, package=Package(level="machine_to_machine"))
     assert "not to be expected" in promised.said
     beyond = retrained([*LEDGER, {**LEDGER[2], "step": 4}], steps=4)
