@@ -124,3 +124,11 @@ def test_the_header_of_arrays_is_judged_before_the_loader_sees_it(spans, size, s
     text = json.dumps(entries, separators=(",", ":")).encode()
     with pytest.raises(ValueError, match=said):
         tensors.load(len(text).to_bytes(8, "little") + text + bytes(size))
+
+
+def test_a_header_names_each_array_once(monkeypatch):
+    monkeypatch.setattr(safetensors.numpy, "load", lambda content: pytest.fail("was loaded"))
+    one = '"params/a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+    for text in (f"{{{one},{one}}}", f"{{ {one}}}"):
+        with pytest.raises(ValueError, match="each name once"):
+            tensors.load(len(text).to_bytes(8, "little") + text.encode() + bytes(4))

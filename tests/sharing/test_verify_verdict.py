@@ -142,6 +142,7 @@ def test_steps_that_were_not_taken_do_not_pass():
 def test_another_beginning_or_end_fails(name):
     found = retrained(LEDGER, {**DIGESTS, name: "f" * 64})
     assert found.outcome == FAILED and name in found.said
+    assert ("begins otherwise" in found.said) == (name in ("init", "order", "data"))
 
 
 def test_exit_codes_and_last_lines_tell_failure_and_absence_apart():
