@@ -183,6 +183,24 @@ def test_what_does_not_run_is_told_apart_from_what_does_not_reproduce(ended, tmp
     assert died.outcome == NOT_MADE and "does not run" in died.said
 
 
+def test_what_an_earlier_child_left_is_taken_for_nothing(ended, tmp_path):
+    ended(0, "")
+    package = SimpleNamespace(folder=tmp_path, environment={})
+    for name in (child.OUTPUT, child.LEDGER, child.RETRAINED, child.ENVIRONMENT):
+        (tmp_path / name).write_text("of an earlier one")
+    program._child(package, "infer", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
+
+
+def test_the_digest_of_a_receipt_covers_all_other_entries(tmp_path):
+    made = receipt.content("ab", None, [Finding("inference", NOT_MADE, "x")], ROOT)
+    digests = {receipt.write(tmp_path / "r.json", made)}
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written == made | {"digest": min(digests)}
+    digests |= {receipt.write(tmp_path / "r.json", made | {name: "other"}) for name in made}
+    assert len(digests) == 1 + len(made)
+
+
 def test_a_receipt_names_no_folder():
     said = "It does not run: --data_dir=/home/me/x, y.mat cannot be read (/tmp/a b/log.txt)."
     content = receipt.content("ab", None, [Finding("inference", NOT_MADE, said)], ROOT)
@@ -201,6 +219,7 @@ def test_a_package_cannot_load_libraries_or_write_files(monkeypatch):
     )  # fmt: skip
     taken = environ({"variables": odd})
     assert not {"CUDA_INJECTION64_PATH", "OMP_TOOL_LIBRARIES", "XLA_FLAGS", "NPROC"} & set(taken)
+    assert taken.get("LD_PRELOAD") != "evil.so"
     assert "evil" not in taken["PYTHONPATH"] and taken["PATH"] == os.environ["PATH"]
     flags = "--xla_a=1 --xla_force_host_platform_device_count=2 --xla_b"
     good = environ({"variables": {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1"}})
