@@ -243,6 +243,8 @@ def test_environments_are_compared_where_both_say_something():
         "python 3.11.7 there, 3.12.1 here",
         "variables.OMP_NUM_THREADS none there, 2 here",
     ]
+    resumed = {"python": "3.10.1", "resumed_with": [{"python": "3.11.1"}, there]}
+    assert settings.differences(resumed, here) == found  # the last steps were taken there
 
 
 def test_settings_of_another_version_are_refused():
