@@ -33,6 +33,7 @@ def run(monkeypatch, capfd, acts: str, count: int = 2, **fields) -> tuple[int, s
 def test_process_0_is_heard_and_the_others_only_where_they_fail(monkeypatch, capfd):
     acts = (
         "0:print('table', flush=True);0:print('[Gloo] Rank 0');0:print('E1128 21:00:12.3 x')"
+        ";0:print('*** Check failure stack trace: ***');0:print('    @     0x7f7517b00321  tsl::x')"
         ";1:print('not shown')"
     )
     assert run(monkeypatch, capfd, acts) == (0, "table\n", "")
@@ -65,6 +66,24 @@ def test_one_that_is_killed_ends_the_run_with_one_line(acts, who, monkeypatch, c
     code, out, said = run(monkeypatch, capfd, acts)
     assert (code, out, said.count("\n")) == (1, "", 1)
     assert said.startswith(f"error: {who}") and "last checkpoint" in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "environ"),
+    [
+        ({"coordinator": "a:1", "process_id": 2}, {}),
+        ({}, {"SLURM_STEP_NUM_TASKS": "3", "SLURM_PROCID": "2", "SLURM_LOCALID": "0"}),
+        ({}, {"OMPI_COMM_WORLD_SIZE": "3", "OMPI_COMM_WORLD_RANK": "2"}),
+    ],
+)
+def test_one_that_was_started_alone_has_its_own_number(fields, environ, monkeypatch, capfd):
+    dies = [sys.executable, "-c", "import os; print('  x', flush=True); os.kill(os.getpid(), 9)"]
+    monkeypatch.setattr(together, "program", lambda: dies)
+    config = RunConfig(processes=3, batch_size=3, **fields)
+    assert together.run(config, [], {"PATH": "", **environ}) == 1
+    out, said = capfd.readouterr()
+    assert said.startswith("error: process 2 was ended by SIGKILL")
+    assert not out  # process 0 is elsewhere
 
 
 def test_one_that_hangs_is_killed_after_another_has_failed(monkeypatch, capfd):

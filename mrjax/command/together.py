@@ -26,6 +26,7 @@ _CLUSTERS = {"SLURM_PROCID": "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_RANK": "OM
 _LOCAL = ("SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
 _NOISE = re.compile(
     r"\[Gloo\]|[EFIW]\d{4} \d\d:\d\d:\d\d|Additional GRPC error|:[A-Z]+:Error received"
+    r"|\*\*\* Check failure stack trace|\s*@ +0x[0-9a-f]+ "
 )
 _GRACE = 20.0
 """Seconds that the others have to end by themselves once one has failed."""
@@ -57,18 +58,18 @@ def run(config: RunConfig, argv: Sequence[str], environ: Mapping[str, str]) -> i
         Exit code: 0 where all have finished, else that of the first member that failed for a
         reason of its own.
     """
-    watch = _Watch()
+    watch, first = _Watch(), _first(config, environ)
     members = [[*program(), *argv, *more] for more in _flags_of_members(config, environ)]
     with children.Group() as group, ThreadPoolExecutor(len(members)) as pool:
         ends = [
             pool.submit(_member, group, command, {**environ, _MEMBER: "1"}, watch.lines(i == 0))
-            for i, command in enumerate(members)
+            for i, command in enumerate(members, first)
         ]
         for end in ends:
             end.add_done_callback(lambda end: end.result().code and watch.failed(group))
         found = [end.result() for end in ends]
     watch.calm()
-    return _code(found, watch)
+    return _code(found, watch, first)
 
 
 def _member(
@@ -86,6 +87,14 @@ def _flags_of_members(config: RunConfig, environ: Mapping[str, str]) -> list[lis
         return [_device(config, local)]
     where = f"--coordinator=127.0.0.1:{free_port()}"
     return [[where, f"--process_id={i}", *_device(config, i)] for i in range(config.processes)]
+
+
+def _first(config: RunConfig, environ: Mapping[str, str]) -> int:
+    """Return the number, among all processes of the run, of the first one started here."""
+    if config.coordinator:
+        return config.process_id or 0
+    counted = (n for n, count in _CLUSTERS.items() if environ.get(count) == str(config.processes))
+    return next((int(environ[name]) for name in counted if name in environ), 0)
 
 
 def _device(config: RunConfig, local: int) -> list[str]:
@@ -140,7 +149,7 @@ class _Watch:
                 self.errors.append(line)
 
 
-def _code(found: Sequence[children.Ended], watch: _Watch) -> int:
+def _code(found: Sequence[children.Ended], watch: _Watch, first: int) -> int:
     """Say why the run failed, in one line for each reason; return its exit code."""
     own = [line for line in watch.errors if GONE not in line]
     for line in own:
@@ -149,17 +158,19 @@ def _code(found: Sequence[children.Ended], watch: _Watch) -> int:
     if not codes:
         return 0
     if not own:
-        sys.stderr.write(f"{_reason(found, watch)}\n")
+        sys.stderr.write(f"{_reason(found, watch, first)}\n")
     asked = next((end.signal for end in found if end.signal), None)
     # A member that lost another one has 1.
     return 128 + asked if asked else next((code for code in codes if code > 1), 1)
 
 
-def _reason(found: Sequence[children.Ended], watch: _Watch) -> str:
+def _reason(found: Sequence[children.Ended], watch: _Watch, first: int) -> str:
     if any(end.signal for end in found):
         return "stopped; the same command goes on from there"
     # XLA aborts a process that has lost process 0.
-    killed = [(i, -end.code) for i, end in enumerate(found) if -end.code not in (0, signal.SIGABRT)]
+    killed = [
+        (i, -end.code) for i, end in enumerate(found, first) if -end.code not in (0, signal.SIGABRT)
+    ]
     by = [f"process {i} was ended by {signal.Signals(n).name}" for i, n in killed if n > 0]
     if not by and watch.errors:
         return watch.errors[0]

@@ -308,6 +308,8 @@ def test_where_nothing_is_written(tmp_path):
     for output in (tmp_path / name for name in bad):
         with pytest.raises(UserError):
             quick(OLDER, output)
+    with pytest.raises(UserError, match="is not empty; expected an empty or absent folder"):
+        package.write(OLDER, made.folder)  # before the network is applied
     with pytest.raises(UserError, match="File name too long"):
         quick(Path("x" * 300), tmp_path / "again")
     with pytest.raises(UserError, match="is a package already"):

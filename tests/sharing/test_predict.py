@@ -204,6 +204,7 @@ def test_what_must_not_be_written_is_refused(network, head, tmp_path):
         (("--probability",), ("--probability has no effect on a network of qsm",)),
         (("--tile=-1",), ("tile",)),
         ((f"--mask={tmp_path / 'no.nii'}",), ("no.nii is no file",)),
+        (("--mask=",), ("--mask= is no file",)),
         (("--accept=everything",), ("everything",)),
     ):
         refused(predict(network, tmp_path, *files, "--unit=ppm", *flags, check=False), *words)

@@ -106,6 +106,15 @@ def test_a_forger_is_found_by_the_printed_digest_alone(whole, copy):
     assert checks.origin(whole.digest[:16], whole.digest).outcome == PASSED
 
 
+def test_nothing_in_a_package_that_contradicts_itself_is_computed_with(copy):
+    files = files_of(copy)
+    files[layout.LEDGER] = b"".join(files[layout.LEDGER].splitlines(keepends=True)[:-1])
+    del files[layout.MANIFEST]
+    put(copy, {**files, layout.MANIFEST: content.manifest_of(files)})
+    done = here("network", "verify", str(copy), check=False)
+    assert done.returncode == 1 and "ledger.jsonl, step: 3 lines" in done.stdout
+
+
 @pytest.mark.parametrize("digest", ["abc", "A" * 64, "0" * 65, "0" * 15, "g" * 64])
 def test_what_is_no_digest_is_refused(digest, copy):
     refused(here("network", "verify", str(copy), f"--digest={digest}", check=False), "--digest")
@@ -150,7 +159,8 @@ def test_signatures(whole, copy, tmp_path, monkeypatch):
     key = tmp_path / "key.pem"
     key.write_text("a key")
     assert checks.signature(copy, "").said == "There is none."
-    assert checks.signature(copy, str(key)).outcome == FAILED
+    unsigned = checks.signature(copy, str(key))
+    assert (unsigned.outcome, unsigned.said) == (FAILED, "manifest.sig is missing.")
     (copy / layout.SIGNATURE).write_text("{}")
     assert checks.signature(copy, "").outcome == NOT_ASKED
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)

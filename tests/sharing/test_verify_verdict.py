@@ -124,6 +124,9 @@ def test_the_first_step_and_quantity_that_differ_are_named():
     assert found.outcome == FAILED and "step 2: the gradients differ" in found.said
     assert "e" * 16 in found.said and "to be expected: level not_guaranteed" in found.said
     assert found.facts["first_difference"] == {"step": 2, "quantity": "grads"}
+    assert "the steps before are equal" in found.said
+    none_before = retrained([{**LEDGER[0], "grads": "e" * 16}])
+    assert "step 1: the gradients" in none_before.said and "before" not in none_before.said
     promised = retrained(parted, package=Package(level="machine_to_machine"))
     assert "not to be expected" in promised.said
     beyond = retrained([*LEDGER, {**LEDGER[2], "step": 4}], steps=4)
@@ -139,6 +142,7 @@ def test_steps_that_were_not_taken_do_not_pass():
 def test_another_beginning_or_end_fails(name):
     found = retrained(LEDGER, {**DIGESTS, name: "f" * 64})
     assert found.outcome == FAILED and name in found.said
+    assert ("begins otherwise" in found.said) == (name in ("init", "order", "data"))
 
 
 def test_exit_codes_and_last_lines_tell_failure_and_absence_apart():
@@ -179,6 +183,24 @@ def test_what_does_not_run_is_told_apart_from_what_does_not_reproduce(ended, tmp
     assert died.outcome == NOT_MADE and "does not run" in died.said
 
 
+def test_what_an_earlier_child_left_is_taken_for_nothing(ended, tmp_path):
+    ended(0, "")
+    package = SimpleNamespace(folder=tmp_path, environment={})
+    for name in (child.OUTPUT, child.LEDGER, child.RETRAINED, child.ENVIRONMENT):
+        (tmp_path / name).write_text("of an earlier one")
+    program._child(package, "infer", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
+
+
+def test_the_digest_of_a_receipt_covers_all_other_entries(tmp_path):
+    made = receipt.content("ab", None, [Finding("inference", NOT_MADE, "x")], ROOT)
+    digests = {receipt.write(tmp_path / "r.json", made)}
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written == made | {"digest": min(digests)}
+    digests |= {receipt.write(tmp_path / "r.json", made | {name: "other"}) for name in made}
+    assert len(digests) == 1 + len(made)
+
+
 def test_a_receipt_names_no_folder():
     said = "It does not run: --data_dir=/home/me/x, y.mat cannot be read (/tmp/a b/log.txt)."
     content = receipt.content("ab", None, [Finding("inference", NOT_MADE, said)], ROOT)
@@ -197,6 +219,7 @@ def test_a_package_cannot_load_libraries_or_write_files(monkeypatch):
     )  # fmt: skip
     taken = environ({"variables": odd})
     assert not {"CUDA_INJECTION64_PATH", "OMP_TOOL_LIBRARIES", "XLA_FLAGS", "NPROC"} & set(taken)
+    assert taken.get("LD_PRELOAD") != "evil.so"
     assert "evil" not in taken["PYTHONPATH"] and taken["PATH"] == os.environ["PATH"]
     flags = "--xla_a=1 --xla_force_host_platform_device_count=2 --xla_b"
     good = environ({"variables": {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1"}})
@@ -220,6 +243,8 @@ def test_environments_are_compared_where_both_say_something():
         "python 3.11.7 there, 3.12.1 here",
         "variables.OMP_NUM_THREADS none there, 2 here",
     ]
+    resumed = {"python": "3.10.1", "resumed_with": [{"python": "3.11.1"}, there]}
+    assert settings.differences(resumed, here) == found  # the last steps were taken there
 
 
 def test_settings_of_another_version_are_refused():

@@ -37,10 +37,11 @@ def check(asked: Asked, endings: Sequence[str]) -> None:
     Raises:
         UserError: for the first problem found.
     """
-    read = [Path(str(asked.flags[k])) for k in ("input", "mask") if asked.flags.get(k)]
-    for path in read:
+    given = {k: str(asked.flags[k]) for k in ("input", "mask") if k in asked.flags}
+    for name, path in given.items():
         if not os.path.isfile(path):  # noqa: PTH113 is_file raises for odd paths
-            raise UserError(f"{path} is no file; expected one to read; correct the path")
+            raise UserError(f"--{name}={path} is no file; expected one to read; correct the path")
+    read = [Path(path) for path in given.values()]
     output = asked.output
     if ending(output, endings) is None:
         raise UserError(

@@ -155,4 +155,4 @@ def _parted(line: Mapping[str, Any], theirs: Mapping[str, Any] | None) -> tuple[
         return None
     there, here = theirs[names[0]], line[names[0]]
     words = f"{ledger.WORDS[names[0]]} differ from here on ({there} there, {here} here)"
-    return names[0], f"{words}; the steps before are equal"
+    return names[0], words + ("; the steps before are equal" if line["step"] > 1 else "")
