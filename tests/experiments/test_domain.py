@@ -14,8 +14,10 @@ from programs_here import here
 
 from mrjax.data.formats import nifti
 from mrjax.physics.phantoms import brain
-from mrjax.tasks.varnet import exchange, model
+from mrjax.tasks import exchange
+from mrjax.tasks.varnet import model
 from mrjax.tasks.varnet.config import PRESETS, Config
+from mrjax.tasks.varnet.exchange import describe
 
 Z, Y = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0)
 OUTSIDE = "outside the network's domain: "
@@ -161,7 +163,8 @@ def test_slices_unlike_those_of_the_training(tmp_path):
 def test_a_network_that_others_trained_has_no_domain(tmp_path):
     sizes = {"width": 2, "stages": 2, "window": 5}
     leaves = model.build(Config(**{**PRESETS["tiny"], **sizes}), "cpu").initial_params()
-    exchange.store(leaves, tmp_path / "theirs", "theirs.h5")
+    tuned = {"tuned": {"iterations": 8, "weight": 0.0}}
+    exchange.store(describe(leaves), leaves, tuned, tmp_path / "theirs", "theirs.h5")
     own = ("--steps=0", f"--from_run={tmp_path / 'theirs'}", f"--workdir={tmp_path / 'w'}")
     done = here("varnet", *micro("varnet"), *own)
     assert (

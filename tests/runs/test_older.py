@@ -19,8 +19,8 @@ from mrjax.runs.folder import RunFolder
 from mrjax.study import compare
 from mrjax.study.compare import speed
 from mrjax.study.gather import unplanned
-from mrjax.tasks import trained
-from mrjax.tasks.varnet import exchange, model
+from mrjax.tasks import exchange, trained
+from mrjax.tasks.varnet import model
 from mrjax.tasks.varnet.classical import Tuned
 from mrjax.tasks.varnet.config import PRESETS, Config
 from mrjax.tasks.varnet.inputs import ARCHITECTURE
@@ -80,7 +80,7 @@ def test_from_run_reads_its_network():
     weights, constants = trained.load("varnet", config, config.from_run, ARCHITECTURE, shapes)
     assert Tuned(**constants["tuned"]) == Tuned(iterations=20, weight=0.01)
     assert {path: leaf.shape for path, leaf in weights.params.items()} == shapes["params"]
-    assert exchange.load(FOLDER.path).keys() == weights.params.keys()
+    assert exchange.load("varnet", FOLDER.path).keys() == weights.params.keys()
 
 
 def test_a_study_gathers_it():

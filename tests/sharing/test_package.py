@@ -22,12 +22,12 @@ from mrjax.errors import UserError
 from mrjax.runs import atomic, environment
 from mrjax.sharing import package
 from mrjax.sharing.package import cleaned, example, packed
-from mrjax.tasks import registry
+from mrjax.tasks import exchange, registry
 from mrjax.tasks.breast.classical import Threshold
 from mrjax.tasks.package import layout, schema
 from mrjax.tasks.qsm.classical import Tuned as TunedQsm
-from mrjax.tasks.varnet import exchange
 from mrjax.tasks.varnet.classical import Tuned
+from mrjax.tasks.varnet.exchange import describe
 
 PAGE = Path(mrjax.sharing.__file__).with_name("README.md").read_text(encoding="utf-8")
 TELL_TALE = ("tellhome", "telluser", "tellhost", "telldata", "tellwork", "tellrun", "telltune",
@@ -173,7 +173,7 @@ def test_subjects_of_files_are_numbers(tmp_path):
 def test_the_test_input_is_synthetic_whatever_the_data_are(task, tmp_path):
     kind, presets = registry.program(task)
     for preset in presets.values():
-        dataset = {"qsm": "nifti", "varnet": "fastmri", "breast": "nifti"}[task]
+        dataset = "fastmri" if task in ("varnet", "e2e") else "nifti"
         theirs = {**preset, "dataset": dataset, "data_dir": "/patients", "unit": "Hz"}
         config = kind(**(theirs if task == "breast" else theirs | {"n_test": 0}))
         small = example.small(config, tmp_path)
@@ -196,7 +196,7 @@ def test_settings_that_are_free_text_are_known():
 
 def test_constants_are_those_of_the_tasks():
     kinds = {"normalisation": Normalisation, "threshold": Threshold}
-    tuned = {"qsm": TunedQsm, "varnet": Tuned}
+    tuned = {"qsm": TunedQsm, "varnet": Tuned, "e2e": Tuned}
     for task, groups in [(k, t.constants) for k, t in registry.TASKS.items()]:
         for group, names in groups.items():
             kind = tuned[task] if group == "tuned" else kinds[group]
@@ -327,7 +327,8 @@ def test_an_imported_network(tmp_path):
         for i in range(2)
         for name, shape in shapes.items()
     }
-    exchange.store(leaves, tmp_path / "run", "network.pth")
+    tuned = {"tuned": dataclasses.asdict(Tuned())}
+    exchange.store(describe(leaves), leaves, tuned, tmp_path / "run", "network.pth")
     made = package.write(tmp_path / "run", tmp_path / "package")
     assert made.result["origin"] == "network.pth" and made.ledger == []
     np.testing.assert_array_equal(made.weights.params["stage1/rbf"], leaves["stage1/rbf"])
@@ -338,6 +339,7 @@ RUNS = {
     "qsm": ("qsm", ()),
     "varnet": ("varnet", ("--numerics=reproducible", "--stages=1")),
     "breast": ("breast", ("--fold=0",)),
+    "e2e": ("e2e", ()),
     "pytorch": ("pytorch", ("--task=qsm",)),
 }
 

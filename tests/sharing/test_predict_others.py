@@ -69,6 +69,30 @@ def test_slices_of_a_file_become_images(varnet, tmp_path):
     np.testing.assert_array_equal(volume, np.moveaxis(magnitudes, 0, 2))
 
 
+def test_magnitudes_of_the_end_to_end_network_are_those_of_an_inference_run(tmp_path):
+    net, own = tmp_path / "net", ("--acceleration=3", "--centre_fraction=0.25")
+    here("e2e", *micro("e2e"), *own, f"--workdir={net}")
+    _, slices = knee_split(0, 2, (20, 24), 2, 5, 6)
+    fastmri.write_fastmri(slices, tmp_path / "in" / "vol.h5")
+    flags = ("--steps=0", f"--from_run={net}", "--dataset=fastmri", "--n_test=0", *own)
+    here("e2e", *micro("e2e"), *flags, f"--data_dir={tmp_path / 'in'}",
+         f"--workdir={tmp_path / 'w'}")  # fmt: skip
+    done = predict(net, tmp_path / "in/vol.h5", tmp_path / "out.h5")
+    assert "(1 in 3 columns and 25 % in the middle)" in done.stderr
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert set(file) == {"reconstruction", "name"}
+        magnitudes = np.asarray(file["reconstruction"])
+    assert magnitudes.shape == (2, 20, 24) and magnitudes.dtype == np.float32
+    for number, magnitude in enumerate(magnitudes):
+        with h5py.File(tmp_path / "w/predictions" / f"vol_slice{number:02d}.h5") as file:
+            np.testing.assert_array_equal(magnitude, np.asarray(file["network"]))
+    more = ("--acceleration=2", "--centre_fraction=0.125")
+    other = predict(net, tmp_path / "in/vol.h5", tmp_path / "other.h5", *more)
+    assert "(1 in 2 columns and 12.5 % in the middle)" in other.stderr
+    refused(predict(net, tmp_path / "in/vol.h5", tmp_path / "x.h5", "--maps=acs", check=False),
+            "--maps has no effect on a network of e2e")  # fmt: skip
+
+
 def test_a_pair_of_bart_is_read_by_its_ending(varnet, tmp_path):
     _, slices = knee_split(0, 1, (20, 24), 2, 5, 6)
     bart.write_bart(slices, tmp_path)
