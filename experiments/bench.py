@@ -6,15 +6,16 @@
     python -m experiments.bench --task=conv_forms
     python -m experiments.bench --task=planar_forms
 
-The tasks qsm, varnet and breast print one JSON line: median seconds of a step of ours (`ours_s`),
+A task prints one JSON line: median seconds of a step of ours (`ours_s`),
 of PyTorch (`peer_s`), of ours with XLA's own convolutions (`stock_s`) and, with
 --numerics=reproducible, of ours in order-free arithmetic (`reproducible_s`); `ratio` = ours / peer,
 and the same from minima (`ratio_of_minima`); all medians and minima by name, and for each step of
 ours the seconds of its compilation and the memory besides its arguments. For the U-Nets the
 peer is eager PyTorch in the better of two memory layouts; for the variational network it is the
-public code's form, and a tuned form is timed beside it. Sizes that are not given are those of the
-task's preset demo. All take turns, so that whatever else the machine does falls on all of them. On
-a busy machine none is trustworthy: PyTorch's threads wait for each other in a loop and lose far
+public code's form, and a tuned form is timed beside it; for the end-to-end one it is the module of
+the package fastmri, or our twin where that is not installed. Sizes that are not given are those of
+the task's preset demo. All take turns, so that whatever else the machine does falls on all of them.
+On a busy machine none is trustworthy: PyTorch's threads wait for each other in a loop and lose far
 more than their share.
 
     python -m experiments.bench --platform=gpu --task=qsm --preset=paper
@@ -45,6 +46,9 @@ SIZES = {
     "patch": "edge of a patch [voxels]",
     "batch_size": "examples in a batch",
     "stages": "gradient steps of the variational network",
+    "cascades": "cascades of the end-to-end variational network",
+    "sens_width": "features of the first level of its sensitivity network",
+    "sens_levels": "poolings of its sensitivity network",
     "rows": "rows of an image",
     "columns": "columns of an image",
     "coils": "receive coils",

@@ -5,8 +5,8 @@
     python -m experiments.data --write=qsmnet_mat --data_dir=DIR
 
 Brains are for experiments.qsm: train with --dataset=tfds --data_dir=DIR, or with --dataset=
-qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm. Knees are for experiments.varnet: --dataset=tfds,
-hammernik, fastmri, ismrmrd or bart.
+qsmnet_mat, qsmnet_hdf5, or nifti --unit=ppm. Knees are for experiments.varnet and .e2e:
+--dataset=tfds, hammernik, fastmri, ismrmrd or bart.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Train a network of qsm, varnet or breast in PyTorch, paired with JAX to the bits of its start.
+"""Train a network of any task in PyTorch, paired with JAX to the bits of its start.
 
     python -m experiments.pytorch --task=qsm
     python -m experiments.pytorch --task=varnet --preset=tiny --sweep=seed_init=0:5

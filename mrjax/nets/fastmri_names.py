@@ -22,7 +22,7 @@ KERNEL = (2, 3, 1, 0)
 """Axes of torch's convolution kernel (o, i, row, column) in the order (row, column, i, o)."""
 TRANSPOSED = (2, 3, 0, 1)
 """Axes of torch's transposed kernel (i, o, row, column) in the order (row, column, i, o)."""
-PREFIXES = re.compile(r"^(?:module\.|varnet\.|model\.(?=sens_net|cascades|varnet))+")
+PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.|varnet\.|model\.(?=sens_net|cascades|varnet))+")
 LOSS = re.compile(r"^(?:module\.)*loss\.w$")
 """Window of the loss, which Lightning stores beside the network."""
 

@@ -171,7 +171,8 @@ def mask(
 ) -> Columns:
     """The columns acquired of one slice, by the random stream ``mask``.
 
-    Every slice has random numbers of its own, as in fastMRI's training.
+    Every slice has random numbers of its own. (fastMRI draws a mask anew each time that a slice is
+    trained on, and one for all slices of a file in validation.)
 
     Args:
         pattern: ``random``, ``equispaced`` or ``equispaced_fraction``.

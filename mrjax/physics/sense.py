@@ -4,8 +4,6 @@
 (:func:`mrjax.physics.fourier.centred_fft`), keep the columns that the mask M says were acquired.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Shaped
@@ -110,9 +108,9 @@ def _ratio(x: Array, y: Array) -> Array:
     return jnp.where(y > 0, x / jnp.where(y > 0, y, 1), 0)
 
 
-@functools.partial(jax.jit, static_argnames="iterations")
+@jax.jit
 def cg_sense(
-    kspace: Coils, maps: Coils, mask: Masks, iterations: int, weight: float | Array = 0.0
+    kspace: Coils, maps: Coils, mask: Masks, iterations: int | Array, weight: float | Array = 0.0
 ) -> Images:
     """CG-SENSE: conjugate gradients for (A* A + w) u = A* f, beginning with u = 0.
 

@@ -1,4 +1,4 @@
-"""Losses and predictions of the three tasks in PyTorch, from a batch of a run.
+"""Losses and predictions of all tasks in PyTorch, from a batch of a run.
 
 Each function is the counterpart of `loss_function` or `predictor` of the task's model in
 :mod:`mrjax.tasks`, with the same operations in the same order and with channels first. Everything

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor
 from mrjax.errors import UserError
 from mrjax.runs import atomic
 
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours in torch's messages."""
 LIGHTNING = "state_dict"
 """Key under which a checkpoint of Lightning has the weights, beside much else."""
 
@@ -25,26 +28,32 @@ def read(path: Path, expected: str) -> dict[str, Tensor]:
         expected: what it should hold, as a clause for the message of an error.
 
     Raises:
-        UserError: there is no such file, or it holds no state_dict.
+        UserError: there is no such file, or it holds no state_dict of dense arrays, or it holds
+            objects other than weights and numbers, which are not loaded.
     """
     if not os.path.isfile(path):  # noqa: PTH113 is_file() raises for odd paths
         raise UserError(f"no file {path}; {expected}; correct the path")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # The unpickler raises nearly anything for a foreign file.
-        reason = str(error).split("\n", 1)[0].rstrip(".")[:160]
+        reason = _ESCAPES.sub("", str(error)).split("\n", 1)[0].rstrip(".")[:160]
         raise UserError(
             f"{path} cannot be read by torch ({reason}); expected a state_dict written by "
             "torch.save; save network.state_dict() again"
         ) from None
     if isinstance(state, dict) and isinstance(state.get(LIGHTNING), dict):
         state = state[LIGHTNING]
-    tensors = isinstance(state, dict) and all(isinstance(v, Tensor) for v in state.values())
-    if not tensors:
+    if not (isinstance(state, dict) and all(map(_usual, state, state.values()))):
         raise UserError(
             f"{path} holds no state_dict; {expected}; save network.state_dict() of the network"
         )
     return dict(state)
+
+
+def _usual(name: Any, value: Any) -> bool:
+    """Whether a weight has a name and is a dense array of a type that numpy has, too."""
+    dense = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
+    return isinstance(name, str) and dense and value.dtype != torch.bfloat16
 
 
 def check_finite(path: Path, leaves: Mapping[str, Any]) -> None:

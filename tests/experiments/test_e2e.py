@@ -87,12 +87,44 @@ def test_it_trains_on_the_whole_readout_and_is_judged_on_what_files_show(
     assert "its inputs are unchanged" in e2e(*flags).stderr
 
 
-def test_an_undersampled_file_gets_an_image_and_no_metric(base, files, tmp_path):
+HEADER = """<?xml version="1.0"?><ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding>
+<reconSpace><matrixSize><x>{x}</x><y>{y}</y><z>1</z></matrixSize></reconSpace></encoding>
+</ismrmrdHeader>"""
+
+
+@pytest.mark.parametrize(("x", "y", "shape"), [(20, 18, (20, 18)), (20, "?", (20, 24)),
+                                               (60, 18, (40, 18))])  # fmt: skip
+def test_the_header_says_what_counts_of_an_undersampled_file(base, files, tmp_path, x, y, shape):
+    with h5py.File(files / "file1.h5", "a") as file:
+        file["kspace"][...] = file["kspace"][()] * _gaps()
+        file["mask"] = _gaps()
+        file["ismrmrd_header"] = np.bytes_(HEADER.format(x=x, y=y).encode())
+        del file["reconstruction_rss"]
+    flags = ("--steps=0", f"--from_run={base}", f"--data_dir={files}")
+    e2e(*FILES, *flags, f"--workdir={tmp_path / 'w'}")
+    with h5py.File(tmp_path / "w" / "predictions" / "file1_slice00.h5") as file:
+        assert {image.shape for image in file.values()} == {shape}
+
+
+def test_a_header_without_columns_is_refused(base, files, tmp_path):
+    with h5py.File(files / "file1.h5", "a") as file:
+        del file["reconstruction_rss"]
+        file["ismrmrd_header"] = np.bytes_(HEADER.format(x=20, y=0).encode())
+    flags = ("--steps=0", f"--from_run={base}", f"--data_dir={files}")
+    done = e2e(*FILES, *flags, f"--workdir={tmp_path / 'w'}", check=False)
+    refused(done, "0 columns were reconstructed")
+
+
+def _gaps() -> np.ndarray:
     mask = np.arange(24) % 3 == 0
     mask[9:15] = True
+    return mask
+
+
+def test_an_undersampled_file_gets_an_image_and_no_metric(base, files, tmp_path):
     with h5py.File(files / "file1.h5", "a") as file:
-        file["kspace"][...] = file["kspace"][()] * mask
-        file["mask"] = mask
+        file["kspace"][...] = file["kspace"][()] * _gaps()
+        file["mask"] = _gaps()
         del file["reconstruction_rss"]
     flags = ("--steps=0", f"--from_run={base}", f"--data_dir={files}")
     e2e(*FILES, *flags, f"--workdir={tmp_path / 'w'}")
@@ -127,7 +159,7 @@ def test_networks_of_the_package_are_taken_judged_and_given_back(tmp_path):
     refused(here("network", *export, check=False), "is a run of e2e", "expected varnet")
 
 
-@pytest.mark.parametrize("change", ["missing", "nan", "double"])
+@pytest.mark.parametrize("change", ["missing", "nan", "double", "bfloat16", "number"])
 def test_files_without_such_a_network_are_refused(change, tmp_path):
     torch = pytest.importorskip("torch")
     state = pytest.importorskip("fastmri.models").VarNet(1, 2, 1, 3, 1).state_dict()
@@ -135,8 +167,9 @@ def test_files_without_such_a_network_are_refused(change, tmp_path):
     if change == "missing":
         del state["sens_net.norm_unet.unet.conv.layers.0.weight"]
     else:
-        wrong = torch.tensor([float("nan")]) if change == "nan" else state[name].double()
-        state[name] = wrong
+        others = {"nan": torch.tensor([float("nan")]), "double": state[name].double(),
+                  "bfloat16": state[name].bfloat16()}  # fmt: skip
+        state[7 if change == "number" else name] = others.get(change, state[name])
     torch.save(state, tmp_path / "wrong.pt")
     flags = (f"--import_fastmri={tmp_path / 'wrong.pt'}", f"--workdir={tmp_path / 'run'}")
     refused(here("network", *flags, check=False), "expected")

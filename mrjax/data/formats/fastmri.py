@@ -13,6 +13,7 @@ are trained with the whole readout get all rows (`whole`).
 Source: facebookresearch/fastMRI, fastmri/data/mri_data.py and transforms.py (center_crop).
 """
 
+import contextlib
 import dataclasses
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -181,7 +182,8 @@ def _rss(path: Path, file: h5py.File, slices: int) -> np.ndarray | None:
             f"{stored.dtype}; expected {slices} slices x row x column, as many as its k-space; "
             "write the file again, or remove that dataset"
         )
-    _long_enough(path, stored.shape[1])
+    for axis, name in ((1, "rows"), (2, "columns")):
+        _long_enough(path, stored.shape[axis], name)
     return stored
 
 
@@ -207,19 +209,21 @@ def _size_in_header(path: Path, file: h5py.File) -> tuple[int, int] | None:
     try:
         root = ET.fromstring(stored.item())
         x, y = (root.findtext(f".//{{*}}reconSpace/{{*}}matrixSize/{{*}}{k}") for k in "xy")
-        rows, columns = int(str(x)), int(y) if y else file["kspace"].shape[-1]
+        rows, columns = int(str(x)), file["kspace"].shape[-1]
     except (ET.ParseError, ValueError, TypeError):  # not needed to read the file
         return None
-    return _long_enough(path, rows), columns
+    with contextlib.suppress(ValueError, TypeError):  # then all columns count
+        columns = int(str(y))
+    return _long_enough(path, rows, "rows"), _long_enough(path, columns, "columns")
 
 
-def _long_enough(path: Path, rows: int) -> int:
-    if rows < border.SHORTEST_AXIS:
+def _long_enough(path: Path, length: int, name: str) -> int:
+    if length < border.SHORTEST_AXIS:
         raise UserError(
-            f"{path} says that {rows} rows were reconstructed; expected at least "
+            f"{path} says that {length} {name} were reconstructed; expected at least "
             f"{border.SHORTEST_AXIS}; write the file again"
         )
-    return rows
+    return length
 
 
 def write_fastmri(slices: Sequence[SenseSlice], path: Path) -> None:

@@ -59,7 +59,7 @@ def _package(form: torch.memory_format, config: Config, batch: Mapping) -> steps
     measure = SSIMLoss()
     kspace = torch.view_as_real(torch.from_numpy(batch["kspace"]))
     mask = torch.from_numpy(batch["mask"] != 0)[:, None, None, :, None]
-    lines = torch.from_numpy(batch["lines"]).long()
+    lines = int(batch["lines"][0])  # the package takes one number for all
     reference, largest = (torch.from_numpy(batch[k]) for k in ("reference", "data_range"))
 
     def loss() -> torch.Tensor:

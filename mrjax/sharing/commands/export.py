@@ -25,7 +25,7 @@ flags.DEFINE_string(
     "size",
     "",
     "stablehlo: lengths of the input's axes, such as 160,160,160, for which the bits are those of "
-    "the run; (coils,)rows,columns; unset: any, or for varnet those of the training",
+    "the run; (coils,)rows,columns; unset: any, or for varnet and e2e those of the training",
     flag_values=FLAGS,
 )
 flags.DEFINE_string("author", "", "who trained the network, for its pages", flag_values=FLAGS)

@@ -40,7 +40,7 @@ _number("tile", "qsm: planes computed at a time; 0: all of them (default: by the
 _switch("resample", "qsm, breast: bring what lies outside the network's domain into it, and back")
 _switch("probability", "breast: write the probability of breast instead of the mask")
 _choice("maps", ["acs", "espirit"], "varnet: estimate of coil sensitivity maps the file lacks")
-_number("acs_lines", "varnet, e2e: central columns that were acquired completely", 0)
+_number("acs_lines", "varnet: central columns that were acquired completely", 0)
 flags.DEFINE_float(
     "centre_fraction",
     None,

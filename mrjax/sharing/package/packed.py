@@ -24,7 +24,7 @@ class Package:
     What is not listed here is as in `mrjax.tasks.package.Content`.
 
     Attributes:
-        task: ``qsm``, ``varnet`` or ``breast``.
+        task: key of `mrjax.tasks.registry.TASKS`.
         framework: what trained it, ``jax`` or ``pytorch``.
         level: level of reproducibility of its training.
         settings: flag -> value, of its training; flags that name the maker's files are left out.

@@ -42,7 +42,8 @@ def slices(config: Config, need_train: bool, intake: Intake) -> SliceSplit:
 
     A reference is the root sum of squares of the coil images of the whole k-space, cut to the part
     of the image that the file says counts, as fastMRI's `reconstruction_rss` is. It does not depend
-    on coil sensitivity maps.
+    on coil sensitivity maps. Where columns of a k-space are missing and its file has a reference
+    all the same, the magnitude of that reference counts.
 
     Args:
         config: see `mrjax.data.sense.slices`.
@@ -63,7 +64,11 @@ def with_magnitude(one: SenseSlice) -> SenseSlice:
     """A slice with the magnitude of its whole k-space in place of its reference, if it has one."""
     if one.reference is None:
         return one
-    whole = coils.root_sum_of_squares(coils.images(one.kspace)).astype(np.float32)
+    acquired = np.flatnonzero(np.any(one.kspace != 0, axis=(0, 1)))
+    if len(acquired) == acquired[-1] - acquired[0] + 1:
+        whole = coils.root_sum_of_squares(coils.images(one.kspace)).astype(np.float32)
+    else:
+        whole = np.abs(one.reference).astype(np.float32)
     return dataclasses.replace(one, reference=cropped(whole, one.shown or whole.shape))
 
 

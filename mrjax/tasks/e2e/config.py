@@ -40,8 +40,8 @@ class Config(SliceConfig):
     )
     acs_lines: int = option(
         -1,
-        "Columns in the middle of k-space from which --maps are estimated; -1: as many as were "
-        "acquired without a gap, at most 32",
+        "Columns in the middle of k-space from which --maps are estimated; -1: as many as the file "
+        "has without a gap, at most 32; of a complete k-space that may be more than its mask has",
         unit="columns",
         minimum=-1,
     )
@@ -91,13 +91,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # A whole run, compile included, in 40 s on two cores: for tests and studies.
     "tiny": {
-        "steps": 100,
+        "steps": 80,
         "batch_size": 4,
         "checkpoint_every": 20,
         "learning_rate": 1e-2,
         "cooldown": 0.4,
-        "n_train": 40,
-        "n_test": 8,
+        "n_train": 32,
+        "n_test": 4,
         "rows": 48,
         "columns": 48,
         "coils": 4,
@@ -105,7 +105,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "width": 4,
         "levels": 2,
         "sens_width": 2,
-        "sens_levels": 2,
+        "sens_levels": 1,
         "last_scale": 0.1,
     },
     # Sriram et al. 2020 and fastMRI's training: 973 knee volumes, 50 epochs of batch 1.

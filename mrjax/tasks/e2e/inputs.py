@@ -59,8 +59,8 @@ def check(one: SenseSlice, config: Config) -> None:
             margins(shape, levels)
         except ValueError as error:
             raise UserError(
-                f"slice {one.name}: {error}; expected larger images; lower --levels or "
-                "--sens_levels"
+                f"slice {one.name}: {error}; expected larger images, or a network with fewer "
+                "poolings (--levels, --sens_levels); leave the slice out"
             ) from error
     slices.check_reference(one)
     if one.reference is not None and min(one.reference.shape) < SSIM_WINDOW:

@@ -106,12 +106,11 @@ def volume(one: SenseSlice) -> str:
 
 
 def check_reference(one: SenseSlice) -> None:
-    """Raise UserError for a held-out slice whose reference no metric can use."""
+    """Raise UserError for a slice whose reference no metric can use."""
     if one.reference is None:
         return
     shown = np.abs(one.reference)
     if shown.max() == shown.min():
         raise UserError(
-            f"the reference of held-out slice {one.name} is constant; expected an image; check "
-            "its file"
+            f"the reference of slice {one.name} is constant; expected an image; check its file"
         )

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from mrjax.data.formats.coil_maps import COUNTED
 from mrjax.sharing.predict.files import Asked
 from mrjax.sharing.predict.flags.varnet import ENDINGS, layout
 
 __all__ = ["ENDINGS", "FLAGS", "settings"]
 
-FLAGS = ("acs_lines", "acceleration", "centre_fraction")
+FLAGS = ("acceleration", "centre_fraction")
 
 
 def settings(asked: Asked) -> dict[str, Any]:
     """The fields of the configuration that say what the input is."""
-    return {"dataset": layout(asked)} | {k: asked.flags[k] for k in FLAGS if k in asked.flags}
+    given = {k: asked.flags[k] for k in FLAGS if k in asked.flags}
+    # No map is needed; those that reading makes are the ones that need no other package.
+    return {"dataset": layout(asked), "maps": "acs", "acs_lines": COUNTED, **given}
