@@ -135,6 +135,18 @@ def test_step_is_that_of_fastmri(rng, slices, dtype, lines, output_bar, loss_bar
     assert distance(gradients, their_gradients) <= gradient_bar
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 21, 23), (1, 2, 33, 16)])
+def test_images_of_odd_size_are_padded_as_by_fastmri(rng, shape):
+    leaves = drawn(rng, SMALLEST)
+    mask = (np.arange(shape[-1]) % 3 != 1).astype(float)[None]
+    kspace = draw(rng, shape, np.complex128) * mask[:, None, None]
+    odd = {"kspace": kspace, "mask": mask, "reference": np.abs(kspace[:, 0]) + 0.5}
+    expected, their_loss, _ = their_step(leaves, odd, "float64", 5, SMALLEST)
+    found, loss, _ = our_step(Native("float64"), leaves, odd, "float64", 5, SMALLEST)
+    assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
+    assert abs(loss - their_loss) <= 1e-10
+
+
 def test_order_free_step_is_that_of_fastmri(rng, slices):
     leaves = drawn(rng, SMALLEST)
     expected, their_loss, their_gradients = their_step(leaves, slices, "float64", None, SMALLEST)
