@@ -13,7 +13,7 @@ from mrjax.numerics.native import Native
 from mrjax.tasks.e2e import model, noise
 from mrjax.tasks.e2e.config import PRESETS, Config
 
-COUNTS = {"tiny": 16_552, "demo": 511_550, "paper": 29_936_966}
+COUNTS = {"tiny": 15_128, "demo": 511_550, "paper": 29_936_966}
 
 
 @pytest.fixture(scope="module")
