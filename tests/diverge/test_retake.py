@@ -284,16 +284,22 @@ class Looking:
 
 @pytest.mark.parametrize(
     ("visible", "pair", "between", "seen"),
-    [((1,), (1, 1), (1,), 1), ((), (3, 3), (1, 3), 0)],
+    [
+        (((1,), (1,)), (1, 1), (1,), 1),
+        (((), ()), (3, 3), (1, 3), 0),
+        (((1,), ()), (3, 3), (1, 3), 0),
+    ],
+    ids=["both", "neither", "only_a"],
 )
 def test_a_piece_is_narrowed_down_to_what_can_be_seen(visible, pair, between, seen):
     known = [made(CHAIN, {0: ("a",), 3: (text,)}, **{"params/w": "w"}) for text in "bd"]
-    sides = [Looking({1: ("x",)}, visible), Looking({1: ("y",)}, visible)]
+    wholes = ({1: ("x",)}, {1: ("y",)})
+    sides = [Looking(*one) for one in zip(wholes, visible, strict=True)]
     records, found, said = narrowing.narrowed(sides, known)
-    assert [side.asked for side in sides] == [[1], list(visible)]
+    assert [side.asked for side in sides] == [[1], list(visible[0])]
     assert (found.pair, found.between) == (pair, (between, between))
     assert said == {"operations": [2, 2], "looked": 1, "seen": seen}
-    assert len(records[0].seen) == 2 + seen
+    assert [len(one.seen) for one in records] == [2 + len(shown) for shown in visible]
 
 
 def test_where_one_operation_is_named_nothing_more_is_looked_at():
