@@ -40,7 +40,7 @@ MAKERS = {
     "qsm": (qsm, qsm_model, qsm_config, {}),
     "varnet": (variational, varnet_model, varnet_config, {"stages": 12}),
     "breast": (breast, breast_model, breast_config, {}),
-    "e2e": (end_to_end, e2e_model, e2e_config, {}),
+    "e2e": (end_to_end, e2e_model, e2e_config, {"sens_levels": 2}),
 }
 
 
