@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mrjax.errors import UserError
 from mrjax.nets import fastmri_names
 from mrjax.nets.fastmri_names import Sizes
 from mrjax.pytorch import state_files
@@ -33,6 +34,12 @@ def read(path: Path) -> tuple[Sizes, dict[str, np.ndarray]]:
     """
     state = state_files.read(path, _EXPECTED)
     state_files.check_finite(path, state)
+    for name, tensor in state.items():
+        if tensor.dtype == torch.bfloat16:  # which numpy lacks; other types are refused by name
+            raise UserError(
+                f"weight {name} in {path} is bfloat16; expected float32; give the weights of a "
+                "fastmri.models.VarNet in float32"
+            )
     return fastmri_names.imported({k: v.detach().numpy() for k, v in state.items()})
 
 

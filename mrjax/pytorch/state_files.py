@@ -51,9 +51,9 @@ def read(path: Path, expected: str) -> dict[str, Tensor]:
 
 
 def _usual(name: Any, value: Any) -> bool:
-    """Whether a weight has a name and is a dense array of a type that numpy has, too."""
+    """Whether a weight has a name and is a dense array."""
     dense = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
-    return isinstance(name, str) and dense and value.dtype != torch.bfloat16
+    return isinstance(name, str) and dense
 
 
 def check_finite(path: Path, leaves: Mapping[str, Any]) -> None:
