@@ -145,7 +145,11 @@ def _contents(
         with h5py.File(path, "r") as file:
             kspace = _kspace(path, file)
             rss = _rss(path, file, len(kspace))
-            shown = _size_in_header(path, file) if rss is None else (rss.shape[1], rss.shape[2])
+            shown = (
+                _size_in_header(path, file, kspace.shape[-1])
+                if rss is None
+                else (rss.shape[1], rss.shape[2])
+            )
             return kspace, _mask(path, file), shown, rss
     except UserError:
         raise
@@ -199,8 +203,11 @@ def _mask(path: Path, file: h5py.File) -> np.ndarray | None:
     return stored.reshape(-1) > 0
 
 
-def _size_in_header(path: Path, file: h5py.File) -> tuple[int, int] | None:
-    """Rows and columns of the image by the scanner's header; None where it does not say."""
+def _size_in_header(path: Path, file: h5py.File, most: int) -> tuple[int, int] | None:
+    """Rows and columns of the image by the scanner's header; None where it names no rows.
+
+    Where it names no columns, all count, `most` in number.
+    """
     if "ismrmrd_header" not in file:
         return None
     stored = hdf5_heaps.read(path, file["ismrmrd_header"])
@@ -209,7 +216,7 @@ def _size_in_header(path: Path, file: h5py.File) -> tuple[int, int] | None:
     try:
         root = ET.fromstring(stored.item())
         x, y = (root.findtext(f".//{{*}}reconSpace/{{*}}matrixSize/{{*}}{k}") for k in "xy")
-        rows, columns = int(str(x)), file["kspace"].shape[-1]
+        rows, columns = int(str(x)), most
     except (ET.ParseError, ValueError, TypeError):  # not needed to read the file
         return None
     with contextlib.suppress(ValueError, TypeError):  # then all columns count

@@ -8,13 +8,14 @@ import numpy as np
 
 from mrjax.nets.e2e import cropped
 from mrjax.tasks.domain import kept
-from mrjax.tasks.e2e import acquired, classical, model
+from mrjax.tasks.e2e import classical, model
 from mrjax.tasks.e2e.config import Config
 from mrjax.tasks.e2e.inputs import Inputs
 from mrjax.tasks.engine import JaxEngine, Learning
 from mrjax.tasks.job import Apply, Outputs, SubjectJob
+from mrjax.tasks.multicoil.inputs import Acquisition
 
-Held = tuple[acquired.Acquisition, tuple[int, int]]
+Held = tuple[Acquisition, tuple[int, int]]
 """An undersampled slice, and the rows and columns of its image that count."""
 
 
@@ -48,7 +49,7 @@ class Job(SubjectJob[Config, Inputs]):
         return classical.reconstruct(seen, self.inputs.tuned, shown)
 
 
-def _size(seen: acquired.Acquisition) -> tuple[int, int]:
+def _size(seen: Acquisition) -> tuple[int, int]:
     rows, columns = seen["kspace"].shape[1:]
     return rows, columns
 

@@ -1,6 +1,6 @@
 """The inputs of a run of parallel imaging, and what a run begins with."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -56,7 +56,7 @@ class Start(NamedTuple):
 
 
 def taken(
-    config: SliceConfig, built: Any, architecture: Sequence[str], names: Collection[str]
+    config: SliceConfig, built: Any, architecture: Sequence[str], names: Sequence[str]
 ) -> Start:
     """Return network, parameters and domain of the run or package in ``--from_run``.
 
