@@ -80,6 +80,7 @@ def sense_config(dataset: str, data_dir, n_test: int = 1):
         acs_lines=8,
         acceleration=4,
         n_test=n_test,
+        whole_readout=False,
     )
 
 
