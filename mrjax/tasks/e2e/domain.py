@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from mrjax.arrays import SenseSlice
 from mrjax.data.intake import Intake
@@ -44,16 +43,9 @@ def measured(one: Acquisition) -> dict[str, float]:
 
     The network brings its images to unit deviation, so the spread is relative to their maximum.
     """
-    number, rows, columns = one["kspace"].shape
+    rows, columns = one["kspace"].shape[1:]
     lines = int(one["lines"])
     if not lines:  # the file's own mask
         lines = int(calibration_columns(jnp.asarray(one["mask"])[None]).sum())
-    shown = zero_filled(one, (rows, columns)).astype(np.float64)
-    return {
-        "acceleration": columns / float(np.count_nonzero(one["mask"]) or np.inf),
-        "calibration": lines / columns,
-        "coils": number,
-        "rows": rows,
-        "columns": columns,
-        "spread": float(np.sqrt(np.mean(shown**2)) / (shown.max() or 1.0)),
-    }
+    found = slices.measured(one, zero_filled(one, (rows, columns)))
+    return found | {"calibration": lines / columns}

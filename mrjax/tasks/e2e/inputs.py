@@ -39,10 +39,7 @@ def prepare(config: Config, built: model.Model) -> Inputs:
     examples = acquired.Examples(train, config) if config.steps else None
     if examples is not None:
         pipeline.batch_indices(config.seed_for("order"), 0, config.batch_size, len(examples))
-    if config.from_run:
-        start = inputs.taken(config, built, ARCHITECTURE, domain.NAMES)
-    else:
-        start = inputs.drawn(built, examples, classical.tune)
+    start = inputs.begun(config, built, ARCHITECTURE, domain.NAMES, examples, classical.tune)
     known = start.known
     if examples is not None:
         known = domain.record(examples.get(i) for i in range(len(examples)))

@@ -87,3 +87,17 @@ def drawn(built: Any, examples: Any, tune: Callable[[Sequence[Acquisition]], Tun
     count = min(len(examples), SLICES_TO_TUNE_ON)
     tuned = tune([examples.get(i) for i in range(count)])
     return Start(trained.Weights(built.initial_params(), None), tuned, None)
+
+
+def begun(
+    config: SliceConfig,
+    built: Any,
+    architecture: Sequence[str],
+    names: Sequence[str],
+    examples: Any,
+    tune: Callable[[Sequence[Acquisition]], Tuned],
+) -> Start:
+    """Return what a run begins with: `taken` with ``--from_run``, `drawn` without."""
+    if config.from_run:
+        return taken(config, built, architecture, names)
+    return drawn(built, examples, tune)

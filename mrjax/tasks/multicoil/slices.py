@@ -105,6 +105,24 @@ def volume(one: SenseSlice) -> str:
     return one.volume or one.name
 
 
+def measured(one: Acquisition, zero_filled: np.ndarray) -> dict[str, float]:
+    """The properties of an undersampled slice that every domain has.
+
+    Args:
+        one: the slice.
+        zero_filled: magnitude of its zero-filled image, to whose maximum the spread is relative.
+    """
+    coils, rows, columns = np.shape(one["kspace"])
+    shown = zero_filled.astype(np.float64)
+    return {
+        "acceleration": columns / float(np.count_nonzero(one["mask"]) or np.inf),
+        "coils": coils,
+        "rows": rows,
+        "columns": columns,
+        "spread": float(np.sqrt(np.mean(shown**2)) / (shown.max() or 1.0)),
+    }
+
+
 def check_reference(one: SenseSlice) -> None:
     """Raise UserError for a slice whose reference no metric can use."""
     if one.reference is None:

@@ -54,12 +54,4 @@ def measured(one: Acquisition) -> dict[str, float]:
     The network divides its input by the largest magnitude of the zero-filled image, so the spread
     is relative to it.
     """
-    coils, rows, columns = np.shape(one["kspace"])
-    shown = np.abs(zero_filled(one)).astype(np.float64)
-    return {
-        "acceleration": columns / float(np.count_nonzero(one["mask"]) or np.inf),
-        "coils": coils,
-        "rows": rows,
-        "columns": columns,
-        "spread": float(np.sqrt(np.mean(shown**2)) / (shown.max() or 1.0)),
-    }
+    return slices.measured(one, np.abs(zero_filled(one)))
